@@ -1,0 +1,1 @@
+//! The case file: one investigation, one SQLite file.

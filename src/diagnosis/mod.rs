@@ -1,0 +1,3 @@
+//! Findings to ranked causes, and the choice of the next experiment.
+
+pub mod verdict;

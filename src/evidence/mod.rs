@@ -1,0 +1,4 @@
+//! Statistics: events to findings.
+
+pub mod finding;
+pub mod rate;

@@ -1,0 +1,3 @@
+//! The only composer: live runs, triage, replay, compare and evaluation are put together here.
+
+pub mod snapshot;

@@ -1,0 +1,21 @@
+//! Links: how a cycle reaches a board.
+
+use crate::observation::board::BoardIdentity;
+use crate::observation::boot::{BootKind, BootProof};
+use crate::observation::step::{Step, StepRecord};
+use crate::observation::units::Micros;
+
+/// What a cycle talks to. Time belongs to the link: it may be the host's, or simulated.
+pub trait Link: Send {
+    /// The moment on this link's clock.
+    fn now(&self) -> Micros;
+
+    /// Performs one step and returns within about `deadline`, whatever the board does.
+    fn perform(&mut self, step: &Step, deadline: Micros) -> StepRecord;
+
+    /// What the board has said about itself so far.
+    fn identity(&self) -> BoardIdentity;
+
+    /// Switches the board off for `off_time` and on again, where this link can; says what kind of boot that was and how it is known.
+    fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)>;
+}

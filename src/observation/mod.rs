@@ -1,0 +1,14 @@
+//! Plain data: what was seen, in the words of the field.
+//!
+//! Nothing here computes or talks to anything. Runner and readers both produce these values, so a
+//! live campaign and an imported report are the same to everything downstream.
+
+pub mod board;
+pub mod boot;
+pub mod cycle;
+pub mod event;
+pub mod fact;
+pub mod failure;
+pub mod field_text;
+pub mod step;
+pub mod units;

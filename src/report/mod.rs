@@ -1,0 +1,1 @@
+//! Verdict and snapshot to text, Markdown, HTML, JSON, CSV and JUnit.

@@ -1,0 +1,1 @@
+//! What an SWD session means: register tables keyed by DEV_ID, reset causes, ST-Link status. Pure.

@@ -1,0 +1,3 @@
+//! Whole-program tests that need nothing but the program.
+
+mod architecture;
