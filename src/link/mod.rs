@@ -1,5 +1,7 @@
 //! Links: how a cycle reaches a board.
 
+pub mod usb_board;
+
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::step::{Step, StepRecord};

@@ -1,0 +1,25 @@
+//! A board on USB as the DFU session sees it. libusb and the virtual boards are the two back ends.
+
+use crate::dfu::request::{ControlRequest, UsbError};
+use crate::observation::board::BoardIdentity;
+use crate::observation::boot::{BootKind, BootProof};
+use crate::observation::units::Micros;
+
+pub trait UsbBoard: Send {
+    fn now(&self) -> Micros;
+    fn wait(&mut self, span: Micros);
+
+    /// Waits until the board is on the bus and says what the host knows of it without opening it.
+    fn arrive(&mut self, deadline: Micros) -> Result<BoardIdentity, UsbError>;
+    fn is_present(&mut self) -> bool;
+
+    fn open(&mut self) -> Result<(), UsbError>;
+    fn claim(&mut self, interface: u8) -> Result<(), UsbError>;
+    fn set_alternate(&mut self, interface: u8, alternate: u8) -> Result<(), UsbError>;
+    /// One control transfer; what came in, or nothing for OUT.
+    fn control(&mut self, request: &ControlRequest, timeout: Micros) -> Result<Vec<u8>, UsbError>;
+    fn close(&mut self);
+
+    /// See [`super::Link::power_cycle`].
+    fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)>;
+}
