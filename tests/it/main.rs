@@ -1,3 +1,5 @@
 //! Whole-program tests that need nothing but the program.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod architecture;
