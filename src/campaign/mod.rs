@@ -1,5 +1,10 @@
 //! Campaigns: plan, re-entry and the runner that performs cycles.
 
+pub mod plan;
+pub mod recipe;
+pub mod reentry;
+pub mod runner;
+
 use crate::observation::event::EventKind;
 use crate::observation::units::Micros;
 
@@ -21,5 +26,8 @@ pub trait Steer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     Continue,
-    Stop,
+    /// What was wanted is reached.
+    Finish,
+    /// The operator or a signal says stop.
+    Interrupt,
 }
