@@ -1,1 +1,4 @@
 //! The case file: one investigation, one SQLite file.
+
+pub mod file;
+pub mod merge;

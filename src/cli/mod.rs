@@ -1,8 +1,75 @@
 //! The command line: one file per subcommand; parse, call, render, exit code.
 
+pub mod console;
 pub mod exit;
+pub mod merge;
+
+use std::panic::{self, AssertUnwindSafe};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use console::{ColorChoice, Console};
+use exit::ExitCode;
+
+/// Finds out why a board's USB-DFU or SWD link is flaky
+#[derive(Debug, Parser)]
+#[command(name = "flakescope", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Nothing attached? Try: flakescope run --virtual f746-25mhz-warm-hsi")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct GlobalArgs {
+    /// When to use colour; NO_COLOR turns `auto` off
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub color: ColorChoice,
+    /// Say less on standard error
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more on standard error; twice for every step
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Merge(merge::MergeArgs),
+}
+
+/// The whole command line as clap sees it; help, completions and the manual are made from it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Runs the program with the arguments of the process and says how it ended.
-pub fn run() -> exit::ExitCode {
-    exit::ExitCode::Usage
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => return refuse(&refusal),
+    };
+    let mut console = Console::of_process(cli.global);
+    match panic::catch_unwind(AssertUnwindSafe(|| dispatch(&cli.command, &mut console))) {
+        Ok(code) => code,
+        Err(_) => {
+            console.error("this is a defect of flakescope, and what stands above says where; please report it with the command line");
+            ExitCode::Bug
+        }
+    }
+}
+
+fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
+    match command {
+        Command::Merge(args) => merge::run(args, console),
+    }
+}
+
+/// Help and version are answers, not mistakes.
+fn refuse(refusal: &clap::Error) -> ExitCode {
+    // A closed standard output must not turn help into a failure.
+    let _ = refusal.print();
+    if refusal.use_stderr() { ExitCode::Usage } else { ExitCode::Clean }
 }

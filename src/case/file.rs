@@ -1,0 +1,240 @@
+//! The case file: events are appended, never changed; what is acknowledged survives a kill, a full disk and a power loss.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+
+use crate::observation::event::{Event, EventKind};
+use crate::observation::units::Micros;
+
+/// Marks the file as ours (`flks` in ASCII).
+const APPLICATION_ID: i32 = 0x666c_6b73;
+const FORMAT_VERSION: i32 = 1;
+/// Another flakescope that only reads lets go within this time; one that runs a campaign does not.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
+
+/// How much an acknowledged event can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives a power loss; for real boards.
+    PowerLoss,
+    /// Survives the death of the program; for virtual boards.
+    Crash,
+}
+
+/// An open case.
+#[derive(Debug)]
+pub struct Case {
+    path: PathBuf,
+    database: Connection,
+    last_seq: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    #[error("there is no case file {}", .path.display())]
+    Missing { path: PathBuf },
+    #[error("{} is not a flakescope case{}", .path.display(), if *.damaged { ", or it is damaged: its contents cannot be read as one" } else { "" })]
+    NotACase { path: PathBuf, damaged: bool },
+    #[error("{} was written by a newer flakescope (case format {found}, this program knows {FORMAT_VERSION})", .path.display())]
+    Newer { path: PathBuf, found: i32 },
+    #[error("the case {} is in use by another flakescope", .path.display())]
+    InUse { path: PathBuf },
+    #[error("event {seq} of the case {} cannot be read: {reason}; the events before it are intact", .path.display())]
+    BadEvent { path: PathBuf, seq: u64, reason: String },
+    #[error("the case {} cannot be written: {source}; what was finished before is intact", .path.display())]
+    Write { path: PathBuf, source: rusqlite::Error },
+    #[error("the folder of the case {} cannot be made: {source}", .path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+}
+
+impl Case {
+    /// Opens a case for appending, or makes a new one where there is none.
+    pub fn open_or_create(path: &Path, durability: Durability) -> Result<Self, CaseError> {
+        if path.exists() {
+            return Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(durability));
+        }
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|source| CaseError::Folder { path: path.to_owned(), source })?;
+        }
+        let database = Connection::open(path).map_err(|source| refused(path, source))?;
+        let case = Self { path: path.to_owned(), database, last_seq: 0 };
+        case.prepare(durability).map_err(|source| refused(path, source))?;
+        case.database
+            .execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION_ID};
+                 PRAGMA user_version = {FORMAT_VERSION};
+                 CREATE TABLE event (seq INTEGER PRIMARY KEY, at_us INTEGER, kind TEXT NOT NULL) STRICT;"
+            ))
+            .map_err(|source| refused(path, source))?;
+        Ok(case)
+    }
+
+    /// Opens a case for reading.
+    pub fn open(path: &Path) -> Result<Self, CaseError> {
+        if !path.exists() {
+            return Err(CaseError::Missing { path: path.to_owned() });
+        }
+        // Read-write where possible, so that a write-ahead log left by a crash is folded in; a case on read-only media still opens.
+        match Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, None) {
+            Err(CaseError::Write { .. }) => Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY, None),
+            result => result,
+        }
+    }
+
+    fn open_with(path: &Path, flags: OpenFlags, append: Option<Durability>) -> Result<Self, CaseError> {
+        let not_ours = |damaged| CaseError::NotACase { path: path.to_owned(), damaged };
+        let database = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(|source| refused(path, source))?;
+        let pragma = |name| database.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
+        if pragma("application_id").map_err(|source| refused(path, source))? != APPLICATION_ID {
+            return Err(not_ours(false));
+        }
+        let found = pragma("user_version").map_err(|source| refused(path, source))?;
+        if found > FORMAT_VERSION {
+            return Err(CaseError::Newer { path: path.to_owned(), found });
+        }
+        let last_seq = database
+            .query_row("SELECT max(seq) FROM event", [], |row| row.get::<_, Option<i64>>(0))
+            .optional()
+            .map_err(|_| not_ours(true))?
+            .flatten()
+            .unwrap_or(0);
+        let case = Self { path: path.to_owned(), database, last_seq: last_seq.unsigned_abs() };
+        if let Some(durability) = append {
+            case.prepare(durability).map_err(|source| refused(path, source))?;
+        }
+        Ok(case)
+    }
+
+    /// Takes the file for this program alone and sets how hard a commit is pushed to the disk.
+    fn prepare(&self, durability: Durability) -> rusqlite::Result<()> {
+        self.database.busy_timeout(LOCK_WAIT)?;
+        let synchronous = match durability {
+            Durability::PowerLoss => "FULL",
+            Durability::Crash => "NORMAL",
+        };
+        self.database.execute_batch(&format!(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
+             BEGIN IMMEDIATE; COMMIT;"
+        ))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one event and returns it numbered. When this returns, the event is durable.
+    pub fn append(&mut self, at: Option<Micros>, kind: EventKind) -> Result<Event, CaseError> {
+        let seq = self.last_seq + 1;
+        let text = serde_json::to_string(&kind).expect("every event can be written as JSON: its maps have string keys");
+        self.database
+            .prepare_cached("INSERT INTO event (seq, at_us, kind) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute(params![stored(seq), at.map(|at| stored(at.0)), text]))
+            .map_err(|source| CaseError::Write { path: self.path.clone(), source })?;
+        self.last_seq = seq;
+        Ok(Event { seq, at, kind })
+    }
+
+    /// Hands every event to `fold`, oldest first, without holding them all in memory.
+    pub fn for_each(&self, mut fold: impl FnMut(Event)) -> Result<(), CaseError> {
+        let damaged = |_| CaseError::NotACase { path: self.path.clone(), damaged: true };
+        let mut select = self.database.prepare("SELECT seq, at_us, kind FROM event ORDER BY seq").map_err(damaged)?;
+        let mut rows = select.query([]).map_err(damaged)?;
+        while let Some(row) = rows.next().map_err(damaged)? {
+            let seq = row.get::<_, i64>(0).map_err(damaged)?.unsigned_abs();
+            let at = row.get::<_, Option<i64>>(1).map_err(damaged)?.map(|at| Micros(at.unsigned_abs()));
+            let text: String = row.get(2).map_err(damaged)?;
+            let kind = serde_json::from_str(&text).map_err(|error| CaseError::BadEvent {
+                path: self.path.clone(),
+                seq,
+                reason: error.to_string(),
+            })?;
+            fold(Event { seq, at, kind });
+        }
+        Ok(())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.last_seq == 0
+    }
+}
+
+/// SQLite has signed integers only; our counters stay far below half of the range.
+fn stored(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn refused(path: &Path, source: rusqlite::Error) -> CaseError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CaseError::InUse { path },
+        Some(ErrorCode::NotADatabase) => CaseError::NotACase { path, damaged: false },
+        Some(ErrorCode::DatabaseCorrupt) => CaseError::NotACase { path, damaged: true },
+        _ => CaseError::Write { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::field_text::FieldText;
+
+    fn note(text: &str) -> EventKind {
+        EventKind::Note(FieldText::from(text))
+    }
+
+    fn events(case: &Case) -> Vec<Event> {
+        let mut events = Vec::new();
+        case.for_each(|event| events.push(event)).unwrap();
+        events
+    }
+
+    #[test]
+    fn what_is_appended_is_read_back_and_numbering_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/board.case");
+        let mut case = Case::open_or_create(&path, Durability::PowerLoss).unwrap();
+        let first = case.append(Some(Micros(5)), note("first")).unwrap();
+        drop(case);
+        let mut case = Case::open_or_create(&path, Durability::Crash).unwrap();
+        let second = case.append(None, note("second")).unwrap();
+        assert_eq!((first.seq, second.seq), (1, 2));
+        drop(case);
+        assert_eq!(events(&Case::open(&path).unwrap()), [first, second]);
+    }
+
+    #[test]
+    fn a_second_writer_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("board.case");
+        let _first = Case::open_or_create(&path, Durability::Crash).unwrap();
+        assert!(matches!(Case::open_or_create(&path, Durability::Crash), Err(CaseError::InUse { .. })));
+    }
+
+    #[test]
+    fn what_is_no_case_is_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.case");
+        assert!(matches!(Case::open(&path), Err(CaseError::Missing { .. })));
+        std::fs::write(&path, b"\x00\xffgarbage that is no database").unwrap();
+        assert!(matches!(Case::open(&path), Err(CaseError::NotACase { .. })));
+        std::fs::write(&path, b"").unwrap();
+        assert!(matches!(Case::open(&path), Err(CaseError::NotACase { .. })));
+    }
+
+    #[test]
+    fn a_damaged_event_is_named_and_those_before_it_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.case");
+        let mut case = Case::open_or_create(&path, Durability::Crash).unwrap();
+        case.append(None, note("kept")).unwrap();
+        case.append(None, note("damaged")).unwrap();
+        case.database.execute("UPDATE event SET kind = '{' WHERE seq = 2", []).unwrap();
+        let mut kept = 0;
+        let error = case.for_each(|_| kept += 1).unwrap_err();
+        assert!(matches!(error, CaseError::BadEvent { seq: 2, .. }));
+        assert_eq!(kept, 1);
+    }
+}

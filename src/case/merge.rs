@@ -1,0 +1,89 @@
+//! One case of several: boots and cycles are renumbered so that none is lost or counted twice.
+
+use super::file::{Case, CaseError};
+use crate::observation::event::{Event, EventKind};
+
+/// Appends all events of `sources` to `target`, in order.
+pub fn merge(sources: &[Case], target: &mut Case) -> Result<(), CaseError> {
+    let mut numbering = Renumbering::default();
+    for source in sources {
+        let mut result = Ok(());
+        source.for_each(|event| {
+            if result.is_ok() {
+                result = target.append(event.at, numbering.renumber(event)).map(drop);
+            }
+        })?;
+        result?;
+        numbering.next_source();
+    }
+    Ok(())
+}
+
+/// Boots and cycles that earlier sources have used up, and the highest numbers seen so far.
+#[derive(Default)]
+struct Renumbering {
+    boots_before: u32,
+    cycles_before: u32,
+    boots: u32,
+    cycles: u32,
+}
+
+impl Renumbering {
+    fn renumber(&mut self, event: Event) -> EventKind {
+        match event.kind {
+            EventKind::BootStarted(mut boot) => {
+                boot.number += self.boots_before;
+                self.boots = self.boots.max(boot.number);
+                EventKind::BootStarted(boot)
+            }
+            EventKind::CycleFinished(mut cycle) => {
+                cycle.number += self.cycles_before;
+                cycle.boot = cycle.boot.map(|boot| boot + self.boots_before);
+                self.cycles = self.cycles.max(cycle.number);
+                EventKind::CycleFinished(cycle)
+            }
+            other => other,
+        }
+    }
+
+    fn next_source(&mut self) {
+        self.boots_before = self.boots;
+        self.cycles_before = self.cycles;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::file::Durability;
+    use crate::observation::boot::{Boot, BootKind, BootProof};
+    use crate::observation::cycle::Cycle;
+    use crate::observation::units::Micros;
+    use std::path::Path;
+
+    fn case_of_one_boot(path: &Path) -> Case {
+        let mut case = Case::open_or_create(path, Durability::Crash).unwrap();
+        let boot = Boot { number: 1, started: Micros::ZERO, kind: BootKind::Unknown, proof: BootProof::None };
+        case.append(None, EventKind::BootStarted(boot)).unwrap();
+        let cycle = Cycle { number: 1, boot: Some(1), started: None, steps: Vec::new(), levels: Default::default() };
+        case.append(None, EventKind::CycleFinished(cycle)).unwrap();
+        case
+    }
+
+    #[test]
+    fn boots_and_cycles_of_several_cases_get_numbers_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = [case_of_one_boot(&folder.path().join("a")), case_of_one_boot(&folder.path().join("b"))];
+        let mut target = Case::open_or_create(&folder.path().join("c"), Durability::Crash).unwrap();
+        merge(&sources, &mut target).unwrap();
+        let mut numbers = Vec::new();
+        target
+            .for_each(|event| match event.kind {
+                EventKind::BootStarted(boot) => numbers.push((boot.number, None)),
+                EventKind::CycleFinished(cycle) => numbers.push((cycle.number, cycle.boot)),
+                _ => {}
+            })
+            .unwrap();
+        assert_eq!(numbers, [(1, None), (1, Some(1)), (2, None), (2, Some(2))]);
+    }
+}
