@@ -1,0 +1,120 @@
+//! Holds the verdict's JSON and its published schema to each other.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use flakescope::diagnosis::verdict::{
+    Argument, CampaignFigures, FailureLine, NextExperiment, RankedCause, VERDICT_SCHEMA, Verdict, VerdictKind,
+};
+use flakescope::evidence::finding::Unit;
+use flakescope::observation::failure::{Failure, FailureClass};
+use flakescope::observation::step::Phase;
+use flakescope::observation::units::Micros;
+use serde_json::{Value, json};
+
+/// Stops the test with every violation unless `verdict` follows the published schema.
+pub fn assert_follows_schema(verdict: &Value) {
+    let schema = published("verdict");
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let wrong: Vec<_> =
+        validator.iter_errors(verdict).map(|error| format!("{}: {error}", error.instance_path)).collect();
+    assert!(wrong.is_empty(), "{}\n{verdict:#}", wrong.join("\n"));
+}
+
+fn published(name: &str) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.schema.json"));
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+fn full_verdict() -> Verdict {
+    let argument = |finding: &str| Argument { finding: finding.to_owned(), text: "As seen.".to_owned(), at: vec![3] };
+    let failure = Failure::new(FailureClass::Stall, Phase::OptionBytes).with_code("LIBUSB_ERROR_PIPE");
+    Verdict {
+        schema: VERDICT_SCHEMA,
+        source: "campaign.flakescope".into(),
+        verdict: VerdictKind::Fault,
+        decided: false,
+        device: Some("STM32F407".to_owned()),
+        transport: Some("dfu"),
+        tools: vec!["flakescope".to_owned()],
+        causes: vec![RankedCause {
+            id: "hse-no-start".to_owned(),
+            family: "hse-no-start".to_owned(),
+            name: "The crystal starts too slowly".to_owned(),
+            probability: 0.58,
+            speaks_for: vec![argument("enumerate-scattered")],
+            speaks_against: vec![argument("fails-after-identify")],
+        }],
+        failures: vec![
+            FailureLine::of(&failure, Some(7)),
+            FailureLine::of(&failure.clone().after(Micros::from_millis(12)), None),
+        ],
+        next: vec![NextExperiment {
+            experiment: "golden-board".to_owned(),
+            minutes: 3.0,
+            bits: 0.41,
+            changes: vec!["board".to_owned()],
+            text: "Try a board that is known to work.".to_owned(),
+        }],
+        campaign: Some(CampaignFigures {
+            boots: 40,
+            cycles: 200,
+            failed_boots: 7,
+            failed_cycles: 31,
+            unit: Unit::Boot,
+            rate: 0.175,
+            interval: (0.07, 0.35),
+        }),
+    }
+}
+
+#[test]
+fn a_full_and_an_empty_verdict_follow_the_schema() {
+    let full = full_verdict();
+    let empty = Verdict {
+        verdict: VerdictKind::Inconclusive,
+        device: None,
+        transport: None,
+        tools: Vec::new(),
+        causes: Vec::new(),
+        failures: Vec::new(),
+        next: Vec::new(),
+        campaign: None,
+        ..full.clone()
+    };
+    for verdict in [full, empty] {
+        assert_follows_schema(&serde_json::to_value(verdict).unwrap());
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_is_no_verdict() {
+    let schema = published("verdict");
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let good = serde_json::to_value(full_verdict()).unwrap();
+    let spoilt: [fn(&mut Value); 6] = [
+        |v| v["surprise"] = json!(1),
+        |v| v["verdict"] = json!("broken"),
+        |v| v["causes"][0]["probability"] = json!(1.2),
+        |v| v["causes"][0]["family"] = json!("none"),
+        |v| v["failures"][0]["class"] = json!("exploded"),
+        |v| drop(v.as_object_mut().unwrap().remove("next")),
+    ];
+    for (number, spoil) in spoilt.iter().enumerate() {
+        let mut bad = good.clone();
+        spoil(&mut bad);
+        assert!(!validator.is_valid(&bad), "number {number} passed");
+    }
+}
+
+#[test]
+fn classes_and_phases_of_the_schema_are_those_of_the_program() {
+    let listed = |definition: &str| -> BTreeSet<String> {
+        let schema = published("verdict");
+        let names = schema["$defs"][definition]["enum"].as_array().unwrap();
+        names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed("failureClass"), FailureClass::ALL.iter().map(ToString::to_string).collect());
+    assert_eq!(listed("phase"), Phase::ALL.iter().map(ToString::to_string).collect());
+}
