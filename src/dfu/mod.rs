@@ -1,3 +1,10 @@
 //! The host side of DfuSe without I/O: requests, states, layout strings, option-byte views, FUS over DFU. Pure.
 
+pub mod command;
+pub mod descriptors;
+pub mod layout;
+pub mod operation;
 pub mod request;
+pub mod state;
+pub mod upload;
+pub mod whitelist;
