@@ -82,7 +82,7 @@ impl From<String> for FieldText {
 }
 
 /// Controls (C0, DEL, C1), line separators, zero-width and bidirectional formatting characters.
-fn is_unsafe_to_show(c: char) -> bool {
+pub fn is_unsafe_to_show(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
