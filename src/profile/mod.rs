@@ -1,4 +1,9 @@
 //! Devices and boards as data, and the one TOML loader.
 
+pub mod board;
+pub mod device;
 pub mod loader;
+pub mod memory;
+pub mod rom;
 pub mod shelf;
+pub mod sources;
