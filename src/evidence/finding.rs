@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A finding names at most this many cycles; the first ones, which is where a person starts to read.
+pub const NAMED_CYCLES: usize = 40;
+
 /// A statement with everything needed to check it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -17,8 +20,34 @@ pub struct Finding {
     pub method: String,
     /// The numbers of the cycles, or of the lines of a report, behind it.
     pub at: Vec<u32>,
-    /// From 0 (a hint) to 1 (established): scales what the finding says about causes.
+    /// From 0 (a hint) to 1 (established), by the rule in `evidence/weight.rs`: scales what the finding says about causes.
     pub weight: f64,
+}
+
+impl Finding {
+    pub fn new(id: &str, text: String, n: u64, unit: Unit) -> Self {
+        Self { id: id.to_owned(), text, effect: None, n, unit, method: "count".to_owned(), at: Vec::new(), weight: 0.0 }
+    }
+
+    #[must_use]
+    pub fn by(mut self, method: impl Into<String>, weight: f64) -> Self {
+        self.method = method.into();
+        self.weight = weight.clamp(0.0, 1.0);
+        self
+    }
+
+    #[must_use]
+    pub fn of_size(mut self, value: f64, interval: Option<(f64, f64)>, unit: &str) -> Self {
+        self.effect = Some(Effect { value, interval, unit: unit.to_owned() });
+        self
+    }
+
+    /// Names the cycles behind it.
+    #[must_use]
+    pub fn seen_at(mut self, cycles: impl IntoIterator<Item = u32>) -> Self {
+        self.at = cycles.into_iter().take(NAMED_CYCLES).collect();
+        self
+    }
 }
 
 /// A size with its interval.
@@ -49,5 +78,10 @@ impl Unit {
             Self::Transfer => "transfer",
             Self::Session => "session",
         }
+    }
+
+    /// `1 boot`, `40 boots`.
+    pub fn count(self, n: u64) -> String {
+        format!("{n} {}{}", self.name(), if n == 1 { "" } else { "s" })
     }
 }

@@ -1,0 +1,276 @@
+//! What is kept of every boot: a tally of constant size, and sums over all boots that cost nothing to update.
+
+use super::trial::{Mark, Marks, Trial};
+use crate::observation::boot::{Boot, BootKind};
+use crate::observation::event::CampaignStart;
+use crate::observation::step::{Outcome, Phase};
+use crate::observation::units::Micros;
+
+/// One boot in a few words.
+#[derive(Clone, Debug)]
+pub struct BootTally {
+    pub kind: BootKind,
+    /// Counted from 1 over the case; boots of different campaigns are never pooled in a sequence.
+    pub campaign: u32,
+    pub number: u32,
+    pub cycles: u32,
+    pub failed: u32,
+    pub first_failed: bool,
+    /// The number of its first failed cycle.
+    pub failed_at: Option<u32>,
+    /// The number of its first cycle.
+    pub begins_at: u32,
+    /// Stretches of equal outcomes within the boot.
+    pub runs: u32,
+    last_failed: bool,
+    pub present: bool,
+    pub answered: bool,
+    pub marks: Marks,
+    pub arrival: Option<Arrival>,
+}
+
+/// How long the board took to come onto the bus after this boot began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    After(Micros),
+    /// Had not come when the deadline passed.
+    NotWithin(Micros),
+}
+
+impl BootTally {
+    fn new(kind: BootKind, campaign: u32, number: u32) -> Self {
+        Self {
+            kind,
+            campaign,
+            number,
+            cycles: 0,
+            failed: 0,
+            first_failed: false,
+            failed_at: None,
+            begins_at: 0,
+            runs: 0,
+            last_failed: false,
+            present: false,
+            answered: false,
+            marks: Marks::default(),
+            arrival: None,
+        }
+    }
+
+    fn add(&mut self, trial: &Trial<'_>) {
+        let failed = trial.failed();
+        if self.cycles == 0 {
+            self.begins_at = trial.cycle.number;
+            self.first_failed = failed;
+            self.arrival = arrival(trial);
+        }
+        self.runs += u32::from(self.cycles == 0 || failed != self.last_failed);
+        self.last_failed = failed;
+        self.cycles += 1;
+        self.failed += u32::from(failed);
+        if failed && self.failed_at.is_none() {
+            self.failed_at = Some(trial.cycle.number);
+        }
+        self.present |= trial.present;
+        self.answered |= trial.answered;
+        self.marks.merge(trial.marks);
+    }
+
+    pub fn is_bad(&self) -> bool {
+        self.failed > 0
+    }
+
+    /// Holds good and bad cycles.
+    pub fn is_mixed(&self) -> bool {
+        self.failed > 0 && self.failed < self.cycles
+    }
+}
+
+fn arrival(trial: &Trial<'_>) -> Option<Arrival> {
+    let step = trial.cycle.steps.iter().find(|step| step.phase == Phase::Enumerate)?;
+    match &step.outcome {
+        Outcome::Done => step.elapsed.map(Arrival::After),
+        Outcome::Failed(failure) => failure.elapsed.or(step.elapsed).map(Arrival::NotWithin),
+        Outcome::Skipped | Outcome::Interrupted => None,
+    }
+}
+
+/// Sums over boots.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BootSums {
+    pub boots: u64,
+    pub bad: u64,
+    pub mixed: u64,
+    /// Bad from the first to the last of at least two cycles.
+    pub wholly_bad: u64,
+    /// In which the board was never on the bus.
+    pub absent: u64,
+    pub cycles: u64,
+    pub failed: u64,
+    /// Sum over boots of failed^2 / cycles, and of cycles^2, for the correlation within boots.
+    failed_squared_per_cycle: f64,
+    cycles_squared: f64,
+    with_mark: [u64; Mark::ALL.len()],
+    /// With bus errors, and answers to other transfers.
+    pub bus_errors_and_answers: u64,
+    pub bus_errors_only: u64,
+    /// On the bus, timed out, never answered.
+    pub silent_throughout: u64,
+}
+
+impl BootSums {
+    pub fn add(&mut self, boot: &BootTally) {
+        if boot.cycles == 0 {
+            return;
+        }
+        let (cycles, failed) = (f64::from(boot.cycles), f64::from(boot.failed));
+        self.boots += 1;
+        self.bad += u64::from(boot.is_bad());
+        self.mixed += u64::from(boot.is_mixed());
+        self.wholly_bad += u64::from(boot.cycles > 1 && boot.failed == boot.cycles);
+        self.absent += u64::from(!boot.present && boot.marks.has(Mark::AtEnumerate));
+        self.cycles += u64::from(boot.cycles);
+        self.failed += u64::from(boot.failed);
+        self.failed_squared_per_cycle += failed * failed / cycles;
+        self.cycles_squared += cycles * cycles;
+        for mark in Mark::ALL {
+            self.with_mark[mark as usize] += u64::from(boot.marks.has(mark));
+        }
+        let bus_errors = boot.marks.has(Mark::BusError);
+        self.bus_errors_and_answers += u64::from(bus_errors && boot.answered);
+        self.bus_errors_only += u64::from(bus_errors && !boot.answered);
+        self.silent_throughout += u64::from(boot.marks.has(Mark::Silent) && !boot.answered);
+    }
+
+    pub fn with_mark(&self, mark: Mark) -> u64 {
+        self.with_mark[mark as usize]
+    }
+
+    /// By how much correlation within boots inflates the variance of a rate over cycles (Kish 1965), with the
+    /// correlation estimated as by Fleiss and Cuzick (1979); never below 1.
+    pub fn design_effect(&self) -> f64 {
+        let (boots, cycles, failed) = (self.boots as f64, self.cycles as f64, self.failed as f64);
+        let spread = failed * (1.0 - failed / cycles.max(1.0));
+        if cycles <= boots || spread <= 0.0 {
+            return 1.0;
+        }
+        let within = failed - self.failed_squared_per_cycle;
+        let correlation = 1.0 - within * cycles / ((cycles - boots) * spread);
+        (1.0 + (self.cycles_squared / cycles - 1.0) * correlation).max(1.0)
+    }
+}
+
+/// All boots, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct BootLog {
+    boots: Vec<BootTally>,
+    /// Over all boots but the one under way.
+    closed: BootSums,
+    campaigns: u32,
+    cycles_per_boot: u32,
+    ended: bool,
+}
+
+impl BootLog {
+    pub fn start_campaign(&mut self, start: &CampaignStart) {
+        self.close_last();
+        self.campaigns += 1;
+        self.cycles_per_boot = start.cycles_per_boot;
+    }
+
+    pub fn end_campaign(&mut self) {
+        self.close_last();
+    }
+
+    pub fn start_boot(&mut self, boot: &Boot) {
+        self.close_last();
+        self.boots.push(BootTally::new(boot.kind, self.campaigns, boot.number));
+        self.ended = false;
+    }
+
+    /// Adds a cycle to its boot; a boot that was not announced is one of unknown kind. Returns the index of the boot.
+    pub fn add(&mut self, trial: &Trial<'_>) -> usize {
+        let number = trial.cycle.boot.unwrap_or(0);
+        if self.ended || self.boots.last().is_none_or(|boot| boot.number != number) {
+            self.close_last();
+            self.boots.push(BootTally::new(BootKind::Unknown, self.campaigns, number));
+            self.ended = false;
+        }
+        let index = self.boots.len() - 1;
+        self.boots[index].add(trial);
+        index
+    }
+
+    fn close_last(&mut self) {
+        if let Some(last) = self.boots.last()
+            && !self.ended
+        {
+            self.closed.add(last);
+        }
+        self.ended = true;
+    }
+
+    /// Over all boots that hold a cycle, the one under way included.
+    pub fn sums(&self) -> BootSums {
+        let mut sums = self.closed;
+        if let Some(last) = self.boots.last()
+            && !self.ended
+        {
+            sums.add(last);
+        }
+        sums
+    }
+
+    /// Over boots whose outcome is settled. One under way counts only if all its planned cycles are done, or if it is
+    /// the only one: else a look in its middle would take it for good too early.
+    pub fn settled(&self) -> BootSums {
+        let full = |boot: &BootTally| self.cycles_per_boot > 0 && boot.cycles >= self.cycles_per_boot;
+        if self.closed.boots == 0 || self.boots.last().is_some_and(full) { self.sums() } else { self.closed }
+    }
+
+    /// Boots that hold a cycle, oldest first.
+    pub fn boots(&self) -> impl Iterator<Item = &BootTally> {
+        self.boots.iter().filter(|boot| boot.cycles > 0)
+    }
+
+    pub fn is_campaign(&self) -> bool {
+        self.campaigns > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::synthetic::{cold_boot, cycle, failing, start};
+    use crate::observation::failure::FailureClass;
+
+    #[test]
+    fn a_boot_under_way_is_not_taken_for_good() {
+        let mut log = BootLog::default();
+        log.start_campaign(&start(2, 2));
+        for boot in [1, 2] {
+            log.start_boot(&cold_boot(boot));
+            log.add(&Trial::of(&cycle(boot * 2 - 1, boot)));
+            if boot == 1 {
+                log.add(&Trial::of(&cycle(2, boot)));
+            }
+        }
+        assert_eq!((log.settled().boots, log.sums().boots), (1, 2));
+        log.add(&Trial::of(&failing(4, 2, FailureClass::Stall, Phase::Read)));
+        assert_eq!((log.settled().boots, log.settled().bad, log.settled().mixed), (2, 1, 1));
+        log.end_campaign();
+        assert_eq!((log.settled().boots, log.sums().boots), (2, 2));
+    }
+
+    #[test]
+    fn wholly_bad_and_wholly_good_boots_have_the_largest_design_effect() {
+        let mut sums = BootSums::default();
+        for bad in [true, false, false, true] {
+            let mut boot = BootTally::new(BootKind::Nrst, 1, 1);
+            boot.cycles = 5;
+            boot.failed = if bad { 5 } else { 0 };
+            sums.add(&boot);
+        }
+        assert!((sums.design_effect() - 5.0).abs() < 1e-9);
+    }
+}

