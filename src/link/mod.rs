@@ -1,6 +1,12 @@
 //! Links: how a cycle reaches a board.
 
+pub mod dfu_link;
+pub mod latency;
+#[cfg(test)]
+mod scripted_board;
+pub mod session;
 pub mod usb_board;
+pub mod wire;
 
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
