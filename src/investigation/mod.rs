@@ -1,4 +1,10 @@
 //! The only composer: live runs, triage, replay, compare and evaluation are put together here.
 
 pub mod commands;
+pub mod engine;
+pub mod helm;
+pub mod ledger;
+pub mod limits;
+pub mod live;
 pub mod snapshot;
+pub mod tail;

@@ -1,0 +1,163 @@
+//! The engine: the one owner of the event stream. It makes events durable, folds them and publishes what a person sees.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::commands::SnapshotSource;
+use super::helm::Flags;
+use super::ledger::{Depth, Ledger};
+use super::snapshot::{RunState, Snapshot};
+use crate::campaign::{Sink, SinkClosed};
+use crate::case::file::{Case, CaseError};
+use crate::observation::event::{Event, EventKind};
+use crate::observation::units::Micros;
+use crate::timebase::{HostTime, Timebase};
+
+/// A screen cannot show more, and inference costs more than a simulated cycle.
+const PUBLISH_EVERY: Micros = Micros::from_millis(80);
+
+/// Where the latest snapshot hangs; the newest replaces the one before.
+#[derive(Debug)]
+pub struct Billboard {
+    latest: Mutex<Arc<Snapshot>>,
+}
+
+impl Billboard {
+    pub fn new(first: Snapshot) -> Self {
+        Self { latest: Mutex::new(Arc::new(first)) }
+    }
+
+    fn publish(&self, snapshot: Snapshot) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+    }
+}
+
+impl SnapshotSource for Billboard {
+    fn latest(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+enum Message {
+    Event { at: Option<Micros>, kind: Box<EventKind>, durable: SyncSender<()> },
+    State(RunState),
+}
+
+/// The campaign's end of the engine.
+#[derive(Clone)]
+pub struct EngineSink {
+    sender: Sender<Message>,
+}
+
+impl EngineSink {
+    pub fn set_state(&self, state: RunState) {
+        // An engine that has stopped shows its own error instead.
+        let _ = self.sender.send(Message::State(state));
+    }
+}
+
+impl Sink for EngineSink {
+    fn accept(&mut self, at: Option<Micros>, kind: EventKind) -> Result<(), SinkClosed> {
+        let (durable, acknowledged) = sync_channel(1);
+        self.sender.send(Message::Event { at, kind: Box::new(kind), durable }).map_err(|_| SinkClosed)?;
+        acknowledged.recv().map_err(|_| SinkClosed)
+    }
+}
+
+pub struct Engine {
+    receiver: Receiver<Message>,
+    /// Absent for evaluation, which writes no case.
+    case: Option<Case>,
+    ledger: Ledger,
+    billboard: Arc<Billboard>,
+    flags: Flags,
+    until_decided: bool,
+    state: RunState,
+    time: HostTime,
+    published: Micros,
+}
+
+impl Engine {
+    /// An engine and the campaign's end of it.
+    pub fn new(case: Option<Case>, ledger: Ledger, flags: Flags, until_decided: bool) -> (Self, EngineSink) {
+        let (sender, receiver) = channel();
+        let state = RunState::Running;
+        let path = case.as_ref().map(|case| case.path().to_owned());
+        let billboard = Arc::new(Billboard::new(ledger.snapshot(Depth::Live, state.clone(), path)));
+        let time = HostTime::new();
+        let engine =
+            Self { receiver, case, ledger, billboard, flags, until_decided, state, time, published: Micros::ZERO };
+        (engine, EngineSink { sender })
+    }
+
+    pub fn billboard(&self) -> Arc<Billboard> {
+        Arc::clone(&self.billboard)
+    }
+
+    /// Works until the campaign has dropped its end, and leaves the final snapshot on the billboard.
+    pub fn run(mut self) -> Result<(), CaseError> {
+        let result = self.work();
+        match &result {
+            Ok(()) => self.conclude(),
+            Err(error) => self.state = RunState::Failed(error.to_string()),
+        }
+        self.publish(Depth::Verdict);
+        result
+    }
+
+    fn work(&mut self) -> Result<(), CaseError> {
+        while let Ok(message) = self.receiver.recv() {
+            match message {
+                Message::State(state) => {
+                    self.state = state;
+                    self.publish(Depth::Live);
+                }
+                Message::Event { at, kind, durable } => {
+                    let event = self.keep(at, *kind)?;
+                    self.ledger.absorb(&event);
+                    self.weigh_at_end_of_boot(&event);
+                    // The campaign may have been killed meanwhile; what it sent is kept all the same.
+                    let _ = durable.send(());
+                    self.publish_if_due();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, at: Option<Micros>, kind: EventKind) -> Result<Event, CaseError> {
+        match &mut self.case {
+            Some(case) => case.append(at, kind),
+            None => Ok(Event { seq: self.ledger.next_seq(), at, kind }),
+        }
+    }
+
+    /// Decisions fall at the end of a boot, before the next begins, so that they depend on the data and not on the speed of this computer.
+    fn weigh_at_end_of_boot(&self, event: &Event) {
+        if self.until_decided
+            && matches!(event.kind, EventKind::BootStarted(_))
+            && self.ledger.verdict(Depth::Live).decided
+        {
+            self.flags.decided.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn conclude(&mut self) {
+        if !matches!(self.state, RunState::Failed(_)) {
+            self.state = if self.ledger.was_interrupted() { RunState::Interrupted } else { RunState::Finished };
+        }
+    }
+
+    fn publish_if_due(&mut self) {
+        if self.time.now() - self.published >= PUBLISH_EVERY {
+            self.publish(Depth::Live);
+        }
+    }
+
+    fn publish(&mut self, depth: Depth) {
+        let path = self.case.as_ref().map(|case| case.path().to_owned());
+        self.billboard.publish(self.ledger.snapshot(depth, self.state.clone(), path));
+        self.published = self.time.now();
+    }
+}

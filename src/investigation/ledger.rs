@@ -1,0 +1,233 @@
+//! The ledger: folds the event stream into what is known. Live runs, reports and replay fold the same way.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+
+use super::limits;
+use super::snapshot::{BootStrip, CycleMark, RunState, Snapshot, TailLine};
+use super::tail;
+use crate::campaign::runner::Numbering;
+use crate::diagnosis::verdict::{CampaignFigures, FailureLine, VERDICT_SCHEMA, Verdict, VerdictKind};
+use crate::evidence::campaign_evidence::CampaignEvidence;
+use crate::evidence::finding::{Finding, Unit};
+use crate::observation::board::BoardIdentity;
+use crate::observation::cycle::Cycle;
+use crate::observation::event::{CampaignStart, Event, EventKind, Reentry, Transport};
+use crate::observation::failure::FailureClass;
+use crate::observation::field_text::FieldText;
+use crate::observation::step::Phase;
+use crate::observation::units::Micros;
+
+const TAIL_LINES: usize = 200;
+/// What a live screen can show; reports get every cycle.
+const LIVE_CYCLES: usize = 4_096;
+/// Failures listed in a verdict; the case holds them all.
+const LISTED_FAILURES: usize = 100;
+
+/// How much work a look may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Constant cost, valid under a look at every cycle.
+    Live,
+    /// Adds the exact tests.
+    Verdict,
+}
+
+#[derive(Debug)]
+pub struct Ledger {
+    start: CampaignStart,
+    at: Micros,
+    last_seq: u64,
+    board: BoardIdentity,
+    boots: Vec<BootStrip>,
+    numbering: Numbering,
+    evidence: CampaignEvidence,
+    failures: Vec<FailureLine>,
+    listed: BTreeSet<(FailureClass, Phase)>,
+    tail: VecDeque<TailLine>,
+    unexpected_failures: u64,
+    completed_cycles: u64,
+    interrupted: bool,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            start: CampaignStart {
+                transport: Transport::Dfu,
+                virtual_board: None,
+                recipe: String::new(),
+                reentry: Reentry::None,
+                seed: 0,
+                boots: 0,
+                cycles_per_boot: 0,
+                calendar_millis: 0,
+            },
+            at: Micros::ZERO,
+            last_seq: 0,
+            board: BoardIdentity::default(),
+            boots: Vec::new(),
+            numbering: Numbering::default(),
+            evidence: CampaignEvidence::new(),
+            failures: Vec::new(),
+            listed: BTreeSet::new(),
+            tail: VecDeque::new(),
+            unexpected_failures: 0,
+            completed_cycles: 0,
+            interrupted: false,
+        }
+    }
+}
+
+impl Ledger {
+    pub fn absorb(&mut self, event: &Event) {
+        self.last_seq = event.seq;
+        if let Some(at) = event.at {
+            self.at = at;
+        }
+        self.evidence.absorb(event);
+        match &event.kind {
+            EventKind::CampaignStarted(start) => self.start = start.clone(),
+            EventKind::BoardSeen(board) => self.board = board.clone(),
+            EventKind::BootStarted(boot) => {
+                self.numbering.boots = self.numbering.boots.max(boot.number);
+                self.boots.push(BootStrip { boot: boot.clone(), cycles: Vec::new() });
+            }
+            EventKind::CycleFinished(cycle) => self.count(cycle),
+            EventKind::CampaignEnded { interrupted } => self.interrupted = *interrupted,
+            EventKind::SessionStarted(_) | EventKind::FactNoted(_) | EventKind::HostMessage(_) | EventKind::Note(_) => {
+            }
+        }
+        if let Some(line) = tail::line(event) {
+            if self.tail.len() == TAIL_LINES {
+                self.tail.pop_front();
+            }
+            self.tail.push_back(line);
+        }
+    }
+
+    fn count(&mut self, cycle: &Cycle) {
+        self.numbering.cycles = self.numbering.cycles.max(cycle.number);
+        let mark = CycleMark {
+            number: cycle.number,
+            failure: cycle.failure().map(|failure| failure.class),
+            interrupted: cycle.is_interrupted(),
+        };
+        if let Some(strip) = self.boots.last_mut() {
+            strip.cycles.push(mark);
+        }
+        self.completed_cycles += u64::from(!mark.interrupted);
+        self.unexpected_failures += u64::from(mark.failure.is_some());
+        for failure in cycle.failures() {
+            let is_new = self.listed.insert((failure.class, failure.phase));
+            if is_new || self.failures.len() < LISTED_FAILURES {
+                self.failures.push(FailureLine::of(failure, Some(cycle.number)));
+            }
+        }
+    }
+
+    pub fn next_seq(&self) -> u64 {
+        self.last_seq + 1
+    }
+
+    pub fn numbering(&self) -> Numbering {
+        self.numbering
+    }
+
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted
+    }
+}
+
+impl Ledger {
+    /// The verdict on what has been folded so far.
+    pub fn verdict(&self, depth: Depth) -> Verdict {
+        self.assess(&self.findings(depth))
+    }
+
+    pub fn snapshot(&self, depth: Depth, state: RunState, case: Option<PathBuf>) -> Snapshot {
+        let findings = self.findings(depth);
+        let verdict = self.assess(&findings);
+        let cycles_before = match depth {
+            Depth::Live => (self.numbering.cycles as usize).saturating_sub(LIVE_CYCLES),
+            Depth::Verdict => 0,
+        };
+        Snapshot {
+            at: self.at,
+            state,
+            start: self.start.clone(),
+            board: self.board.clone(),
+            boots: latest(&self.boots, cycles_before),
+            rates: self.evidence.rates(),
+            latencies: self.evidence.latencies(),
+            findings,
+            verdict,
+            limits: limits::of(&self.start, &self.boots),
+            tail: self.tail.iter().cloned().collect(),
+            case,
+        }
+    }
+
+    fn findings(&self, depth: Depth) -> Vec<Finding> {
+        match depth {
+            Depth::Live => self.evidence.live_findings(),
+            Depth::Verdict => self.evidence.verdict_findings(),
+        }
+    }
+
+    fn assess(&self, _findings: &[Finding]) -> Verdict {
+        Verdict {
+            schema: VERDICT_SCHEMA,
+            source: FieldText::default(),
+            verdict: self.kind(),
+            decided: false,
+            device: self.board.part.clone(),
+            transport: Some(self.start.transport.name()),
+            tools: vec!["flakescope".to_owned()],
+            causes: Vec::new(),
+            failures: self.failures.clone(),
+            next: Vec::new(),
+            campaign: self.figures(),
+        }
+    }
+
+    fn kind(&self) -> VerdictKind {
+        if self.unexpected_failures > 0 {
+            VerdictKind::Fault
+        } else if self.completed_cycles > 0 {
+            VerdictKind::Clean
+        } else {
+            VerdictKind::Inconclusive
+        }
+    }
+
+    fn figures(&self) -> Option<CampaignFigures> {
+        let rates = self.evidence.rates();
+        let boots = rates.iter().find(|rate| rate.unit == Unit::Boot)?;
+        let cycles = rates.iter().find(|rate| rate.unit == Unit::Cycle)?;
+        let count = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+        Some(CampaignFigures {
+            boots: count(boots.n),
+            cycles: count(cycles.n),
+            failed_boots: count(boots.failed),
+            failed_cycles: count(cycles.failed),
+            unit: Unit::Boot,
+            rate: boots.share(),
+            interval: boots.interval,
+        })
+    }
+}
+
+/// The boots that still hold cycles after the first `skip` cycles are left out.
+fn latest(boots: &[BootStrip], mut skip: usize) -> Vec<BootStrip> {
+    let mut kept = Vec::new();
+    for strip in boots {
+        if skip >= strip.cycles.len() && skip > 0 {
+            skip -= strip.cycles.len();
+            continue;
+        }
+        kept.push(BootStrip { boot: strip.boot.clone(), cycles: strip.cycles[skip..].to_vec() });
+        skip = 0;
+    }
+    kept
+}
