@@ -4,19 +4,27 @@
 //! cycle and costs the same after a million cycles as after a hundred. Exact and permutation tests on boots come on top
 //! in `verdict_findings`.
 
-use super::boot_log::BootLog;
+use super::boot_log::{BootLog, BootSums};
 use super::confidence_sequence::{self, ALPHA};
 use super::finding::{Finding, Unit};
+use super::kinds_of_failure::KindsOfFailure;
 use super::latency_sketch::LatencySketch;
+use super::over_boots;
 use super::rate::{Rate, StepLatency};
 use super::trial::Trial;
+use super::where_in_cycle::WhereInCycle;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind};
 use crate::observation::step::{Outcome, Phase};
 
+/// Fewer sessions of a report are read by rules, not by statistics.
+const SESSIONS_THAT_SPEAK: u64 = 5;
+
 #[derive(Clone, Debug, Default)]
 pub struct CampaignEvidence {
     boots: BootLog,
+    kinds: KindsOfFailure,
+    places: WhereInCycle,
     /// In the order of the recipe.
     latencies: Vec<(Phase, LatencySketch)>,
 }
@@ -43,7 +51,9 @@ impl CampaignEvidence {
 
     fn count(&mut self, cycle: &Cycle) {
         let trial = Trial::of(cycle);
-        self.boots.add(&trial);
+        let boot = self.boots.add(&trial);
+        self.kinds.absorb(&trial);
+        self.places.absorb(&trial, boot);
         self.time(cycle);
     }
 
@@ -105,12 +115,28 @@ impl CampaignEvidence {
 
     /// What can be said at any moment; constant cost.
     pub fn live_findings(&self) -> Vec<Finding> {
-        Vec::new()
+        let sums = self.boots.sums();
+        if !self.speaks(&sums) {
+            return Vec::new();
+        }
+        let mut found = over_boots::bounds(&self.boots, &sums);
+        found.extend(self.kinds.findings(&sums, self.places.bus_errors_spread()));
+        found
     }
 
     /// Adds the exact and permutation tests on boots.
     pub fn verdict_findings(&self) -> Vec<Finding> {
-        self.live_findings()
+        let sums = self.boots.sums();
+        let mut found = self.live_findings();
+        if self.speaks(&sums) && sums.failed > 0 {
+            found.extend(self.places.findings(sums.boots));
+        }
+        found
+    }
+
+    /// A campaign speaks from its first cycle; single sessions of a report say nothing about how often.
+    fn speaks(&self, sums: &BootSums) -> bool {
+        sums.cycles > 0 && (self.boots.is_campaign() || sums.cycles >= SESSIONS_THAT_SPEAK)
     }
 }
 

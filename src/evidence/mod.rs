@@ -8,10 +8,13 @@ pub mod campaign_evidence;
 pub mod chance;
 pub mod confidence_sequence;
 pub mod finding;
+pub mod kinds_of_failure;
 pub mod latency_sketch;
+pub mod over_boots;
 pub mod rate;
 pub mod solve;
 #[cfg(test)]
 mod synthetic;
 pub mod trial;
 pub mod weight;
+pub mod where_in_cycle;
