@@ -1,0 +1,52 @@
+//! ST-Link probes by USB product id (vendor id 0483).
+
+/// A probe, or something that carries ST's vendor id and is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeKind {
+    pub product_id: u16,
+    pub name: &'static str,
+    pub note: Option<&'static str>,
+}
+
+const fn kind(product_id: u16, name: &'static str, note: Option<&'static str>) -> ProbeKind {
+    ProbeKind { product_id, name, note }
+}
+
+pub const VENDOR_ID: u16 = 0x0483;
+
+/// From the udev rules of stlink-org, probe-rs and OpenOCD.
+pub const PROBES: [ProbeKind; 13] = [
+    kind(0x3742, "ST-LINK/V2-1", Some("without mass storage")),
+    kind(0x3744, "ST-LINK/V1", Some("SCSI commands; probe-rs and pyOCD do not support it")),
+    kind(0x3748, "ST-LINK/V2", Some("most clones use this id; the serial may be 12 raw bytes")),
+    kind(0x374A, "ST-LINK/V2-1", Some("audio variant")),
+    kind(0x374B, "ST-LINK/V2-1", None),
+    kind(0x374D, "STLINK-V3", Some("in its loader: finish the firmware update")),
+    kind(0x374E, "STLINK-V3E", None),
+    kind(0x374F, "STLINK-V3S", None),
+    kind(0x3752, "ST-LINK/V2-1", Some("without mass storage")),
+    kind(0x3753, "STLINK-V3", Some("two serial ports")),
+    kind(0x3754, "STLINK-V3", Some("without mass storage")),
+    kind(0x3755, "STLINK-V3P", Some("in its loader: finish the firmware update")),
+    kind(0x3757, "STLINK-V3PWR", Some("its firmware shows as V4JxBxPx")),
+];
+
+pub fn of_usb_ids(vendor_id: u16, product_id: u16) -> Option<&'static ProbeKind> {
+    PROBES.iter().find(|probe| vendor_id == VENDOR_ID && probe.product_id == product_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nucleo_carries_a_v2_1() {
+        assert_eq!(of_usb_ids(0x0483, 0x374B).unwrap().name, "ST-LINK/V2-1");
+    }
+
+    #[test]
+    fn the_rom_bootloader_is_no_probe() {
+        assert_eq!(of_usb_ids(0x0483, 0xDF11), None);
+        assert_eq!(of_usb_ids(0x1234, 0x374B), None);
+    }
+}
