@@ -2,6 +2,8 @@
 
 pub mod board;
 pub mod device;
+pub mod fus;
+pub mod fus_code;
 pub mod loader;
 pub mod memory;
 pub mod rom;

@@ -1,12 +1,14 @@
 //! Holds the device profiles against the tables of facts they were made from, where those are at hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use flakescope::observation::units::Address;
 use flakescope::profile::device::{Device, Devices};
-use flakescope::profile::rom::{Crystals, RomDfu, UsbClock};
+use flakescope::profile::rom::{Crystals, Limitation, RomDfu, UsbClock};
 use flakescope::profile::shelf;
+use flakescope::profile::{fus, fus_code};
+use flakescope::swd::stlink_status;
 
 type Row = BTreeMap<String, String>;
 
@@ -146,6 +148,64 @@ fn every_option_field_of_a_profile_is_in_the_table() {
 fn every_known_limitation_of_a_rom_is_in_a_profile() {
     let Some(rows) = table("bootloader_versions.csv") else { return };
     let devices = devices();
-    let kept = devices.all().flat_map(|(_, device)| &device.limitations).count();
-    assert!(kept >= rows.len(), "{kept} limitations in the profiles, {} in the table", rows.len());
+    let kept: Vec<_> = devices.all().flat_map(|(_, device)| &device.limitations).collect();
+    for row in &rows {
+        let same = |limitation: &&&Limitation| {
+            limitation.versions == row["version"] && limitation.source == row["source"] && !limitation.text.is_empty()
+        };
+        assert!(kept.iter().any(|limitation| same(&limitation)), "{} {}", row["device"], row["version"]);
+    }
+}
+
+#[test]
+fn the_release_table_of_coprocessor_images_is_complete() {
+    let Some(rows) = table("fus_images.csv") else { return };
+    let images = fus::table().expect("the shipped table is valid");
+    let expected: BTreeSet<_> = rows
+        .iter()
+        .map(|row| {
+            let flash_kb: Option<u32> = row["flash_kb"].parse().ok();
+            let place = address(&row["install_address"]).expect("an address");
+            (row["family"].clone(), row["release"].clone(), row["binary"].clone(), flash_kb, place)
+        })
+        .collect();
+    let mut kept = BTreeSet::new();
+    for family in &images.families {
+        for release in &family.releases {
+            for (image, place) in family.of_release(release) {
+                kept.insert((
+                    family.name.clone(),
+                    release.clone(),
+                    image.binary.clone(),
+                    place.flash_kb,
+                    place.address,
+                ));
+            }
+        }
+    }
+    assert_eq!(kept, expected);
+}
+
+#[test]
+fn the_errors_of_the_upgrade_service_have_the_names_of_the_table() {
+    let Some(rows) = table("fus_codes.csv") else { return };
+    for row in rows.iter().filter(|row| row["kind"] == "error") {
+        let code = number(&row["value"]).expect("a code");
+        let error = fus_code::error(u8::try_from(code).expect("a byte")).expect("every code is kept");
+        assert_eq!(error.name, row["name"]);
+    }
+}
+
+#[test]
+fn the_statuses_of_the_probe_have_the_names_of_the_table() {
+    let Some(rows) = table("stlink_status.csv") else { return };
+    for row in &rows {
+        let code = number(&row["code"]).expect("a code");
+        let status = stlink_status::of_code(u8::try_from(code).expect("a byte")).expect("every code is kept");
+        assert!(
+            row["name"].starts_with(status.name) || status.name == "already opened in another mode",
+            "{}",
+            row["name"]
+        );
+    }
 }
