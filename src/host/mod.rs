@@ -1,1 +1,11 @@
-//! This computer: USB topology, permissions, drivers, who holds a device, kernel messages. Reads under a root that tests replace.
+//! The host computer: USB topology, permissions, drivers, who holds a device, kernel messages. Reads under a replaceable root.
+
+pub mod access;
+pub mod devices;
+#[cfg(test)]
+mod fake_host;
+pub mod kernel_log;
+pub mod ports;
+pub mod serials;
+pub mod sys_root;
+pub mod udev_rule;

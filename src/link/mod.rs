@@ -1,12 +1,16 @@
 //! Links: how a cycle reaches a board.
 
+pub mod board_selector;
 pub mod dfu_link;
 pub mod latency;
+pub mod libusb_board;
 #[cfg(test)]
 mod scripted_board;
 pub mod session;
 pub mod usb_board;
 pub mod wire;
+pub mod worker;
+pub mod worker_client;
 
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};

@@ -1,0 +1,219 @@
+//! A real board through its worker process: one request per step, the deadline kept here, and a worker that hangs is killed.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+
+use crate::observation::board::BoardIdentity;
+use crate::observation::boot::{BootKind, BootProof};
+use crate::observation::failure::{Failure, FailureClass};
+use crate::observation::step::{Outcome, Step, StepRecord, TransferSummary};
+use crate::observation::units::Micros;
+use crate::timebase::{HostTime, Timebase, to_duration};
+
+use super::Link;
+use super::board_selector::BoardSelector;
+use super::worker::{SUBCOMMAND, WorkerAnswer, WorkerRequest};
+
+#[derive(Debug)]
+pub struct WorkerLink {
+    /// Program and arguments of the worker.
+    command: Vec<OsString>,
+    selector: BoardSelector,
+    worker: Option<Worker>,
+    /// What a worker may take beyond the step's deadline.
+    grace: Micros,
+    time: HostTime,
+    identity: BoardIdentity,
+}
+
+#[derive(Debug)]
+struct Worker {
+    /// Present until it is killed.
+    child: Option<Child>,
+    input: ChildStdin,
+    answers: Receiver<io::Result<String>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+enum Silence {
+    Hang,
+    Broken(io::Error),
+}
+
+impl WorkerLink {
+    /// Enough for the transfer under way and the check whether the board is still there.
+    const GRACE: Micros = Micros::from_secs(2);
+
+    /// A link whose worker is this program itself.
+    pub fn new(selector: BoardSelector) -> io::Result<Self> {
+        let program = std::env::current_exe()?;
+        Ok(Self::with_command(vec![program.into(), SUBCOMMAND.into()], selector))
+    }
+
+    pub fn with_command(command: Vec<OsString>, selector: BoardSelector) -> Self {
+        Self {
+            command,
+            selector,
+            worker: None,
+            grace: Self::GRACE,
+            time: HostTime::new(),
+            identity: BoardIdentity::default(),
+        }
+    }
+
+    fn ask(&mut self, step: &Step, deadline: Micros) -> Result<WorkerAnswer, Silence> {
+        if self.worker.is_none() {
+            self.worker = Some(Worker::start(&self.command, &self.selector).map_err(Silence::Broken)?);
+        }
+        let patience = deadline + self.grace;
+        let worker = self.worker.as_mut().expect("it was just started");
+        let request = WorkerRequest::Perform { step: step.clone(), deadline };
+        worker.send(&request).map_err(Silence::Broken)?;
+        worker.answer_within(patience)
+    }
+}
+
+impl Link for WorkerLink {
+    fn now(&self) -> Micros {
+        self.time.now()
+    }
+
+    fn perform(&mut self, step: &Step, deadline: Micros) -> StepRecord {
+        let started = self.now();
+        match self.ask(step, deadline) {
+            Ok(answer) => {
+                if let Some(port) = &answer.identity.port {
+                    // A new worker has to find this very board again.
+                    self.selector = BoardSelector::Port(port.clone());
+                }
+                self.identity = answer.identity;
+                // The worker's clock started when it did.
+                StepRecord { started: Some(started), ..answer.record }
+            }
+            Err(silence) => {
+                self.worker = None;
+                let (class, code) = match silence {
+                    Silence::Hang => (FailureClass::Hang, "the worker gave no answer and was killed".to_owned()),
+                    Silence::Broken(error) => {
+                        (FailureClass::ToolFailure, format!("the worker process failed: {error}"))
+                    }
+                };
+                let elapsed = self.now() - started;
+                let failure = Failure::new(class, step.phase()).with_code(code).after(elapsed);
+                StepRecord {
+                    phase: step.phase(),
+                    started: Some(started),
+                    elapsed: Some(elapsed),
+                    outcome: Outcome::Failed(failure),
+                    summary: TransferSummary::default(),
+                    transfers: Vec::new(),
+                    facts: Vec::new(),
+                }
+            }
+        }
+    }
+
+    fn identity(&self) -> BoardIdentity {
+        self.identity.clone()
+    }
+
+    fn power_cycle(&mut self, _off_time: Micros) -> Option<(BootKind, BootProof)> {
+        None
+    }
+}
+
+impl Worker {
+    fn start(command: &[OsString], selector: &BoardSelector) -> io::Result<Self> {
+        let (program, arguments) = command.split_first().expect("a worker command names its program");
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let input = child.stdin.take().expect("the input was piped");
+        let output = child.stdout.take().expect("the output was piped");
+        let (sender, answers) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines() {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut worker = Self { child: Some(child), input, answers };
+        worker.send(&WorkerRequest::Attach(selector.clone()))?;
+        Ok(worker)
+    }
+
+    fn send(&mut self, request: &WorkerRequest) -> io::Result<()> {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        self.input.write_all(&line)?;
+        self.input.flush()
+    }
+
+    fn answer_within(&self, span: Micros) -> Result<WorkerAnswer, Silence> {
+        let line = match self.answers.recv_timeout(to_duration(span)) {
+            Ok(line) => line.map_err(Silence::Broken)?,
+            Err(RecvTimeoutError::Timeout) => return Err(Silence::Hang),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Silence::Broken(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "it ended without an answer",
+                )));
+            }
+        };
+        serde_json::from_str(&line).map_err(|error| Silence::Broken(error.into()))
+    }
+}
+
+impl Drop for Worker {
+    /// Kills the worker and leaves it to a thread to reap: one that is stuck in the kernel may take its time to die.
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        // It may have ended already.
+        let _ = child.kill();
+        std::thread::spawn(move || child.wait());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::step::Phase;
+
+    fn shell(script: &str) -> WorkerLink {
+        let command = ["sh", "-c", script].map(OsString::from).to_vec();
+        WorkerLink { grace: Micros::from_millis(50), ..WorkerLink::with_command(command, BoardSelector::any_rom()) }
+    }
+
+    fn perform(link: &mut WorkerLink) -> Failure {
+        let record = link.perform(&Step::Open, Micros::from_millis(50));
+        assert_eq!(record.phase, Phase::Open);
+        record.failure().unwrap().clone()
+    }
+
+    #[test]
+    fn a_worker_that_gives_no_answer_is_killed_and_replaced() {
+        let mut link = shell("sleep 60");
+        assert_eq!(perform(&mut link).class, FailureClass::Hang);
+        assert!(link.worker.is_none());
+        assert_eq!(perform(&mut link).class, FailureClass::Hang);
+    }
+
+    #[test]
+    fn a_worker_that_dies_is_a_failure_of_the_tool() {
+        assert_eq!(perform(&mut shell("read attach; read request; exit 1")).class, FailureClass::ToolFailure);
+        assert_eq!(perform(&mut shell("read attach; read request; echo nonsense")).class, FailureClass::ToolFailure);
+    }
+
+    #[test]
+    fn a_worker_that_cannot_be_started_is_a_failure_of_the_tool() {
+        let mut link = WorkerLink::with_command(vec!["/nonexistent/worker".into()], BoardSelector::any_rom());
+        assert_eq!(perform(&mut link).class, FailureClass::ToolFailure);
+    }
+}
