@@ -3,6 +3,7 @@
 pub mod console;
 pub mod exit;
 pub mod merge;
+pub mod worker;
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -38,6 +39,8 @@ pub struct GlobalArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Merge(merge::MergeArgs),
+    #[command(hide = true)]
+    Worker,
 }
 
 /// The whole command line as clap sees it; help, completions and the manual are made from it.
@@ -64,6 +67,7 @@ pub fn run() -> ExitCode {
 fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
     match command {
         Command::Merge(args) => merge::run(args, console),
+        Command::Worker => worker::run(console),
     }
 }
 
