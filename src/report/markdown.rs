@@ -1,0 +1,171 @@
+//! A report for issue trackers and chat: Markdown that GitHub and others render alike.
+
+use std::io::{self, Write};
+
+use super::failures::grouped;
+use super::wording;
+use crate::diagnosis::verdict::{Argument, RankedCause, Verdict};
+use crate::evidence::finding::Finding;
+use crate::investigation::snapshot::Snapshot;
+use crate::observation::field_text::FieldText;
+
+/// Writes a verdict; with the snapshot of its campaign, figures, latencies, findings and limits too.
+pub fn write(out: &mut impl Write, verdict: &Verdict, snapshot: Option<&Snapshot>) -> io::Result<()> {
+    writeln!(out, "# {}: {}\n", wording::verdict_word(verdict.verdict), safe(&wording::headline(verdict)))?;
+    writeln!(out, "{}, from {}.", safe(&wording::subject(verdict, snapshot)), verdict.source.for_markdown())?;
+    if let Some(snapshot) = snapshot {
+        figures(out, snapshot)?;
+    }
+    causes(out, verdict)?;
+    next(out, verdict)?;
+    failures(out, verdict)?;
+    if let Some(snapshot) = snapshot {
+        latencies(out, snapshot)?;
+        findings(out, &snapshot.findings)?;
+        limits(out, snapshot)?;
+    }
+    Ok(())
+}
+
+fn figures(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    writeln!(out)?;
+    if let Some(why) = wording::unfinished(&snapshot.state) {
+        writeln!(out, "- {}", safe(&why))?;
+    }
+    for rate in &snapshot.rates {
+        writeln!(out, "- {}", wording::rate(rate))?;
+    }
+    Ok(())
+}
+
+fn causes(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
+    if verdict.causes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Likely causes\n")?;
+    for cause in &verdict.causes {
+        let percent = wording::probability(cause.probability);
+        writeln!(out, "- **{percent}** {} (`{}`)", safe(wording::cause_name(cause)), code(&cause.id))?;
+        arguments(out, cause, wording::place_word(verdict))?;
+    }
+    Ok(())
+}
+
+fn arguments(out: &mut impl Write, cause: &RankedCause, place: &str) -> io::Result<()> {
+    let mut list = |word: &str, arguments: &[Argument]| {
+        arguments.iter().try_for_each(|argument| {
+            let places = wording::places(&argument.at, place).map_or(String::new(), |places| format!(" ({places})"));
+            writeln!(out, "  - {word}: {}{places}", safe(&argument.text))
+        })
+    };
+    list("for", &cause.speaks_for)?;
+    list("against", &cause.speaks_against)
+}
+
+fn next(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
+    if verdict.next.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Next experiment\n")?;
+    for (next, number) in verdict.next.iter().zip(1..) {
+        writeln!(out, "{number}. {} ({})", safe(&next.text), safe(&wording::experiment_terms(next)))?;
+    }
+    Ok(())
+}
+
+fn failures(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
+    if verdict.failures.is_empty() {
+        return Ok(());
+    }
+    let place = wording::place_word(verdict);
+    writeln!(out, "\n## Failures\n")?;
+    writeln!(out, "| n | class | step | code | median time to failure | where |")?;
+    writeln!(out, "| ---: | --- | --- | --- | ---: | --- |")?;
+    for group in grouped(&verdict.failures) {
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} |",
+            group.count,
+            group.class,
+            group.phase,
+            group.code.as_ref().map_or(String::new(), FieldText::for_markdown),
+            group.elapsed_ms.map_or("not known".to_owned(), wording::milliseconds),
+            wording::places(&group.at, place).unwrap_or_default(),
+        )?;
+    }
+    Ok(())
+}
+
+fn latencies(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    if snapshot.latencies.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Time per step\n")?;
+    writeln!(out, "| step | n | p50 | p95 | max |")?;
+    writeln!(out, "| --- | ---: | ---: | ---: | ---: |")?;
+    for step in &snapshot.latencies {
+        writeln!(out, "| {} | {} | {} | {} | {} |", step.phase, step.n, step.p50, step.p95, step.max)?;
+    }
+    Ok(())
+}
+
+fn findings(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Findings\n")?;
+    for finding in findings {
+        let basis = wording::count(finding.n, finding.unit.name());
+        writeln!(out, "- {} (`{}`; {basis}; {})", safe(&finding.text), code(&finding.id), safe(&finding.method))?;
+    }
+    Ok(())
+}
+
+fn limits(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    writeln!(out, "\n## Limits and method\n")?;
+    for limit in &snapshot.limits {
+        writeln!(out, "- {}", safe(limit))?;
+    }
+    for note in wording::METHOD {
+        writeln!(out, "- {note}")?;
+    }
+    Ok(())
+}
+
+fn safe(text: &str) -> String {
+    FieldText::from(text).for_markdown()
+}
+
+/// For ids. Inside a code span nothing is escaped, so that a back quote must go.
+fn code(text: &str) -> String {
+    FieldText::from(text).for_terminal().replace('`', "'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::field_text::is_unsafe_to_show;
+    use crate::report::sample;
+
+    fn markdown(snapshot: &Snapshot) -> String {
+        let mut out = Vec::new();
+        write(&mut out, &snapshot.verdict, Some(snapshot)).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_markdown_of_a_campaign() {
+        insta::assert_snapshot!(markdown(&sample::campaign()));
+    }
+
+    #[test]
+    fn nothing_hostile_gets_through() {
+        let text = markdown(&sample::hostile_campaign());
+        for markup in ["<script", "|*x*", "alert(1)<"] {
+            assert!(!text.contains(markup), "{text}");
+        }
+        for line in text.lines() {
+            assert!(!line.contains(is_unsafe_to_show), "{line}");
+        }
+    }
+}
