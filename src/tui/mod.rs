@@ -1,1 +1,16 @@
 //! The screen: state, update, view.
+
+pub mod bindings;
+pub mod pace;
+pub mod run;
+pub mod state;
+pub mod terminal;
+pub mod theme;
+pub mod view;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod screen_tests;
+#[cfg(test)]
+mod state_tests;

@@ -1,0 +1,154 @@
+//! The loop of the screen: draw what is new, wait for a key, pass on what it asks for.
+
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use crossterm::event::{self, Event};
+
+use super::bindings::{Bindings, KeyPress};
+use super::pace::Pace;
+use super::state::{App, Wish};
+use super::terminal::Screen;
+use super::theme::{Looks, LooksError, locale_is_utf8};
+use super::view;
+use crate::investigation::commands::{Command, SnapshotSource};
+use crate::investigation::snapshot::Snapshot;
+use crate::profile::loader::ProfileError;
+
+/// Ten looks a second at the latest picture.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What the caller decides about the screen.
+pub struct ScreenOptions<'a> {
+    /// Simulated seconds per second at the start; absent for a real board.
+    pub pace: Option<f64>,
+    pub colour: bool,
+    pub utf8: bool,
+    /// A name from the `themes` folder of the profiles.
+    pub theme: String,
+    /// Writes a report of a snapshot and says where, or why not.
+    pub report: Option<ReportWriter<'a>>,
+}
+
+pub type ReportWriter<'a> = &'a dyn Fn(&Snapshot) -> Result<PathBuf, String>;
+
+impl ScreenOptions<'_> {
+    /// As the locale asks, with the theme that every terminal can show.
+    pub fn for_this_terminal(colour: bool, pace: Option<f64>) -> Self {
+        let utf8 = locale_is_utf8(|name| std::env::var(name).ok());
+        Self { pace, colour, utf8, theme: "ansi".to_owned(), report: None }
+    }
+}
+
+impl std::fmt::Debug for ScreenOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScreenOptions").field("pace", &self.pace).field("theme", &self.theme).finish_non_exhaustive()
+    }
+}
+
+/// Why the screen was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    ByOperator,
+    BySignal,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(#[from] std::io::Error),
+    #[error(transparent)]
+    Looks(#[from] LooksError),
+    #[error(transparent)]
+    Keys(#[from] ProfileError),
+    #[error("the screen was closed because a part of the program stopped unexpectedly; its message is above")]
+    Lost,
+}
+
+/// Shows the investigation until the operator leaves or a signal ends it. Asks the campaign to stop on the way out.
+pub fn run(
+    source: &dyn SnapshotSource,
+    commands: &Sender<Command>,
+    options: &ScreenOptions<'_>,
+) -> Result<Leave, TuiError> {
+    let bindings = Bindings::load()?;
+    let looks = Looks::load(&options.theme, options.colour, options.utf8)?;
+    // ratatui leaves colour to us; crossterm would drop even bold and reversed under NO_COLOR.
+    crossterm::style::force_color_output(true);
+    let mut screen = Screen::take()?;
+    let app = App::new(source.latest(), options.pace.map(Pace::new));
+    let left = Session { source, commands, options, bindings, looks, app }.run(&mut screen);
+    // Nobody hears it where the campaign has ended already.
+    let _ = commands.send(Command::Stop);
+    left
+}
+
+struct Session<'a> {
+    source: &'a dyn SnapshotSource,
+    commands: &'a Sender<Command>,
+    options: &'a ScreenOptions<'a>,
+    bindings: Bindings,
+    looks: Looks,
+    app: App,
+}
+
+impl Session<'_> {
+    fn run(mut self, screen: &mut Screen) -> Result<Leave, TuiError> {
+        let mut stale = true;
+        loop {
+            stale |= self.app.take(self.source.latest());
+            if screen.is_lost() {
+                return Err(TuiError::Lost);
+            }
+            if stale {
+                self.draw(screen)?;
+                stale = false;
+            }
+            let mut wait = TICK;
+            while event::poll(wait)? {
+                wait = Duration::ZERO;
+                stale = true;
+                if let Event::Key(key) = event::read()?
+                    && let Some(key) = KeyPress::of(&key)
+                    && let Some(wish) = self.app.press(key, &self.bindings)
+                    && let Some(leave) = self.grant(wish)
+                {
+                    return Ok(leave);
+                }
+            }
+            if screen.was_told_to_end() {
+                return Ok(Leave::BySignal);
+            }
+        }
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> Result<(), TuiError> {
+        let mut reach = self.app.scrolled();
+        screen.terminal.draw(|frame| {
+            let area = frame.area();
+            reach = view::draw(frame.buffer_mut(), area, &self.app, &self.looks, &self.bindings);
+        })?;
+        self.app.set_reach(reach);
+        Ok(())
+    }
+
+    fn grant(&mut self, wish: Wish) -> Option<Leave> {
+        match wish {
+            Wish::Leave => return Some(Leave::ByOperator),
+            Wish::Send(command) => {
+                if self.commands.send(command).is_err() {
+                    self.app.notice = Some("The campaign has ended.".to_owned());
+                }
+            }
+            Wish::WriteReport => {
+                self.app.notice = Some(match self.options.report.map(|write| write(self.app.shown())) {
+                    Some(Ok(path)) => format!("Report written to {}", path.display()),
+                    Some(Err(reason)) => format!("The report could not be written: {reason}"),
+                    None => "No report can be written here.".to_owned(),
+                });
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,96 @@
+//! The bottom: the keys that do something now, and above them what the operator has to know or is typing.
+
+use ratatui::layout::Rect;
+
+use super::pen::{Pen, Piece, columns, row, wrap};
+use crate::investigation::snapshot::{RunState, Snapshot};
+use crate::tui::bindings::{Action, Bindings};
+use crate::tui::state::{App, Purpose};
+use crate::tui::theme::Role;
+
+/// The most lines that a banner takes.
+const MOST_LINES: usize = 2;
+
+/// What stands above the keys: the most urgent of a line being typed, a request, a failure, a notice, a frozen screen.
+pub fn banner(app: &App, bindings: &Bindings, columns: u16) -> Vec<Piece> {
+    let (role, text) = if let Some(input) = &app.input {
+        let prompt = match input.purpose {
+            Purpose::Filter => "Show events that contain",
+            Purpose::Answer => "Your answer",
+        };
+        // What is being typed is seen at its end.
+        let room = usize::from(columns).saturating_sub(prompt.len() + 3);
+        let skipped = input.text.chars().count().saturating_sub(room);
+        let typed: String = input.text.chars().skip(skipped).collect();
+        return vec![(Role::Accent, format!("{prompt}: {typed}_"))];
+    } else if let Some(notice) = &app.notice {
+        (Role::Accent, notice.clone())
+    } else if let Some(request) = app.asked() {
+        let (done, answer) = (bindings.key(Action::Done), bindings.key(Action::Answer));
+        (Role::Warning, format!("Asked of you: {request} ({done} = done, {answer} = type an answer)"))
+    } else if let RunState::Failed(reason) = &app.latest().state {
+        (Role::Bad, format!("The campaign failed: {reason}"))
+    } else if app.is_frozen() {
+        (Role::Accent, frozen(app, bindings))
+    } else {
+        return Vec::new();
+    };
+    let mut lines = wrap(&text, columns);
+    if lines.len() > MOST_LINES {
+        let rest = lines.split_off(MOST_LINES - 1).join(" ");
+        lines.push(rest);
+    }
+    lines.into_iter().map(|line| (role, line)).collect()
+}
+
+fn frozen(app: &App, bindings: &Bindings) -> String {
+    let since = cycles(app.latest()).saturating_sub(cycles(app.shown()));
+    let key = bindings.key(Action::Freeze);
+    format!("This picture is of {}. The campaign goes on: {since} cycles since. {key} = show them", app.shown().at)
+}
+
+fn cycles(snapshot: &Snapshot) -> u32 {
+    snapshot.boots.iter().rev().find_map(|boot| boot.cycles.last()).map_or(0, |cycle| cycle.number)
+}
+
+pub fn draw(pen: &mut Pen<'_>, area: Rect, banner_area: Rect, app: &App, bindings: &Bindings) {
+    for (index, (role, text)) in banner(app, bindings, banner_area.width).iter().enumerate() {
+        pen.text(row(banner_area, index as u16), *role, text);
+    }
+    let mut used = 0;
+    for (keys, word) in hints(app, bindings, pen.looks.glyphs.up_down) {
+        let needed = keys.chars().count() + word.len() + 3;
+        if usize::from(used) + needed > usize::from(area.width) + 2 {
+            break;
+        }
+        used += pen.text(columns(area, used, area.width), Role::Key, &keys);
+        used += pen.text(columns(area, used, area.width), Role::Dim, &format!(" {word}  "));
+    }
+}
+
+/// Only keys that work now, the most needed first.
+fn hints(app: &App, bindings: &Bindings, up_down: &str) -> Vec<(String, &'static str)> {
+    let key = |action| bindings.key(action);
+    if app.input.is_some() {
+        return vec![("enter".to_owned(), "take it"), ("esc".to_owned(), "leave it")];
+    }
+    if app.help {
+        return vec![(key(Action::Back), "close help"), (up_down.to_owned(), "scroll"), (key(Action::Leave), "leave")];
+    }
+    let mut hints = vec![(key(Action::Leave), "leave"), (key(Action::Help), "help")];
+    if app.asked().is_some() {
+        hints.push((key(Action::Done), "done"));
+        hints.push((key(Action::Answer), "answer"));
+    }
+    hints.push((key(Action::Freeze), if app.is_frozen() { "go on" } else { "freeze" }));
+    if app.is_virtual() {
+        hints.push((format!("{}/{}", key(Action::Faster), key(Action::Slower)), "speed"));
+    }
+    hints.push((key(Action::Evidence), if app.evidence { "steps" } else { "evidence" }));
+    hints.push((up_down.to_owned(), "move"));
+    hints.push((key(Action::NextPane), "pane"));
+    hints.push((key(Action::Zoom), if app.zoomed { "smaller" } else { "zoom" }));
+    hints.push((key(Action::Report), "report"));
+    hints.push((key(Action::Filter), "filter"));
+    hints
+}

@@ -1,0 +1,60 @@
+//! The view: one file per widget, drawn from the state into a buffer. Nothing here changes anything else.
+
+pub mod causes;
+pub mod events;
+pub mod evidence;
+pub mod footer;
+pub mod gauge;
+pub mod header;
+pub mod help;
+pub mod latency;
+pub mod layout;
+pub mod next;
+pub mod pen;
+pub mod rates;
+pub mod strip;
+pub mod too_small;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use self::layout::{Needs, SMALLEST, arrange};
+use self::pen::Pen;
+use super::bindings::Bindings;
+use super::state::{App, Scrolled};
+use super::theme::Looks;
+
+/// Draws the whole screen; returns how far each pane can be scrolled.
+pub fn draw(buffer: &mut Buffer, screen: Rect, app: &App, looks: &Looks, bindings: &Bindings) -> Scrolled {
+    let mut pen = Pen { buffer, looks };
+    pen.clear(screen);
+    if screen.width < SMALLEST.0 || screen.height < SMALLEST.1 {
+        too_small::draw(&mut pen, screen);
+        return Scrolled::default();
+    }
+    let shown = app.shown();
+    let inner = screen.width.saturating_sub(2);
+    let roomy = screen.height >= 32;
+    let panels = arrange(
+        screen,
+        &Needs {
+            banner: footer::banner(app, bindings, inner).len() as u16,
+            rate_lines: rates::lines(shown, roomy, inner * 47 / 100),
+            step_lines: shown.latencies.len().max(1) as u16,
+            evidence: app.evidence,
+            zoomed: app.zoomed.then_some(app.focus),
+        },
+    );
+    header::draw(&mut pen, panels.header, app);
+    causes::draw(&mut pen, panels.causes, app);
+    footer::draw(&mut pen, panels.footer, panels.banner, app, bindings);
+    Scrolled {
+        cycles: strip::draw(&mut pen, panels.cycles, app),
+        rates: rates::draw(&mut pen, panels.rates, app),
+        steps: latency::draw(&mut pen, panels.steps, app),
+        evidence: evidence::draw(&mut pen, panels.evidence, app),
+        next: next::draw(&mut pen, panels.next, app),
+        events: events::draw(&mut pen, panels.events, app),
+        help: if app.help { help::draw(&mut pen, screen, app, bindings) } else { 0 },
+    }
+}
