@@ -13,6 +13,8 @@ pub struct BootTally {
     /// Counted from 1 over the case; boots of different campaigns are never pooled in a sequence.
     pub campaign: u32,
     pub number: u32,
+    /// The combination of levels under which all its cycles ran; none if they differ.
+    pub arm: Option<u32>,
     pub cycles: u32,
     pub failed: u32,
     pub first_failed: bool,
@@ -43,6 +45,7 @@ impl BootTally {
             kind,
             campaign,
             number,
+            arm: None,
             cycles: 0,
             failed: 0,
             first_failed: false,
@@ -57,13 +60,15 @@ impl BootTally {
         }
     }
 
-    fn add(&mut self, trial: &Trial<'_>) {
+    fn add(&mut self, trial: &Trial<'_>, arm: u32) {
         let failed = trial.failed();
         if self.cycles == 0 {
+            self.arm = Some(arm);
             self.begins_at = trial.cycle.number;
             self.first_failed = failed;
             self.arrival = arrival(trial);
         }
+        self.arm = self.arm.filter(|own| *own == arm);
         self.runs += u32::from(self.cycles == 0 || failed != self.last_failed);
         self.last_failed = failed;
         self.cycles += 1;
@@ -189,7 +194,7 @@ impl BootLog {
     }
 
     /// Adds a cycle to its boot; a boot that was not announced is one of unknown kind. Returns the index of the boot.
-    pub fn add(&mut self, trial: &Trial<'_>) -> usize {
+    pub fn add(&mut self, trial: &Trial<'_>, arm: u32) -> usize {
         let number = trial.cycle.boot.unwrap_or(0);
         if self.ended || self.boots.last().is_none_or(|boot| boot.number != number) {
             self.close_last();
@@ -197,7 +202,7 @@ impl BootLog {
             self.ended = false;
         }
         let index = self.boots.len() - 1;
-        self.boots[index].add(trial);
+        self.boots[index].add(trial, arm);
         index
     }
 
@@ -250,13 +255,13 @@ mod tests {
         log.start_campaign(&start(2, 2));
         for boot in [1, 2] {
             log.start_boot(&cold_boot(boot));
-            log.add(&Trial::of(&cycle(boot * 2 - 1, boot)));
+            log.add(&Trial::of(&cycle(boot * 2 - 1, boot)), 0);
             if boot == 1 {
-                log.add(&Trial::of(&cycle(2, boot)));
+                log.add(&Trial::of(&cycle(2, boot)), 0);
             }
         }
         assert_eq!((log.settled().boots, log.sums().boots), (1, 2));
-        log.add(&Trial::of(&failing(4, 2, FailureClass::Stall, Phase::Read)));
+        log.add(&Trial::of(&failing(4, 2, FailureClass::Stall, Phase::Read)), 0);
         assert_eq!((log.settled().boots, log.settled().bad, log.settled().mixed), (2, 1, 1));
         log.end_campaign();
         assert_eq!((log.settled().boots, log.sums().boots), (2, 2));

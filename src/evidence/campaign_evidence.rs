@@ -51,7 +51,7 @@ impl CampaignEvidence {
 
     fn count(&mut self, cycle: &Cycle) {
         let trial = Trial::of(cycle);
-        let boot = self.boots.add(&trial);
+        let boot = self.boots.add(&trial, 0);
         self.kinds.absorb(&trial);
         self.places.absorb(&trial, boot);
         self.time(cycle);
@@ -119,7 +119,7 @@ impl CampaignEvidence {
         if !self.speaks(&sums) {
             return Vec::new();
         }
-        let mut found = over_boots::bounds(&self.boots, &sums);
+        let mut found = over_boots::counted(&self.boots, &sums);
         found.extend(self.kinds.findings(&sums, self.places.bus_errors_spread()));
         found
     }
@@ -130,6 +130,7 @@ impl CampaignEvidence {
         let mut found = self.live_findings();
         if self.speaks(&sums) && sums.failed > 0 {
             found.extend(self.places.findings(sums.boots));
+            found.extend(over_boots::tested(&self.boots, &sums));
         }
         found
     }

@@ -6,12 +6,20 @@
 pub mod boot_log;
 pub mod campaign_evidence;
 pub mod chance;
+pub mod change_point;
 pub mod confidence_sequence;
+pub mod e_value;
+pub mod exact_test;
 pub mod finding;
+pub mod independent_sum;
+pub mod intraclass;
 pub mod kinds_of_failure;
 pub mod latency_sketch;
+pub mod multiplicity;
 pub mod over_boots;
+pub mod permutation;
 pub mod rate;
+pub mod runs_test;
 pub mod solve;
 #[cfg(test)]
 mod synthetic;
