@@ -18,11 +18,14 @@ pub struct IndependentSum {
     variance: f64,
 }
 
-impl IndependentSum {
-    pub fn new() -> Self {
+impl Default for IndependentSum {
+    /// Nothing added yet.
+    fn default() -> Self {
         Self { probabilities: vec![1.0], offset: 0, mean: 0.0, variance: 0.0 }
     }
+}
 
+impl IndependentSum {
     /// Adds a count that takes `offset`, `offset + 1`, ... with these probabilities.
     pub fn add(&mut self, offset: u64, probabilities: &[f64]) {
         let mean: f64 = probabilities.iter().zip(0u32..).map(|(p, k)| p * f64::from(k)).sum();
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn three_dice_are_three_dice() {
-        let mut dice = IndependentSum::new();
+        let mut dice = IndependentSum::default();
         for _ in 0..3 {
             dice.add(1, &[1.0 / 6.0; 6]);
         }
@@ -126,7 +129,7 @@ mod tests {
     #[test]
     fn beyond_the_cut_over_the_normal_tail_is_close() {
         let coins = |n| {
-            let mut sum = IndependentSum::new();
+            let mut sum = IndependentSum::default();
             for _ in 0..n {
                 sum.add(0, &[0.5, 0.5]);
             }
@@ -152,7 +155,7 @@ mod tests {
         #[test]
         fn tails_add_up(all in 1u64..60, marked in 0u64..60, drawn in 0u64..60, k in 0u64..60) {
             let (marked, drawn) = (marked.min(all), drawn.min(all));
-            let mut sum = IndependentSum::new();
+            let mut sum = IndependentSum::default();
             let (offset, probabilities) = hypergeometric(all, marked, drawn);
             sum.add(offset, &probabilities);
             prop_assert!((sum.at_most(k) + sum.at_least(k + 1) - 1.0).abs() < 1e-9);

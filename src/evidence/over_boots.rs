@@ -127,7 +127,7 @@ fn clustering(strata: &BTreeMap<Stratum, Vec<&BootTally>>) -> (f64, String) {
         for (deck, boots) in &mut decks {
             chance.shuffle(deck);
             let mut rest = deck.as_slice();
-            for boot in boots.iter() {
+            for boot in *boots {
                 let (hand, left) = rest.split_at(boot.cycles as usize);
                 dealt += gathered(hand.iter().sum(), boot.cycles);
                 rest = left;
@@ -158,7 +158,7 @@ fn tarone(strata: &BTreeMap<Stratum, Vec<&BootTally>>) -> f64 {
 }
 
 fn streaks(strata: &BTreeMap<Stratum, Vec<&BootTally>>, sums: &BootSums) -> Option<Finding> {
-    let mut test = RunsTest::new();
+    let mut test = RunsTest::default();
     for boots in strata.values() {
         add_sequence(&mut test, boots.iter().map(|boot| boot.is_bad()));
     }
@@ -181,7 +181,7 @@ fn streaks(strata: &BTreeMap<Stratum, Vec<&BootTally>>, sums: &BootSums) -> Opti
 
 /// Within boots of mixed outcome, given how many of the n cycles failed, each is as likely to be the first under the null.
 fn first_cycle_worse(log: &BootLog) -> Option<Finding> {
-    let mut sum = IndependentSum::new();
+    let mut sum = IndependentSum::default();
     let (mut first, mut mixed) = (0u64, 0u64);
     for boot in log.boots().filter(|boot| boot.is_mixed()) {
         let share = f64::from(boot.failed) / f64::from(boot.cycles);

@@ -12,11 +12,14 @@ pub struct RunsTest {
     sum: IndependentSum,
 }
 
-impl RunsTest {
-    pub fn new() -> Self {
-        Self { runs: 0, sum: IndependentSum::new() }
+impl Default for RunsTest {
+    /// Nothing added yet.
+    fn default() -> Self {
+        Self { runs: 0, sum: IndependentSum::default() }
     }
+}
 
+impl RunsTest {
     /// Adds a stratum of `good` and `bad` outcomes that formed `runs` stretches. Strata of one outcome say nothing.
     pub fn add(&mut self, good: u64, bad: u64, runs: u64) {
         if good == 0 || bad == 0 {
@@ -51,9 +54,9 @@ pub fn add_sequence(test: &mut RunsTest, outcomes: impl IntoIterator<Item = bool
     let (mut good, mut bad, mut runs, mut last) = (0, 0, 0, None);
     for failed in outcomes {
         if failed {
-            bad += 1
+            bad += 1;
         } else {
-            good += 1
+            good += 1;
         }
         runs += u64::from(last != Some(failed));
         last = Some(failed);
@@ -92,7 +95,7 @@ mod tests {
     use crate::evidence::chance::Chance;
 
     fn p(good: u64, bad: u64, runs: u64) -> f64 {
-        let mut test = RunsTest::new();
+        let mut test = RunsTest::default();
         test.add(good, bad, runs);
         test.p_too_few()
     }
@@ -119,7 +122,7 @@ mod tests {
     #[test]
     fn strata_are_not_pooled() {
         // Each kind is of one outcome only: pooled they would look like one long streak.
-        let mut test = RunsTest::new();
+        let mut test = RunsTest::default();
         add_sequence(&mut test, [false; 10]);
         add_sequence(&mut test, [true; 10]);
         assert_eq!(test.p_too_few(), 1.0);
@@ -129,7 +132,7 @@ mod tests {
     fn exchangeable_boots_raise_at_most_one_alarm_in_twenty() {
         let mut chance = Chance::seeded(9);
         let alarms = (0..2_000).filter(|_| {
-            let mut test = RunsTest::new();
+            let mut test = RunsTest::default();
             add_sequence(&mut test, (0..40).map(|_| chance.happens(0.2)).collect::<Vec<_>>());
             test.p_too_few() < 0.05
         });
