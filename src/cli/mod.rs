@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand; parse, call, render, exit code.
 
 pub mod console;
+pub mod doctor;
 pub mod exit;
+pub mod list;
 pub mod merge;
 pub mod worker;
 
@@ -38,6 +40,8 @@ pub struct GlobalArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    List(list::ListArgs),
+    Doctor(doctor::DoctorArgs),
     Merge(merge::MergeArgs),
     #[command(hide = true)]
     Worker,
@@ -66,6 +70,8 @@ pub fn run() -> ExitCode {
 
 fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
     match command {
+        Command::List(args) => list::run(args, console),
+        Command::Doctor(args) => doctor::run(args, console),
         Command::Merge(args) => merge::run(args, console),
         Command::Worker => worker::run(console),
     }

@@ -33,6 +33,8 @@ pub struct HostDevice {
     pub controller: Option<String>,
     /// bDeviceClass 9.
     pub is_hub: bool,
+    /// Has an interface of the DFU class, in DFU or in run-time mode.
+    pub is_dfu: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +46,11 @@ pub struct Hub {
 }
 
 impl SysRoot {
+    /// Whether the kernel has USB at all.
+    pub fn has_usb(&self) -> bool {
+        self.usb_devices().is_dir()
+    }
+
     /// Every device on the bus except root hubs, by port path.
     pub fn devices(&self) -> Vec<HostDevice> {
         let names = names_in(&self.usb_devices());
@@ -77,6 +84,7 @@ impl SysRoot {
             hubs: self.hubs_above(port),
             controller: self.controller_of(port.bus),
             is_hub: attribute(&folder, "bDeviceClass").as_deref() == Some("09"),
+            is_dfu: interfaces.iter().any(|name| is_dfu_interface(&folder.join(name))),
         })
     }
 
@@ -106,6 +114,11 @@ impl SysRoot {
 fn interfaces_of(folder: &Path, port: &PortPath) -> Vec<String> {
     let prefix = format!("{port}:");
     names_in(folder).into_iter().filter(|name| name.starts_with(&prefix)).collect()
+}
+
+/// Application class, DFU subclass.
+fn is_dfu_interface(folder: &Path) -> bool {
+    hex(folder, "bInterfaceClass") == Some(0xfe) && hex(folder, "bInterfaceSubClass") == Some(1)
 }
 
 fn hex(folder: &Path, name: &str) -> Option<u16> {

@@ -49,6 +49,8 @@ impl FakeHost {
     pub fn rom(&self, port: &str, serial: &str) {
         self.device(port, "0483", "df11", "12", &[("bcdDevice", "2200"), ("serial", serial)]);
         let layout = "@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg";
-        self.write(&format!("sys/bus/usb/devices/{port}/{port}:1.0/interface"), layout);
+        for (name, value) in [("interface", layout), ("bInterfaceClass", "fe"), ("bInterfaceSubClass", "01")] {
+            self.write(&format!("sys/bus/usb/devices/{port}/{port}:1.0/{name}"), value);
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! The host computer: USB topology, permissions, drivers, who holds a device, kernel messages. Reads under a replaceable root.
 
 pub mod access;
+pub mod checkup;
 pub mod devices;
 #[cfg(test)]
 mod fake_host;
+pub mod inventory;
 pub mod kernel_log;
 pub mod ports;
 pub mod serials;

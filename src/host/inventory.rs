@@ -1,0 +1,170 @@
+//! The boards and probes on this computer, with what is wrong with each before anything is opened.
+
+use serde::Serialize;
+
+use crate::observation::board::UsbSpeed;
+use crate::observation::field_text::FieldText;
+use crate::profile::device::Devices;
+
+use super::access::Access;
+use super::devices::HostDevice;
+use super::serials::{self, SerialDoubt};
+use super::sys_root::SysRoot;
+use super::udev_rule;
+
+const ST: u16 = 0x0483;
+const ROM_DFU: u16 = 0xdf11;
+
+/// ST-LINK product IDs; those in loader mode wait for a firmware update.
+const ST_LINKS: [(u16, &str); 13] = [
+    (0x3744, "ST-LINK/V1"),
+    (0x3748, "ST-LINK/V2"),
+    (0x374a, "ST-LINK/V2-1"),
+    (0x3742, "ST-LINK/V2-1"),
+    (0x374b, "ST-LINK/V2-1"),
+    (0x3752, "ST-LINK/V2-1"),
+    (0x374d, "ST-LINK/V3 in loader mode"),
+    (0x374e, "ST-LINK/V3E"),
+    (0x374f, "ST-LINK/V3S"),
+    (0x3753, "ST-LINK/V3"),
+    (0x3754, "ST-LINK/V3"),
+    (0x3755, "ST-LINK/V3P in loader mode"),
+    (0x3757, "STLINK-V3PWR"),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// 0483:df11. Application loaders use the pair as well.
+    RomDfu,
+    /// Another device with a DFU interface.
+    OtherDfu,
+    Probe,
+}
+
+/// One line of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listed {
+    pub kind: Kind,
+    pub device: HostDevice,
+    /// Parts whose ROM is known to show this layout.
+    pub suggested_parts: Vec<String>,
+    pub problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub text: FieldText,
+    pub mend: Option<String>,
+}
+
+/// Boards in DFU mode and probes, by port.
+pub fn take(root: &SysRoot, parts: &Devices) -> Vec<Listed> {
+    let found = root.devices().into_iter().filter_map(|device| Some((kind_of(&device)?, device)));
+    let mut listed: Vec<_> = found.map(|(kind, device)| list_one(root, parts, kind, device)).collect();
+    let shared = serials::shared(listed.iter().map(|one| (&one.device.port, one.device.serial.as_ref())));
+    for group in shared {
+        for one in listed.iter_mut().filter(|one| group.contains(&one.device.port)) {
+            let others: Vec<_> =
+                group.iter().filter(|port| **port != one.device.port).map(ToString::to_string).collect();
+            one.problems.push(Problem {
+                text: format!("shares its serial number with {}", others.join(", ")).into(),
+                mend: Some(format!("choose it by its port: --board {}", one.device.port)),
+            });
+        }
+    }
+    listed
+}
+
+pub fn kind_of(device: &HostDevice) -> Option<Kind> {
+    match (device.vendor_id, device.product_id) {
+        (ST, ROM_DFU) => Some(Kind::RomDfu),
+        (ST, product) if probe_name(product).is_some() => Some(Kind::Probe),
+        _ => device.is_dfu.then_some(Kind::OtherDfu),
+    }
+}
+
+/// The name of an ST-LINK by its product ID.
+pub fn probe_name(product_id: u16) -> Option<&'static str> {
+    ST_LINKS.iter().find(|(id, _)| *id == product_id).map(|(_, name)| *name)
+}
+
+fn list_one(root: &SysRoot, parts: &Devices, kind: Kind, device: HostDevice) -> Listed {
+    let layouts = device.interface_strings.iter().filter(|text| text.raw().starts_with("@Internal Flash"));
+    let suggested_parts = layouts.flat_map(|layout| parts.by_layout(layout.raw())).map(|part| part.name.clone());
+    Listed { kind, suggested_parts: suggested_parts.collect(), problems: problems_of(root, kind, &device), device }
+}
+
+fn problems_of(root: &SysRoot, kind: Kind, device: &HostDevice) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Access::Denied { mode } = root.access(device) {
+        let mode = mode.map(|mode| format!(" (mode {mode:03o})")).unwrap_or_default();
+        problems.push(Problem {
+            text: format!("you may not open it{mode}").into(),
+            mend: Some(udev_rule::mend_for(device.vendor_id, device.product_id)),
+        });
+    }
+    for holder in root.holders(device) {
+        let text = format!("{} (process {}) has it open", holder.name.raw(), holder.pid);
+        problems.push(Problem { text: text.into(), mend: Some("close that program first".to_owned()) });
+    }
+    if kind == Kind::RomDfu {
+        problems.extend(serials::doubt(device.serial.as_ref()).map(doubtful_serial));
+        problems.extend(device.speed.filter(|speed| *speed == UsbSpeed::Low).map(|_| Problem {
+            text: "enumerated at low speed; an STM32 is a full-speed or high-speed device".into(),
+            mend: Some("check D+ and D- for being swapped, and for a foreign pull-up".to_owned()),
+        }));
+    }
+    problems
+}
+
+fn doubtful_serial(doubt: SerialDoubt) -> Problem {
+    Problem { text: doubt.meaning().into(), mend: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake_host::FakeHost;
+
+    fn listed(host: &FakeHost) -> Vec<Listed> {
+        take(&host.root(), &Devices::from_sheets(&crate::profile::shelf::built_in("devices")).unwrap())
+    }
+
+    #[test]
+    fn boards_and_probes_are_listed_and_nothing_else() {
+        let host = FakeHost::new();
+        host.rom("1-1", "357236543131");
+        host.device("1-2", "0483", "374b", "12", &[("serial", "066DFF")]);
+        host.device("1-3", "046d", "c077", "1.5", &[]);
+        let kinds: Vec<_> = listed(&host).iter().map(|one| one.kind).collect();
+        assert_eq!(kinds, [Kind::RomDfu, Kind::Probe]);
+    }
+
+    #[test]
+    fn the_layout_suggests_parts() {
+        let host = FakeHost::new();
+        host.rom("1-1", "357236543131");
+        let board = &listed(&host)[0];
+        assert!(board.suggested_parts.iter().any(|part| part.contains("STM32F405")), "{:?}", board.suggested_parts);
+        assert_eq!(board.problems, []);
+    }
+
+    #[test]
+    fn boards_with_one_serial_are_told_to_be_chosen_by_port() {
+        let host = FakeHost::new();
+        host.rom("1-1", "200364500000");
+        host.rom("1-4.2", "200364500000");
+        let boards = listed(&host);
+        assert_eq!(boards[0].problems[0].text.raw(), "shares its serial number with 1-4.2");
+        assert_eq!(boards[1].problems[0].mend.as_deref(), Some("choose it by its port: --board 1-4.2"));
+    }
+
+    #[test]
+    fn an_implausible_serial_is_a_problem() {
+        let host = FakeHost::new();
+        host.rom("1-1", "FFFFFFFEFFFF");
+        assert!(listed(&host)[0].problems[0].text.raw().contains("all ones"));
+    }
+}
