@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod exit;
 pub mod list;
 pub mod merge;
+pub mod profile;
 pub mod worker;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -43,6 +44,7 @@ pub enum Command {
     List(list::ListArgs),
     Doctor(doctor::DoctorArgs),
     Merge(merge::MergeArgs),
+    Profile(profile::ProfileArgs),
     #[command(hide = true)]
     Worker,
 }
@@ -73,6 +75,7 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
         Command::List(args) => list::run(args, console),
         Command::Doctor(args) => doctor::run(args, console),
         Command::Merge(args) => merge::run(args, console),
+        Command::Profile(args) => profile::run(args, console),
         Command::Worker => worker::run(console),
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::observation::units::Address;
 
 use super::loader::{self, ProfileError};
-use super::memory::{Flash, FlashRegion, OptionBytes, Otp, SystemMemory};
+use super::memory::{Flash, FlashRegion, OptionBytes, OptionField, Otp, SystemMemory};
 use super::rom::{Limitation, Rom, RomPin};
 use super::shelf::{self, Sheet};
 use super::sources::{Confidence, Conflict};
@@ -133,6 +133,26 @@ impl Device {
         self.roms.iter().find(|rom| rom.ids.contains(&id))
     }
 
+    /// What contradicts itself: the text to look for, and what is wrong with it.
+    fn impossible(&self) -> Option<(String, String)> {
+        let fields = self.option_bytes.iter().flat_map(|bytes| bytes.dfu_fields.iter().chain(&bytes.swd_fields));
+        let outside =
+            |field: &&OptionField| field.bits == 0 || u32::from(field.bit) + u32::from(field.bits) > u32::BITS;
+        if let Some(field) = fields.into_iter().find(|field| outside(field)) {
+            return Some((format!("\"{}\"", field.name), format!("`{}` does not fit a 32-bit word", field.name)));
+        }
+        let area = self.otp.as_ref().and_then(|otp| otp.area.as_ref());
+        if let Some(area) =
+            area.filter(|area| area.block_bytes.is_some_and(|bytes| bytes == 0 || area.data_bytes % bytes != 0))
+        {
+            return Some((
+                "block-bytes".into(),
+                format!("{} bytes of OTP are no whole number of blocks", area.data_bytes),
+            ));
+        }
+        self.roms.is_empty().then(|| ("rom".into(), "a device needs at least one `[[rom]]`".into()))
+    }
+
     /// How closely a part's name fits one of the patterns: the literal characters that agree.
     fn closeness(&self, part: &str) -> Option<usize> {
         let literals = |pattern: &str| pattern.chars().filter(|c| !matches!(c, '*' | '?')).count();
@@ -151,12 +171,18 @@ pub fn catalogue() -> Result<Devices, ProfileError> {
     Devices::from_sheets(&shelf::sheets("devices")?)
 }
 
+/// Reads one device profile and refuses what cannot be true.
+pub fn parse(sheet: &Sheet) -> Result<Device, ProfileError> {
+    let device: Device = loader::parse(&sheet.file, &sheet.text)?;
+    match device.impossible() {
+        Some((needle, message)) => Err(loader::refuse(&sheet.file, &sheet.text, &needle, message, None)),
+        None => Ok(device),
+    }
+}
+
 impl Devices {
     pub fn from_sheets(sheets: &[Sheet]) -> Result<Self, ProfileError> {
-        let devices = sheets
-            .iter()
-            .map(|sheet| Ok((sheet.name.clone(), loader::parse(&sheet.file, &sheet.text)?)))
-            .collect::<Result<_, _>>()?;
+        let devices = sheets.iter().map(|sheet| Ok((sheet.name.clone(), parse(sheet)?))).collect::<Result<_, _>>()?;
         Ok(Self { devices })
     }
 
@@ -318,6 +344,15 @@ mod tests {
                 assert_eq!(devices.by_part(&code).map(|found| &found.name), Some(&device.name), "{sheet}: {code}");
             }
         }
+    }
+
+    #[test]
+    fn a_field_outside_its_word_is_refused_with_its_line() {
+        let sheet = shelf::built_in("devices").into_iter().find(|sheet| sheet.name == "stm32f40x").unwrap();
+        let text = sheet.text.replacen("bit = 8, bits = 8", "bit = 28, bits = 8", 1);
+        let error = parse(&Sheet { text, ..sheet }).unwrap_err().to_string();
+        assert!(error.starts_with("profiles/devices/stm32f40x.toml:"), "{error}");
+        assert!(error.ends_with("`RDP` does not fit a 32-bit word"), "{error}");
     }
 
     #[test]

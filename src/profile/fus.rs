@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::observation::units::Address;
 
 use super::loader::{self, ProfileError};
-use super::shelf;
+use super::shelf::{self, Sheet};
 
 /// The install addresses of all releases, as the release notes print them.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -52,18 +52,23 @@ pub struct FusPlace {
 pub fn table() -> Result<FusTable, ProfileError> {
     let mut families = Vec::new();
     for sheet in shelf::sheets("fus")? {
-        let table: FusTable = loader::parse(&sheet.file, &sheet.text)?;
-        for family in &table.families {
-            if let Some(unknown) = family.unknown_release() {
-                let message = format!("release `{unknown}` is not among the releases of {}", family.name);
-                let near = loader::nearest(unknown, family.releases.iter().map(String::as_str));
-                let hint = near.map(|release| format!("did you mean `{release}`?"));
-                return Err(loader::refuse(&sheet.file, &sheet.text, &format!("= \"{unknown}\""), message, hint));
-            }
-        }
-        families.extend(table.families);
+        families.extend(parse(&sheet)?.families);
     }
     Ok(FusTable { families })
+}
+
+/// Reads one sheet and refuses releases that are not listed.
+pub fn parse(sheet: &Sheet) -> Result<FusTable, ProfileError> {
+    let table: FusTable = loader::parse(&sheet.file, &sheet.text)?;
+    for family in &table.families {
+        if let Some(unknown) = family.unknown_release() {
+            let message = format!("release `{unknown}` is not among the releases of {}", family.name);
+            let near = loader::nearest(unknown, family.releases.iter().map(String::as_str));
+            let hint = near.map(|release| format!("did you mean `{release}`?"));
+            return Err(loader::refuse(&sheet.file, &sheet.text, &format!("= \"{unknown}\""), message, hint));
+        }
+    }
+    Ok(table)
 }
 
 /// Which releases an address fits, and what they want instead where it fits none.

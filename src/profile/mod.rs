@@ -6,6 +6,7 @@ pub mod fus;
 pub mod fus_code;
 pub mod loader;
 pub mod memory;
+pub mod page;
 pub mod rom;
 pub mod shelf;
 pub mod sources;

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod architecture;
+mod profile_command;
 mod profiles_against_facts;
 mod verdict_schema;
