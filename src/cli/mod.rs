@@ -1,11 +1,14 @@
 //! The command line: one file per subcommand; parse, call, render, exit code.
 
 pub mod console;
+pub mod diagnose;
 pub mod doctor;
 pub mod exit;
 pub mod list;
 pub mod merge;
 pub mod profile;
+pub mod result;
+pub mod run;
 pub mod worker;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -40,9 +43,12 @@ pub struct GlobalArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it lives as long as the program")]
 pub enum Command {
     List(list::ListArgs),
     Doctor(doctor::DoctorArgs),
+    Run(run::args::RunArgs),
+    Diagnose(diagnose::DiagnoseArgs),
     Merge(merge::MergeArgs),
     Profile(profile::ProfileArgs),
     #[command(hide = true)]
@@ -74,6 +80,8 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
     match command {
         Command::List(args) => list::run(args, console),
         Command::Doctor(args) => doctor::run(args, console),
+        Command::Run(args) => run::run(args, console),
+        Command::Diagnose(args) => diagnose::run(args, console),
         Command::Merge(args) => merge::run(args, console),
         Command::Profile(args) => profile::run(args, console),
         Command::Worker => worker::run(console),

@@ -61,6 +61,33 @@ pub fn calendar_millis() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
+/// `20261121-093005`, in UTC.
+pub fn calendar_stamp(millis_since_1970: u64) -> String {
+    let seconds = millis_since_1970 / 1_000;
+    let (year, month, day) = civil_date(seconds / 86_400);
+    let of_day = seconds % 86_400;
+    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60)
+}
+
+/// The proleptic Gregorian date of a day counted from 1970-01-01, by whole years and months.
+fn civil_date(mut day: u64) -> (u64, u64, u64) {
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let mut year = 1970;
+    while day >= 365 + u64::from(is_leap(year)) {
+        day -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let mut month = 1;
+    for length in [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if day < length {
+            break;
+        }
+        day -= length;
+        month += 1;
+    }
+    (year, month, day + 1)
+}
+
 pub fn to_duration(span: Micros) -> Duration {
     Duration::from_micros(span.0)
 }
@@ -78,5 +105,15 @@ mod tests {
         let mut time = SimulatedTime::default();
         time.wait(Micros::from_secs(3_600));
         assert_eq!(time.now(), Micros::from_secs(3_600));
+    }
+
+    #[test]
+    fn a_moment_is_stamped_with_its_date_in_utc() {
+        // Computed with `date -u -d @SECONDS +%Y%m%d-%H%M%S`.
+        for (seconds, stamp) in
+            [(0, "19700101-000000"), (1_709_210_096, "20240229-123456"), (4_102_444_799, "20991231-235959")]
+        {
+            assert_eq!(calendar_stamp(seconds * 1_000), stamp);
+        }
     }
 }

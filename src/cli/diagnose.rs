@@ -1,0 +1,49 @@
+//! `flakescope diagnose`: the verdict from a case.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::console::Console;
+use super::exit::ExitCode;
+use super::result::{self, Format};
+use crate::case::file::{Case, CaseError};
+use crate::investigation::ledger::{Depth, Ledger};
+use crate::investigation::snapshot::RunState;
+
+/// Give the verdict on a case
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  flakescope diagnose board.case --format json")]
+pub struct DiagnoseArgs {
+    /// The case file
+    #[arg(value_name = "CASE")]
+    case: PathBuf,
+    /// The form of the result on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "F")]
+    format: Format,
+}
+
+pub fn run(args: &DiagnoseArgs, console: &mut Console) -> ExitCode {
+    let ledger = match Case::open(&args.case).and_then(|case| fold(&case)) {
+        Ok(ledger) => ledger,
+        Err(error) => {
+            console.error(&error.to_string());
+            return ExitCode::UnreadableInput;
+        }
+    };
+    let state = if ledger.was_interrupted() { RunState::Interrupted } else { RunState::Finished };
+    let snapshot = ledger.snapshot(Depth::Verdict, state, Some(args.case.clone()));
+    match result::write(&snapshot, args.format, console) {
+        Ok(()) => result::code(&snapshot.verdict),
+        Err(error) => {
+            console.error(&format!("standard output cannot be written: {error}"));
+            ExitCode::UnreadableInput
+        }
+    }
+}
+
+fn fold(case: &Case) -> Result<Ledger, CaseError> {
+    let mut ledger = Ledger::default();
+    case.for_each(|event| ledger.absorb(&event))?;
+    Ok(ledger)
+}

@@ -1,0 +1,152 @@
+//! The arguments of `flakescope run` and the small words they are written in.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use crate::campaign::plan::Factor;
+use crate::cli::result::Format;
+use crate::observation::board::PortPath;
+use crate::observation::units::Micros;
+
+/// Cycle a board, time and classify every step, and find out why it fails
+///
+/// Reads only. Without --reenter the whole run is one boot of the board.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flakescope run --virtual f746-25mhz-warm-hsi
+  flakescope run --port 1-4.2 --reenter manual --boots 10 --report board.html
+  flakescope run --virtual healthy-f407 --headless --boots 40 --cycles 5 --seed 7 --format json")]
+pub struct RunArgs {
+    /// A virtual board by name, or the path of its TOML file
+    #[arg(long = "virtual", value_name = "NAME|FILE", conflicts_with_all = ["board", "port"])]
+    pub virtual_board: Option<String>,
+    /// The board: a port path such as 1-4.2, a serial number, or VID:PID
+    #[arg(long, value_name = "SEL")]
+    pub board: Option<String>,
+    /// Watch this port, whether or not something enumerates on it
+    #[arg(long, value_name = "PATH", conflicts_with = "board")]
+    pub port: Option<PortPath>,
+    /// The board profile: crystal, supply and wiring as somebody said
+    #[arg(long, value_name = "BOARD")]
+    pub profile: Option<String>,
+    /// The steps of a cycle
+    #[arg(long, value_name = "RECIPE", default_value = "dfu-read")]
+    pub recipe: String,
+    /// How the next boot is brought about: none, manual, or command='PROGRAM ...'
+    #[arg(long, value_name = "HOW")]
+    pub reenter: Option<ReentryChoice>,
+    /// How long a virtual board stays without power between boots
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    pub off_time: Span,
+    /// Vary a factor, in random blocks; for example transfer-bytes=2048,1024
+    #[arg(long, value_name = "FACTOR=A,B")]
+    pub vary: Vec<Factor>,
+    /// How many boots
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+    pub boots: u32,
+    /// How many cycles in each boot
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub cycles: u32,
+    /// Begin no new cycle after this time on the link's clock; for example 90s, 10min, 2h
+    #[arg(long, value_name = "T")]
+    pub duration: Option<Span>,
+    /// End as soon as one cause passes the threshold
+    #[arg(long)]
+    pub until_decided: bool,
+    /// Demand that the share of failing boots is proven to be below RATE, between 0 and 1
+    #[arg(long, value_name = "RATE", value_parser = share)]
+    pub strict: Option<f64>,
+    /// Something to remember with the case
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Start of the random numbers: virtual boards and the order of arms
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// The case file to write; an existing one is continued
+    #[arg(long, value_name = "FILE")]
+    pub case: Option<PathBuf>,
+    /// No screen: progress on standard error, the result on standard output
+    #[arg(long)]
+    pub headless: bool,
+    /// The form of the result on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "F")]
+    pub format: Format,
+    /// Write a report; the extension says which: html, md, json, csv, xml
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReentryChoice {
+    None,
+    Manual,
+    Command(String),
+}
+
+impl FromStr for ReentryChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self::None),
+            "manual" => Ok(Self::Manual),
+            _ => match text.strip_prefix("command=") {
+                Some(command) if !command.trim().is_empty() => Ok(Self::Command(command.to_owned())),
+                _ => Err("expected none, manual or command='PROGRAM ...'".to_owned()),
+            },
+        }
+    }
+}
+
+/// A span of time as people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Micros);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let seconds_per_unit = match &text[digits.len()..] {
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "min" | "m" => 60.0,
+            "h" => 3_600.0,
+            _ => return Err("expected a number with ms, s, min or h, such as 90s".to_owned()),
+        };
+        match digits.trim().parse::<f64>() {
+            Ok(value) if value >= 0.0 && value.is_finite() => Ok(Self(Micros::from_secs_f64(value * seconds_per_unit))),
+            _ => Err(format!("`{digits}` is not a number")),
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
+        _ => Err("expected a share between 0 and 1, such as 0.01".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_read_as_people_write_it() {
+        for (text, micros) in [("250ms", 250_000), ("90s", 90_000_000), ("1.5min", 90_000_000), ("2h", 7_200_000_000)] {
+            assert_eq!(text.parse::<Span>(), Ok(Span(Micros(micros))));
+        }
+        for text in ["", "90", "s", "-1s", "1 day", "infs"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_reentry_command_is_refused() {
+        assert!("command= ".parse::<ReentryChoice>().is_err());
+        assert_eq!("command=relay 1".parse(), Ok(ReentryChoice::Command("relay 1".to_owned())));
+    }
+}

@@ -1,0 +1,87 @@
+//! `flakescope run`: a campaign, with the screen or without.
+
+pub mod args;
+mod order;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use args::RunArgs;
+
+use super::console::Console;
+use super::exit::ExitCode;
+use super::result;
+use crate::diagnosis::verdict::Verdict;
+use crate::evidence::finding::Unit;
+use crate::investigation::live::LiveRun;
+use crate::investigation::snapshot::{RunState, Snapshot};
+
+pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
+    let on_screen = !args.headless && console.out.is_terminal();
+    let stop = Arc::new(AtomicBool::new(false));
+    let started = order::order(args, on_screen, Arc::clone(&stop));
+    let order = match started {
+        Ok(order) => order,
+        Err(refusal) => {
+            console.error(&refusal.text);
+            return refusal.code;
+        }
+    };
+    let pace = order.pace.is_finite().then_some(order.pace);
+    let run = match LiveRun::start(order) {
+        Ok(run) => run,
+        Err(error) => {
+            console.error(&error.to_string());
+            return ExitCode::UnreadableInput;
+        }
+    };
+    if let Err(error) = stop_on_signals(&stop) {
+        console.note(&format!("signals cannot be caught ({error}); an interrupt will end the program at once"));
+    }
+    if on_screen {
+        watch::on_screen(&run, pace, console);
+    } else {
+        watch::headless(&run, console);
+    }
+    stop.store(!run.is_finished(), Ordering::Relaxed);
+    match run.wait() {
+        Ok(snapshot) => conclude(args, &snapshot, console),
+        Err(error) => {
+            console.error(&error.to_string());
+            ExitCode::UnreadableInput
+        }
+    }
+}
+
+/// An interrupt ends the campaign between two cycles, with everything kept.
+fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // A second signal ends the program at once: the case is complete anyway.
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            i32::from(ExitCode::Interrupted.number()),
+            Arc::clone(stop),
+        )?;
+        signal_hook::flag::register(signal, Arc::clone(stop))?;
+    }
+    Ok(())
+}
+
+fn conclude(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> ExitCode {
+    if let Err(error) = result::write(snapshot, args.format, console) {
+        console.error(&format!("standard output cannot be written: {error}"));
+        return ExitCode::UnreadableInput;
+    }
+    match &snapshot.state {
+        RunState::Interrupted => ExitCode::Interrupted,
+        _ if args.until_decided && !snapshot.verdict.decided => ExitCode::NotDecided,
+        _ if args.strict.is_some_and(|rate| !is_below(&snapshot.verdict, rate)) => ExitCode::NotDecided,
+        _ => result::code(&snapshot.verdict),
+    }
+}
+
+/// Whether the share of failing boots is proven to be below `rate`.
+fn is_below(verdict: &Verdict, rate: f64) -> bool {
+    verdict.campaign.is_some_and(|figures| figures.unit == Unit::Boot && figures.interval.1 < rate)
+}

@@ -1,0 +1,90 @@
+//! Watching a campaign without a screen: progress on standard error, and the operator's answers from standard input.
+
+use std::io::Write;
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use crate::cli::console::Console;
+use crate::investigation::commands::{Command, SnapshotSource};
+use crate::investigation::live::LiveRun;
+use crate::investigation::snapshot::{RunState, Snapshot};
+use crate::observation::units::Micros;
+use crate::timebase::{HostTime, Timebase};
+use crate::tui;
+use crate::tui::run::ScreenOptions;
+
+const LOOK_EVERY: Micros = Micros::from_millis(50);
+/// On a terminal the line is rewritten; in a log a line now and then is enough.
+const LOG_EVERY: Micros = Micros::from_secs(10);
+
+/// Returns when the campaign has ended.
+pub fn headless(run: &LiveRun, console: &mut Console) {
+    let mut time = HostTime::new();
+    let snapshots = run.snapshots();
+    let mut asked: Option<String> = None;
+    let mut next_line = Micros::from_secs(1);
+    let rewrites = console.err.is_terminal() && !console.quiet;
+    while !run.is_finished() {
+        let snapshot = snapshots.latest();
+        match &snapshot.state {
+            RunState::Waiting(request) if asked.as_ref() != Some(request) => {
+                console.note(&format!(
+                    "{}{request}\nPress Enter when it is done.",
+                    if rewrites { "\r\x1b[K" } else { "" }
+                ));
+                answer_from_stdin(run.commands());
+                asked = Some(request.clone());
+            }
+            RunState::Waiting(_) => {}
+            _ if rewrites && time.now() > Micros::from_millis(500) => {
+                // Nobody is told where standard error is closed.
+                let _ = write!(console.err, "\r\x1b[K{}", progress(&snapshot)).and_then(|()| console.err.flush());
+            }
+            _ if !rewrites && time.now() >= next_line => {
+                console.note(&progress(&snapshot));
+                next_line += LOG_EVERY;
+            }
+            _ => {}
+        }
+        time.wait(LOOK_EVERY);
+    }
+    if rewrites {
+        // As above.
+        let _ = write!(console.err, "\r\x1b[K");
+    }
+}
+
+/// Shows the screen until the operator leaves it.
+pub fn on_screen(run: &LiveRun, pace: Option<f64>, console: &mut Console) {
+    let options = ScreenOptions::for_this_terminal(console.colors_out(), pace);
+    if let Err(error) = tui::run::run(run.snapshots().as_ref(), &run.commands(), &options) {
+        console.error(&error.to_string());
+    }
+}
+
+fn progress(snapshot: &Snapshot) -> String {
+    let cycles: usize = snapshot.boots.iter().map(|strip| strip.cycles.len()).sum();
+    let number = snapshot.boots.iter().flat_map(|strip| &strip.cycles).map(|mark| mark.number).max().unwrap_or(0);
+    let boot = snapshot.boots.last().map_or(0, |strip| strip.boot.number);
+    let failed =
+        snapshot.rates.iter().map(|rate| format!("{} of {} {}s failed", rate.failed, rate.n, rate.unit.name()));
+    let failed = failed.collect::<Vec<_>>().join(", ");
+    format!(
+        "boot {boot} of {}, cycle {}; {failed}",
+        snapshot.start.boots,
+        number.max(u32::try_from(cycles).unwrap_or(u32::MAX))
+    )
+}
+
+/// Reads one line beside the campaign; the end of standard input means that nobody will answer.
+fn answer_from_stdin(commands: Sender<Command>) {
+    thread::spawn(move || {
+        let mut line = String::new();
+        let command = match std::io::stdin().read_line(&mut line) {
+            Ok(read) if read > 0 => Command::Answer(line.trim().to_owned()),
+            _ => Command::Stop,
+        };
+        // A campaign that has ended meanwhile needs no answer.
+        let _ = commands.send(command);
+    });
+}
