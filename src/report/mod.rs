@@ -1,7 +1,10 @@
 //! Verdict and snapshot to text, Markdown, HTML, JSON, CSV and JUnit.
 
+pub mod chart;
 pub mod csv;
 pub mod failures;
+pub mod file;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
