@@ -2,6 +2,7 @@
 
 pub mod bindings;
 pub mod pace;
+pub mod picture;
 pub mod run;
 pub mod state;
 pub mod terminal;

@@ -91,8 +91,10 @@ impl Looks {
         Ok(Self { styles: styles(&sheet.file, &sheet.text, colour)?, glyphs: if utf8 { &UNICODE } else { &ASCII } })
     }
 
+    /// A whole style: whatever was drawn in the same place before shines through nowhere.
     pub fn style(&self, role: Role) -> Style {
-        self.styles.get(&role).copied().unwrap_or_default()
+        let of = |role| self.styles.get(&role).copied().unwrap_or_default();
+        Style::reset().patch(of(Role::Plain)).patch(of(role))
     }
 }
 
@@ -147,6 +149,8 @@ fn read_colour(file: &str, text: &str, name: Option<String>) -> Result<Option<Co
 pub struct Glyphs {
     pub utf8: bool,
     pub rule: char,
+    /// The rule of the pane that the arrow keys move in.
+    pub heavy_rule: char,
     pub ellipsis: char,
     pub separator: &'static str,
     pub good: char,
@@ -169,6 +173,7 @@ pub struct Glyphs {
 pub static UNICODE: Glyphs = Glyphs {
     utf8: true,
     rule: '─',
+    heavy_rule: '━',
     ellipsis: '…',
     separator: " · ",
     good: '·',
@@ -188,6 +193,7 @@ pub static UNICODE: Glyphs = Glyphs {
 pub static ASCII: Glyphs = Glyphs {
     utf8: false,
     rule: '-',
+    heavy_rule: '=',
     ellipsis: '~',
     separator: ", ",
     good: '.',

@@ -31,9 +31,9 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, app: &App) -> usize {
         pen.text(columns(line, 2, line.width), *role, text);
     }
     if reach > first {
-        // The last cell says that there is more, for whoever does not know that the pane scrolls.
+        // For whoever does not know that the pane scrolls.
         let last = row(space, space.height - 1);
-        pen.right(last, Role::Dim, &format!(" {} more", reach - first));
+        pen.right(last, Role::Accent, &format!(" {} {} more", pen.looks.glyphs.opened, reach - first));
     }
     reach
 }
@@ -42,6 +42,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, app: &App) -> usize {
 type MarkedLine = (Piece, Piece);
 
 fn lines(cause: &RankedCause, findings: &[Finding], width: u16, glyphs: &Glyphs) -> Vec<MarkedLine> {
+    let roomy = width >= 50;
     let width = width.saturating_sub(2);
     let mut lines = Vec::new();
     let blank = || (Role::Plain, String::new());
@@ -61,7 +62,7 @@ fn lines(cause: &RankedCause, findings: &[Finding], width: u16, glyphs: &Glyphs)
                 let mark = if index == 0 { (role, mark.to_owned()) } else { blank() };
                 lines.push((mark, (Role::Plain, text)));
             }
-            for text in wrap(&basis(argument, findings, glyphs), width) {
+            for text in wrap(&basis(argument, findings, roomy, glyphs), width) {
                 lines.push((blank(), (Role::Dim, text)));
             }
         }
@@ -69,19 +70,21 @@ fn lines(cause: &RankedCause, findings: &[Finding], width: u16, glyphs: &Glyphs)
     lines
 }
 
-/// What an argument rests on: units, cycles, method.
-fn basis(argument: &Argument, findings: &[Finding], glyphs: &Glyphs) -> String {
+/// What an argument rests on: cycles and units; with room also the method and the finding's id, which `explain` knows.
+fn basis(argument: &Argument, findings: &[Finding], roomy: bool, glyphs: &Glyphs) -> String {
     let mut parts = Vec::new();
     if !argument.at.is_empty() {
         parts.push(format!("cycles {}", numbers(&argument.at, glyphs.dash)));
     }
     if let Some(finding) = findings.iter().find(|finding| finding.id == argument.finding) {
         parts.push(format!("n = {} {}s", finding.n, finding.unit.name()));
-        if !finding.method.is_empty() {
+        if roomy && !finding.method.is_empty() {
             parts.push(finding.method.clone());
         }
     }
-    parts.push(argument.finding.clone());
+    if roomy || parts.is_empty() {
+        parts.push(argument.finding.clone());
+    }
     parts.join(glyphs.separator)
 }
 

@@ -22,7 +22,11 @@ pub fn banner(app: &App, bindings: &Bindings, columns: u16) -> Vec<Piece> {
         let room = usize::from(columns).saturating_sub(prompt.len() + 3);
         let skipped = input.text.chars().count().saturating_sub(room);
         let typed: String = input.text.chars().skip(skipped).collect();
-        return vec![(Role::Accent, format!("{prompt}: {typed}_"))];
+        let line = (Role::Accent, format!("{prompt}: {typed}_"));
+        return match (input.purpose, app.asked()) {
+            (Purpose::Answer, Some(request)) => vec![(Role::Warning, format!("Asked of you: {request}")), line],
+            _ => vec![line],
+        };
     } else if let Some(notice) = &app.notice {
         (Role::Accent, notice.clone())
     } else if let Some(request) = app.asked() {
@@ -46,7 +50,7 @@ pub fn banner(app: &App, bindings: &Bindings, columns: u16) -> Vec<Piece> {
 fn frozen(app: &App, bindings: &Bindings) -> String {
     let since = cycles(app.latest()).saturating_sub(cycles(app.shown()));
     let key = bindings.key(Action::Freeze);
-    format!("This picture is of {}. The campaign goes on: {since} cycles since. {key} = show them", app.shown().at)
+    format!("Frozen at {}; the campaign goes on, {since} cycles since. {key} = show them", app.shown().at)
 }
 
 fn cycles(snapshot: &Snapshot) -> u32 {

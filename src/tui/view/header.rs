@@ -5,17 +5,20 @@ use ratatui::layout::Rect;
 use super::pen::{Pen, Piece, columns, row};
 use crate::investigation::snapshot::{RunState, Snapshot};
 use crate::observation::board::BoardIdentity;
+use crate::observation::units::Micros;
 use crate::tui::state::App;
 use crate::tui::theme::Role;
 
 pub fn draw(pen: &mut Pen<'_>, area: Rect, app: &App) {
     let shown = app.shown();
-    let state = state_pieces(app, pen.looks.glyphs.times);
+    let roomy = area.width >= 100;
+    let state = state_pieces(app, pen.looks.glyphs.times, roomy);
     let first = row(area, 0);
     let taken = pen.line_right(first, &state);
     let mut name = vec![(Role::Name, "flakescope".to_owned()), (Role::Plain, "  ".to_owned())];
     name.push((Role::Title, board_name(shown)));
-    if shown.start.virtual_board.is_some() {
+    // At the right stands that the time is simulated, which says the same.
+    if shown.start.virtual_board.is_some() && roomy {
         name.push((Role::Dim, " (virtual)".to_owned()));
     }
     if let Some(part) = &shown.board.part {
@@ -30,7 +33,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, app: &App) {
 }
 
 /// The state as a word on a coloured ground, then speed and time.
-fn state_pieces(app: &App, times: char) -> Vec<Piece> {
+fn state_pieces(app: &App, times: char, roomy: bool) -> Vec<Piece> {
     let shown = app.shown();
     let mut pieces = Vec::new();
     if app.is_frozen() {
@@ -45,12 +48,14 @@ fn state_pieces(app: &App, times: char) -> Vec<Piece> {
         RunState::Failed(_) => (Role::Waiting, " FAILED "),
     };
     pieces.push((role, word.to_owned()));
-    if let Some(pace) = app.pace {
+    if let (Some(pace), RunState::Running) = (app.pace, &app.latest().state) {
         pieces.push((Role::Accent, format!("  {times}{pace}")));
     }
-    let clock = if app.is_virtual() { "simulated" } else { "elapsed" };
-    pieces.push((Role::Plain, format!("  {}", shown.at)));
-    pieces.push((Role::Dim, format!(" {clock}")));
+    let at = if shown.at == Micros::ZERO { "0 s".to_owned() } else { shown.at.to_string() };
+    pieces.push((Role::Plain, format!("  {at}")));
+    if roomy || !app.is_frozen() {
+        pieces.push((Role::Dim, if app.is_virtual() { " simulated" } else { " elapsed" }.to_owned()));
+    }
     pieces
 }
 

@@ -19,19 +19,16 @@ pub fn draw(pen: &mut Pen<'_>, screen: Rect, app: &App, bindings: &Bindings) -> 
         height: screen.height.saturating_sub(3),
     };
     pen.clear(area);
-    pen.title(area, "Help", "the keys are yours to change in keys/default.toml of your profile folder", true);
     let space = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let lines = lines(app, bindings, space.width);
     let reach = lines.len().saturating_sub(usize::from(space.height));
     let first = app.scrolled().help.min(reach);
+    let note = if reach > first { format!("{} more lines below", reach - first) } else { String::new() };
+    pen.title(area, "Help", &note, true);
     for (index, (head, text)) in lines.iter().skip(first).take(usize::from(space.height)).enumerate() {
         let line = row(space, index as u16);
         pen.text(columns(line, 1, MARGIN - 2), head.0, &head.1);
         pen.text(columns(line, MARGIN, line.width), text.0, &text.1);
-    }
-    if reach > first {
-        let last = row(space, space.height.saturating_sub(1));
-        pen.right(last, Role::Dim, &format!(" {} more lines below", reach - first));
     }
     reach
 }
@@ -70,6 +67,10 @@ fn lines(app: &App, bindings: &Bindings, width: u16) -> Vec<(Piece, Piece)> {
 }
 
 const READING: &[(&str, &str)] = &[
+    (
+        "your own keys",
+        "Keys are read from keys/default.toml, colours from themes/, in your profile folder; `flakescope profile show` prints what is built in.",
+    ),
     (
         "failure rate",
         "The share of failed boots or cycles, and an interval that stays valid however often you look. With no failure it says how large the rate may still be.",

@@ -9,7 +9,7 @@ use crate::tui::state::{App, Pane};
 use crate::tui::theme::Role;
 
 const NAME: u16 = 13;
-const NUMBER: u16 = 7;
+const NUMBER: u16 = 6;
 /// p50, p95 and max, each with a blank before it.
 const NUMBERS: u16 = 3 * (NUMBER + 1);
 

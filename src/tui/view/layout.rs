@@ -13,6 +13,7 @@ pub const SMALLEST: (u16, u16) = (60, 16);
 pub struct Panels {
     pub header: Rect,
     pub cycles: Rect,
+    pub limits: Rect,
     pub rates: Rect,
     pub causes: Rect,
     pub steps: Rect,
@@ -26,12 +27,23 @@ pub struct Panels {
 /// What the content asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
+    /// Rows of the strip when the campaign has run as planned.
+    pub cycle_rows: u16,
     /// Lines of the banner; zero for none.
     pub banner: u16,
+    /// Lines of what the campaign cannot tell.
+    pub limits: u16,
     pub rate_lines: u16,
     pub step_lines: u16,
     pub evidence: bool,
     pub zoomed: Option<Pane>,
+}
+
+/// Between the left and the right side.
+const GAP: u16 = 2;
+
+fn left_width(body: u16) -> u16 {
+    body.saturating_sub(GAP) * 48 / 100
 }
 
 /// Divides the screen.
@@ -42,13 +54,20 @@ pub fn arrange(screen: Rect, needs: &Needs) -> Panels {
     panels.footer = take_bottom(&mut rest, 1);
     panels.banner = take_bottom(&mut rest, needs.banner);
     if let Some(pane) = needs.zoomed {
+        if pane == Pane::Causes && needs.evidence {
+            panels.causes = Rect { width: left_width(rest.width), ..rest };
+            let taken = panels.causes.width + GAP;
+            rest = Rect { x: rest.x + taken, width: rest.width.saturating_sub(taken), ..rest };
+            panels.evidence = rest;
+            return panels;
+        }
         *place(&mut panels, pane) = rest;
         return panels;
     }
     let height = screen.height;
-    panels.cycles = take_top(&mut rest, 2 + cycle_rows(height));
-    let events = event_rows(height).saturating_sub(needs.banner);
-    panels.events = take_bottom(&mut rest, if events == 0 { 0 } else { 1 + events });
+    panels.cycles = take_top(&mut rest, 2 + needs.cycle_rows.clamp(1, most_cycle_rows(height)));
+    panels.limits = take_top(&mut rest, needs.limits.min(limit_rows(height)));
+    panels.events = take_bottom(&mut rest, event_rows(height).saturating_sub(needs.banner));
     panels.next = take_bottom(&mut rest, 1 + next_rows(height));
     divide_body(rest, needs, &mut panels);
     panels
@@ -56,8 +75,8 @@ pub fn arrange(screen: Rect, needs: &Needs) -> Panels {
 
 /// Rates over causes at the left; steps over evidence at the right. Opened evidence has the right side to itself.
 fn divide_body(body: Rect, needs: &Needs, panels: &mut Panels) {
-    let gap = 2;
-    let left = body.width.saturating_sub(gap) * 47 / 100;
+    let gap = GAP;
+    let left = left_width(body.width);
     let mut left_side = Rect { width: left, ..body };
     let right_side = Rect { x: body.x + left + gap, width: body.width.saturating_sub(left + gap), ..body };
     let fewest_causes = 4;
@@ -89,7 +108,7 @@ fn place(panels: &mut Panels, pane: Pane) -> &mut Rect {
     }
 }
 
-fn cycle_rows(height: u16) -> u16 {
+fn most_cycle_rows(height: u16) -> u16 {
     match height {
         0..20 => 1,
         20..24 => 2,
@@ -108,13 +127,23 @@ fn next_rows(height: u16) -> u16 {
     }
 }
 
+/// One row has no title of its own.
 fn event_rows(height: u16) -> u16 {
     match height {
         0..20 => 0,
         20..28 => 1,
-        28..32 => 3,
-        32..50 => 6,
-        _ => 10,
+        28..32 => 4,
+        32..50 => 7,
+        _ => 11,
+    }
+}
+
+fn limit_rows(height: u16) -> u16 {
+    match height {
+        0..20 => 0,
+        20..28 => 1,
+        28..32 => 2,
+        _ => 4,
     }
 }
 
@@ -141,12 +170,14 @@ mod tests {
 
         #[test]
         fn panes_lie_on_the_screen_and_do_not_overlap(
-            width in SMALLEST.0..250, height in SMALLEST.1..90, banner in 0u16..3, rate_lines in 0u16..8, step_lines in 0u16..14,
+            cycle_rows in 0u16..20,
+            width in SMALLEST.0..250, height in SMALLEST.1..90, banner in 0u16..3, limits in 0u16..6, rate_lines in 0u16..8,
+            step_lines in 0u16..14,
             evidence in any::<bool>(),
         ) {
             let screen = Rect::new(0, 0, width, height);
-            let panels = arrange(screen, &Needs { banner, rate_lines, step_lines, evidence, zoomed: None });
-            let all = [panels.header, panels.cycles, panels.rates, panels.causes, panels.steps, panels.evidence,
+            let panels = arrange(screen, &Needs { cycle_rows, banner, limits, rate_lines, step_lines, evidence, zoomed: None });
+            let all = [panels.header, panels.cycles, panels.limits, panels.rates, panels.causes, panels.steps, panels.evidence,
                 panels.next, panels.events, panels.banner, panels.footer];
             for (index, a) in all.iter().enumerate() {
                 prop_assert!(a.is_empty() || screen.union(*a) == screen);
@@ -160,7 +191,15 @@ mod tests {
 
     #[test]
     fn a_zoomed_pane_has_everything_between_header_and_footer() {
-        let needs = Needs { banner: 1, rate_lines: 2, step_lines: 10, evidence: false, zoomed: Some(Pane::Events) };
+        let needs = Needs {
+            cycle_rows: 3,
+            banner: 1,
+            limits: 2,
+            rate_lines: 2,
+            step_lines: 10,
+            evidence: false,
+            zoomed: Some(Pane::Events),
+        };
         let panels = arrange(Rect::new(0, 0, 80, 24), &needs);
         assert_eq!(panels.events, Rect::new(1, 2, 78, 20));
         assert!(panels.causes.is_empty());

@@ -34,18 +34,20 @@ pub fn draw(buffer: &mut Buffer, screen: Rect, app: &App, looks: &Looks, binding
     }
     let shown = app.shown();
     let inner = screen.width.saturating_sub(2);
-    let roomy = screen.height >= 32;
     let panels = arrange(
         screen,
         &Needs {
+            cycle_rows: strip::planned_rows(shown, inner),
             banner: footer::banner(app, bindings, inner).len() as u16,
-            rate_lines: rates::lines(shown, roomy, inner * 47 / 100),
+            limits: rates::limit_lines(shown, inner),
+            rate_lines: shown.rates.len().max(1) as u16,
             step_lines: shown.latencies.len().max(1) as u16,
             evidence: app.evidence,
             zoomed: app.zoomed.then_some(app.focus),
         },
     );
     header::draw(&mut pen, panels.header, app);
+    rates::draw_limits(&mut pen, panels.limits, shown);
     causes::draw(&mut pen, panels.causes, app);
     footer::draw(&mut pen, panels.footer, panels.banner, app, bindings);
     Scrolled {

@@ -23,10 +23,10 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, app: &App) -> usize {
     let separator = pen.looks.glyphs.separator;
     let mut lines: Vec<(Piece, Piece)> = Vec::new();
     for (index, experiment) in next.iter().enumerate() {
-        let cost = if index == 0 { String::new() } else { format!(" ({})", cost(experiment, separator)) };
-        for (part, text) in
-            wrap(&format!("{}{cost}", sentence(experiment)), space.width.saturating_sub(3)).into_iter().enumerate()
-        {
+        let text = in_full(experiment, index, separator);
+        // The best one is told in full, the others in a line each while they share the screen.
+        let parts = if index == 0 || app.zoomed { wrap(&text, space.width.saturating_sub(3)) } else { vec![text] };
+        for (part, text) in parts.into_iter().enumerate() {
             let mark = if part == 0 { format!("{}.", index + 1) } else { String::new() };
             let role = if index == 0 { Role::Plain } else { Role::Dim };
             lines.push(((Role::Accent, mark), (role, text)));
@@ -48,10 +48,14 @@ fn cost(experiment: &NextExperiment, separator: &str) -> String {
     format!("{:.0} min{separator}{:.2} bits", experiment.minutes.max(1.0), experiment.bits)
 }
 
-/// More than one changed factor must be said: the outcome cannot tell them apart.
-fn sentence(experiment: &NextExperiment) -> String {
-    match &experiment.changes[..] {
-        [] | [_] => experiment.text.clone(),
-        several => format!("{} Changes {} at once.", experiment.text, several.join(" and ")),
+/// The cost of the first stands in the title. More than one changed factor must be said: the outcome cannot tell them apart.
+fn in_full(experiment: &NextExperiment, index: usize, separator: &str) -> String {
+    let mut parts = Vec::new();
+    if index > 0 {
+        parts.push(cost(experiment, separator));
     }
+    if experiment.changes.len() > 1 {
+        parts.push(format!("changes {} at once", experiment.changes.join(" and ")));
+    }
+    if parts.is_empty() { experiment.text.clone() } else { format!("({}) {}", parts.join(separator), experiment.text) }
 }

@@ -56,15 +56,13 @@ impl Pen<'_> {
 
     /// A rule with a title at the left and a note at the right.
     pub fn title(&mut self, area: Rect, title: &str, note: &str, focused: bool) {
-        let rule = self.looks.glyphs.rule.to_string();
-        self.text(row(area, 0), Role::Rule, &rule.repeat(usize::from(area.width)));
-        let role = if focused { Role::Focus } else { Role::Title };
-        let marker = if focused { self.looks.glyphs.pointer } else { self.looks.glyphs.rule };
-        self.text(columns(area, 0, 1), if focused { role } else { Role::Rule }, &marker.to_string());
+        let glyphs = self.looks.glyphs;
+        let (role, rule) = if focused { (Role::Focus, glyphs.heavy_rule) } else { (Role::Title, glyphs.rule) };
+        let rule_role = if focused { Role::Focus } else { Role::Rule };
+        self.text(row(area, 0), rule_role, &rule.to_string().repeat(usize::from(area.width)));
         let used = 1 + self.text(columns(area, 1, area.width), role, &format!(" {title} "));
         if !note.is_empty() {
-            let rest = columns(area, used + 1, area.width.saturating_sub(used + 1));
-            self.right(rest, Role::Dim, &format!(" {note} "));
+            self.right(columns(area, used + 1, area.width), Role::Dim, &format!(" {note}"));
         }
     }
 
@@ -125,6 +123,8 @@ pub fn cut(text: &str, columns: u16, ellipsis: char) -> Cow<'_, str> {
 /// Breaks a text into lines of at most `columns`, between words where it can.
 pub fn wrap(text: &str, columns: u16) -> Vec<String> {
     let columns = columns.max(1);
+    // Escaped first, for an escape is longer than what it stands for.
+    let text = FieldText::from(text).for_terminal();
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {

@@ -1,6 +1,6 @@
 //! The strip of cycles, grouped by boot: a dot for a good cycle, a letter per failure class, a mark per kind of boot.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use ratatui::layout::Rect;
 
@@ -42,6 +42,14 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, app: &App) -> usize {
         pen.text(row(space, 0), Role::Dim, "waiting for the first cycle");
     }
     reach
+}
+
+/// Rows that the whole plan will take, so that the panes below stay where they are while it runs.
+pub fn planned_rows(shown: &Snapshot, columns: u16) -> u16 {
+    let width = u64::from(columns.saturating_sub(LABEL)).max(2);
+    let (boots, length) = (u64::from(shown.start.boots), u64::from(shown.start.cycles_per_boot) + 1);
+    let planned = if length > width { boots * length.div_ceil(width) } else { boots.div_ceil(width / length) };
+    u16::try_from(planned.max(flow(&shown.boots, columns.saturating_sub(LABEL)).len() as u64)).unwrap_or(u16::MAX)
 }
 
 fn progress(shown: &Snapshot) -> String {
@@ -110,7 +118,7 @@ fn draw_legend(pen: &mut Pen<'_>, area: Rect, boots: &[BootStrip]) {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut entry = |role, character: char, meaning: &str| {
         pieces.push((role, character.to_string()));
-        pieces.push((Role::Dim, format!(" {meaning}   ")));
+        pieces.push((Role::Dim, format!(" {meaning}  ")));
     };
     for class in classes(boots) {
         entry(Role::of_failure(class), class.letter(), class.name());
@@ -130,13 +138,20 @@ fn draw_legend(pen: &mut Pen<'_>, area: Rect, boots: &[BootStrip]) {
         let mut proofs: Vec<&str> = same.map(|strip| strip.boot.proof.name()).collect();
         proofs.dedup();
         let proof = if let [one] = proofs[..] { one } else { "proof varies" };
-        entry(Role::Rule, boot_glyph(kind, glyphs), &format!("boot: {} ({proof})", kind.name()));
+        entry(Role::Rule, boot_glyph(kind, glyphs), &format!("{}, {proof}", kind.name()));
     }
-    pen.line(columns(area, LABEL, area.width), &pieces);
+    pen.line(columns(area, 1, area.width), &pieces);
 }
 
-fn classes(boots: &[BootStrip]) -> BTreeSet<FailureClass> {
-    boots.iter().flat_map(|boot| &boot.cycles).filter_map(|cycle| cycle.failure).collect()
+/// The classes that occur, the commonest first.
+fn classes(boots: &[BootStrip]) -> Vec<FailureClass> {
+    let mut counts: BTreeMap<FailureClass, usize> = BTreeMap::new();
+    for class in boots.iter().flat_map(|boot| &boot.cycles).filter_map(|cycle| cycle.failure) {
+        *counts.entry(class).or_default() += 1;
+    }
+    let mut classes: Vec<_> = counts.into_iter().collect();
+    classes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    classes.into_iter().map(|(class, _)| class).collect()
 }
 
 #[cfg(test)]
