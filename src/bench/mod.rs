@@ -1,1 +1,9 @@
-//! Virtual boards that misbehave by physical mechanism, and the USB/IP server that lets real hosts meet them.
+//! Virtual boards: device models without I/O that misbehave by physical mechanism, and the USB/IP server that shows them to anyone.
+
+pub mod blueprint;
+pub mod board;
+pub mod host_port;
+pub mod mechanism;
+pub mod rom;
+pub mod surroundings;
+pub mod wire;

@@ -44,6 +44,8 @@ pub enum UsbErrorKind {
     Overflow,
     Disconnected,
     NotFound,
+    /// Something is on the port, and the host could not read its descriptors or give it an address.
+    NotAddressed,
     Busy,
     Access,
     Other,
@@ -58,6 +60,7 @@ impl UsbErrorKind {
             Self::Overflow => FailureClass::Overflow,
             Self::Disconnected => FailureClass::Disconnected,
             Self::NotFound => FailureClass::NotFound,
+            Self::NotAddressed => FailureClass::DescriptorFailed,
             Self::Busy => FailureClass::Busy,
             Self::Access => FailureClass::Access,
             Self::Other => FailureClass::Other,

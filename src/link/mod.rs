@@ -8,6 +8,7 @@ pub mod libusb_board;
 mod scripted_board;
 pub mod session;
 pub mod usb_board;
+pub mod virtual_board;
 pub mod wire;
 pub mod worker;
 pub mod worker_client;

@@ -1,0 +1,297 @@
+//! A virtual board behind the same door as a real one: in simulated time, and showing only what libusb and the kernel could.
+
+use crate::bench::board::{NoSuchBoard, Reply, VirtualBoard};
+use crate::bench::host_port::{self, Enumerated, Sighting};
+use crate::dfu::command::SET_INTERFACE;
+use crate::dfu::request::{ControlRequest, DataStage, UsbError, UsbErrorKind};
+use crate::observation::board::{BoardIdentity, PortPath, UsbSpeed};
+use crate::observation::boot::{BootKind, BootProof};
+use crate::observation::field_text::FieldText;
+use crate::observation::units::Micros;
+use crate::timebase::{SimulatedTime, Timebase};
+
+use super::usb_board::UsbBoard;
+
+#[derive(Debug)]
+pub struct VirtualUsbBoard {
+    board: VirtualBoard,
+    time: SimulatedTime,
+    /// The kernel has it; its node may be opened.
+    enumerated: Option<Enumerated>,
+    opened: bool,
+}
+
+/// The program's own work between two calls; measured figures of libusb are of this size.
+const CALL: Micros = Micros(30);
+
+impl VirtualUsbBoard {
+    /// The board is switched on at the beginning.
+    pub fn new(mut board: VirtualBoard) -> Self {
+        board.power_on(Micros::ZERO);
+        Self { board, time: SimulatedTime::default(), enumerated: None, opened: false }
+    }
+
+    pub fn by_name(name: &str, seed: u64) -> Result<Self, NoSuchBoard> {
+        Ok(Self::new(VirtualBoard::by_name(name, seed)?))
+    }
+
+    pub const fn board(&self) -> &VirtualBoard {
+        &self.board
+    }
+
+    fn go_to(&mut self, moment: Micros) {
+        let span = moment - self.time.now();
+        self.time.wait(span);
+    }
+
+    /// Whether the kernel still has the device that it enumerated.
+    fn is_held(&mut self) -> bool {
+        let attached = self.board.is_attached(self.time.now());
+        if !attached {
+            self.enumerated = None;
+            self.opened = false;
+        }
+        self.enumerated.is_some()
+    }
+
+    fn identity(&self, seen: &Enumerated) -> BoardIdentity {
+        let word = |at: usize| seen.device.get(at..at + 2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
+        BoardIdentity {
+            port: Some(PortPath { bus: 1, ports: vec![1] }),
+            serial: seen.serial.clone().map(FieldText::from),
+            product: seen.product.clone().map(FieldText::from),
+            vendor_id: word(8),
+            product_id: word(10),
+            bcd_device: word(12),
+            speed: Some(UsbSpeed::Full),
+            ..BoardIdentity::default()
+        }
+    }
+}
+
+fn error(kind: UsbErrorKind, code: &str) -> UsbError {
+    UsbError { kind, code: code.to_owned() }
+}
+
+fn gone() -> UsbError {
+    error(UsbErrorKind::Disconnected, "LIBUSB_ERROR_NO_DEVICE")
+}
+
+impl UsbBoard for VirtualUsbBoard {
+    fn now(&self) -> Micros {
+        self.time.now()
+    }
+
+    fn wait(&mut self, span: Micros) {
+        self.time.wait(span);
+    }
+
+    fn arrive(&mut self, deadline: Micros) -> Result<BoardIdentity, UsbError> {
+        let from = self.time.now();
+        if self.is_held()
+            && let Some(seen) = self.enumerated.clone()
+        {
+            self.time.wait(CALL);
+            return Ok(self.identity(&seen));
+        }
+        let sighting = host_port::watch(&mut self.board, from, from + deadline);
+        let moment = if let Sighting::Enumerated(seen) = &sighting { seen.at } else { from + deadline };
+        self.go_to(moment);
+        match sighting {
+            Sighting::Enumerated(seen) => {
+                let identity = self.identity(&seen);
+                self.enumerated = Some(seen);
+                Ok(identity)
+            }
+            // A device that cannot be addressed is not in libusb's list; the kernel's messages say why.
+            Sighting::Refused { words, .. } => Err(error(UsbErrorKind::NotAddressed, &words)),
+            Sighting::Nothing => Err(error(UsbErrorKind::NotFound, "no device on the port")),
+        }
+    }
+
+    fn is_present(&mut self) -> bool {
+        self.is_held()
+    }
+
+    fn open(&mut self) -> Result<(), UsbError> {
+        self.time.wait(CALL);
+        if !self.is_held() {
+            return Err(gone());
+        }
+        if self.board.blueprint().host.node_closed {
+            return Err(error(UsbErrorKind::Access, "LIBUSB_ERROR_ACCESS"));
+        }
+        self.opened = true;
+        Ok(())
+    }
+
+    fn claim(&mut self, interface: u8) -> Result<(), UsbError> {
+        self.time.wait(CALL);
+        if !self.is_held() || !self.opened {
+            return Err(gone());
+        }
+        if self.board.blueprint().host.interface_held {
+            return Err(error(UsbErrorKind::Busy, "LIBUSB_ERROR_BUSY"));
+        }
+        if interface == 0 { Ok(()) } else { Err(error(UsbErrorKind::NotFound, "LIBUSB_ERROR_NOT_FOUND")) }
+    }
+
+    fn set_alternate(&mut self, interface: u8, alternate: u8) -> Result<(), UsbError> {
+        let request = ControlRequest {
+            request_type: 0x01,
+            request: SET_INTERFACE,
+            value: alternate.into(),
+            index: interface.into(),
+            data: DataStage::Out(Vec::new()),
+        };
+        self.control(&request, Micros::from_secs(1)).map(|_| ())
+    }
+
+    fn control(&mut self, request: &ControlRequest, timeout: Micros) -> Result<Vec<u8>, UsbError> {
+        if !self.is_held() || !self.opened {
+            return Err(gone());
+        }
+        let started = self.time.now();
+        let answer = self.board.submit(started + CALL, request);
+        let too_late = started + timeout;
+        if answer.reply == Reply::NoAnswer || answer.ready_at > too_late {
+            self.go_to(too_late);
+            return Err(error(UsbErrorKind::Timeout, "LIBUSB_ERROR_TIMEOUT"));
+        }
+        self.go_to(answer.ready_at);
+        match answer.reply {
+            Reply::Data(bytes) => Ok(bytes),
+            Reply::Stall => Err(error(UsbErrorKind::Stall, "LIBUSB_ERROR_PIPE")),
+            Reply::Spoilt => Err(error(UsbErrorKind::BusError, "LIBUSB_ERROR_IO")),
+            Reply::Gone | Reply::NoAnswer => {
+                self.is_held();
+                Err(gone())
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.opened = false;
+    }
+
+    fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
+        self.board.power_off(self.time.now());
+        self.enumerated = None;
+        self.opened = false;
+        self.time.wait(off_time);
+        self.board.power_on(self.time.now());
+        Some((BootKind::ColdPowerOn { off_time: Some(off_time) }, BootProof::Commanded))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Link;
+    use crate::link::dfu_link::DfuLink;
+    use crate::observation::fact::FactValue;
+    use crate::observation::failure::FailureClass;
+    use crate::observation::step::{Outcome, Phase, Step, StepRecord};
+    use crate::observation::units::Address;
+
+    const DEADLINE: Micros = Micros::from_secs(5);
+
+    fn recipe() -> Vec<Step> {
+        let flash = Step::Read { address: Address(0x0800_0000), length_bytes: 1024, transfer_bytes: None };
+        vec![
+            Step::Enumerate,
+            Step::Open,
+            Step::Claim,
+            Step::Descriptors,
+            Step::Layout,
+            Step::Status,
+            flash,
+            Step::OptionBytes,
+            Step::Otp,
+            Step::Close,
+        ]
+    }
+
+    /// Cycles with a power cycle before each; each ends with its first failure.
+    fn campaign(name: &str, seed: u64, boots: usize) -> Vec<Vec<StepRecord>> {
+        let mut link = DfuLink::new(VirtualUsbBoard::by_name(name, seed).unwrap());
+        let cycle = |_| {
+            let mut records = Vec::new();
+            for step in recipe() {
+                records.push(link.perform(&step, DEADLINE));
+                if records.last().and_then(StepRecord::failure).is_some() {
+                    break;
+                }
+            }
+            link.power_cycle(Micros::from_millis(500)).unwrap();
+            records
+        };
+        (0..boots).map(cycle).collect()
+    }
+
+    fn failures(cycles: &[Vec<StepRecord>]) -> Vec<(FailureClass, Phase)> {
+        let last = cycles.iter().filter_map(|records| records.last()?.failure());
+        last.map(|failure| (failure.class, failure.phase)).collect()
+    }
+
+    #[test]
+    fn every_step_of_a_healthy_board_is_done() {
+        for cycle in campaign("healthy-f407", 1, 3) {
+            let outcomes: Vec<_> = cycle.iter().map(|record| (record.phase, record.outcome.clone())).collect();
+            assert!(outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Done), "{outcomes:?}");
+            assert_eq!(outcomes.len(), 10);
+        }
+    }
+
+    #[test]
+    fn an_upload_is_byte_exact() {
+        let mut board = VirtualUsbBoard::by_name("healthy-f407", 1).unwrap();
+        board.arrive(DEADLINE).unwrap();
+        board.open().unwrap();
+        board.claim(0).unwrap();
+        let mut read = Vec::new();
+        for block in 2..34 {
+            read.extend(board.control(&crate::dfu::command::upload(0, block, 2048), DEADLINE).unwrap());
+        }
+        assert_eq!(read, board.board().memory().read(Address(0x0800_0000), 64 * 1024).unwrap());
+    }
+
+    #[test]
+    fn option_bytes_are_learned() {
+        let cycle = campaign("healthy-f407", 1, 1).remove(0);
+        let facts = cycle.iter().flat_map(|record| &record.facts);
+        let option_bytes = facts.filter(|fact| fact.key == "option-bytes").map(|fact| &fact.value).next();
+        assert!(
+            matches!(option_bytes, Some(FactValue::Bytes(bytes)) if bytes[..2] == [0xed, 0xaa]),
+            "{option_bytes:?}"
+        );
+    }
+
+    #[test]
+    fn bit_errors_surface_as_bus_errors_in_many_places() {
+        let seen = failures(&campaign("f407-noisy-pair", 3, 60));
+        assert!(seen.len() > 3, "{seen:?}");
+        assert!(
+            seen.iter().all(|(class, _)| matches!(class, FailureClass::BusError | FailureClass::DescriptorFailed)),
+            "{seen:?}"
+        );
+        assert!(seen.iter().any(|(_, phase)| *phase != Phase::Enumerate), "{seen:?}");
+    }
+
+    #[test]
+    fn a_misread_crystal_fails_whole_boots_at_enumeration() {
+        let cycles = campaign("f746-25mhz-warm-hsi", 3, 60);
+        let seen = failures(&cycles);
+        assert!(seen.len() > 5 && seen.len() < 55, "{}", seen.len());
+        let refused = (FailureClass::DescriptorFailed, Phase::Enumerate);
+        let usual = seen.iter().filter(|failure| **failure == refused).count();
+        assert!(usual * 10 >= seen.len() * 7, "{seen:?}");
+    }
+
+    #[test]
+    fn a_lost_race_is_silence() {
+        let seen = failures(&campaign("f411-open-pa10", 3, 60));
+        assert!(seen.len() > 5 && seen.len() < 55, "{}", seen.len());
+        assert!(seen.iter().all(|(_, phase)| *phase == Phase::Enumerate), "{seen:?}");
+    }
+}
