@@ -132,6 +132,9 @@ fn is_pointless(done: &[StepRecord], line: &RecipeStep) -> bool {
     if line.step.phase() == Phase::Close {
         return !opened && done.iter().any(|step| step.outcome != Outcome::Done);
     }
+    if done.iter().any(|step| step.outcome == Outcome::Interrupted) {
+        return true;
+    }
     done.iter().filter_map(StepRecord::failure).any(|failure| {
         matches!(failure.phase, Phase::Enumerate | Phase::Open | Phase::Claim)
             || matches!(failure.class, FailureClass::Disconnected | FailureClass::Hang | FailureClass::NotFound)

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use crate::observation::board::BoardIdentity;
@@ -26,6 +28,8 @@ pub struct WorkerLink {
     grace: Micros,
     time: HostTime,
     identity: BoardIdentity,
+    /// Set when the campaign is to end; a step under way is cut short.
+    stop: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -41,16 +45,20 @@ struct Worker {
 enum Silence {
     Hang,
     Broken(io::Error),
+    Stopped,
 }
+
+/// How often a wait for an answer looks whether the campaign is to end.
+const WATCH: Micros = Micros::from_millis(50);
 
 impl WorkerLink {
     /// Enough for the transfer under way and the check whether the board is still there.
     const GRACE: Micros = Micros::from_secs(2);
 
     /// A link whose worker is this program itself.
-    pub fn new(selector: BoardSelector) -> io::Result<Self> {
+    pub fn new(selector: BoardSelector, stop: Arc<AtomicBool>) -> io::Result<Self> {
         let program = std::env::current_exe()?;
-        Ok(Self::with_command(vec![program.into(), SUBCOMMAND.into()], selector))
+        Ok(Self { stop, ..Self::with_command(vec![program.into(), SUBCOMMAND.into()], selector) })
     }
 
     pub fn with_command(command: Vec<OsString>, selector: BoardSelector) -> Self {
@@ -61,6 +69,7 @@ impl WorkerLink {
             grace: Self::GRACE,
             time: HostTime::new(),
             identity: BoardIdentity::default(),
+            stop: Arc::default(),
         }
     }
 
@@ -72,7 +81,7 @@ impl WorkerLink {
         let worker = self.worker.as_mut().expect("it was just started");
         let request = WorkerRequest::Perform { step: step.clone(), deadline };
         worker.send(&request).map_err(Silence::Broken)?;
-        worker.answer_within(patience)
+        worker.answer_within(patience, &self.stop)
     }
 }
 
@@ -95,19 +104,22 @@ impl Link for WorkerLink {
             }
             Err(silence) => {
                 self.worker = None;
-                let (class, code) = match silence {
-                    Silence::Hang => (FailureClass::Hang, "the worker gave no answer and was killed".to_owned()),
-                    Silence::Broken(error) => {
-                        (FailureClass::ToolFailure, format!("the worker process failed: {error}"))
-                    }
-                };
                 let elapsed = self.now() - started;
-                let failure = Failure::new(class, step.phase()).with_code(code).after(elapsed);
+                let failed = |class, code: String| {
+                    Outcome::Failed(Failure::new(class, step.phase()).with_code(code).after(elapsed))
+                };
+                let outcome = match silence {
+                    Silence::Hang => failed(FailureClass::Hang, "the worker gave no answer and was killed".to_owned()),
+                    Silence::Broken(error) => {
+                        failed(FailureClass::ToolFailure, format!("the worker process failed: {error}"))
+                    }
+                    Silence::Stopped => Outcome::Interrupted,
+                };
                 StepRecord {
                     phase: step.phase(),
                     started: Some(started),
                     elapsed: Some(elapsed),
-                    outcome: Outcome::Failed(failure),
+                    outcome,
                     summary: TransferSummary::default(),
                     transfers: Vec::new(),
                     facts: Vec::new(),
@@ -128,12 +140,12 @@ impl Link for WorkerLink {
 impl Worker {
     fn start(command: &[OsString], selector: &BoardSelector) -> io::Result<Self> {
         let (program, arguments) = command.split_first().expect("a worker command names its program");
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let mut worker = Command::new(program);
+        // An interrupt typed at the terminal is for the campaign, which ends its worker itself.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut worker, 0);
+        let mut child =
+            worker.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let input = child.stdin.take().expect("the input was piped");
         let output = child.stdout.take().expect("the output was piped");
         let (sender, answers) = channel();
@@ -156,15 +168,18 @@ impl Worker {
         self.input.flush()
     }
 
-    fn answer_within(&self, span: Micros) -> Result<WorkerAnswer, Silence> {
-        let line = match self.answers.recv_timeout(to_duration(span)) {
-            Ok(line) => line.map_err(Silence::Broken)?,
-            Err(RecvTimeoutError::Timeout) => return Err(Silence::Hang),
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(Silence::Broken(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "it ended without an answer",
-                )));
+    fn answer_within(&self, span: Micros, stop: &AtomicBool) -> Result<WorkerAnswer, Silence> {
+        let mut waited = Micros::ZERO;
+        let line = loop {
+            match self.answers.recv_timeout(to_duration(WATCH)) {
+                Ok(line) => break line.map_err(Silence::Broken)?,
+                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Err(Silence::Stopped),
+                Err(RecvTimeoutError::Timeout) if waited >= span => return Err(Silence::Hang),
+                Err(RecvTimeoutError::Timeout) => waited += WATCH,
+                Err(RecvTimeoutError::Disconnected) => {
+                    let ended = io::Error::new(io::ErrorKind::UnexpectedEof, "it ended without an answer");
+                    return Err(Silence::Broken(ended));
+                }
             }
         };
         serde_json::from_str(&line).map_err(|error| Silence::Broken(error.into()))
@@ -203,6 +218,14 @@ mod tests {
         assert_eq!(perform(&mut link).class, FailureClass::Hang);
         assert!(link.worker.is_none());
         assert_eq!(perform(&mut link).class, FailureClass::Hang);
+    }
+
+    #[test]
+    fn a_stop_cuts_the_step_short() {
+        let mut link = shell("sleep 60");
+        link.stop.store(true, Ordering::Relaxed);
+        let record = link.perform(&Step::Open, Micros::from_secs(60));
+        assert_eq!(record.outcome, Outcome::Interrupted);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>) -> Result<O
     })?;
     let (link, facts) = match &args.virtual_board {
         Some(name) => virtual_link(name, args.seed)?,
-        None => real_link(args)?,
+        None => real_link(args, &stop)?,
     };
     let reentry = reentry(args);
     let case = open_case(args)?;
@@ -128,7 +128,7 @@ fn note(text: &str) -> Fact {
 }
 
 /// A real board. One that is meant by its port may be absent: a port on which nothing enumerates is watched, not refused.
-fn real_link(args: &RunArgs) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
+fn real_link(args: &RunArgs, stop: &Arc<AtomicBool>) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
     let selector = match (&args.port, &args.board) {
         (Some(port), _) => BoardSelector::Port(port.clone()),
         (None, Some(board)) => board.parse().unwrap_or_else(|never| match never {}),
@@ -138,7 +138,7 @@ fn real_link(args: &RunArgs) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
     if !may_be_absent {
         demand_one_board(&selector)?;
     }
-    let link = WorkerLink::new(selector)
+    let link = WorkerLink::new(selector, Arc::clone(stop))
         .map_err(|error| Refusal::of(ExitCode::Bug, &format!("the worker process cannot be started: {error}")))?;
     Ok((Box::new(link), Vec::new()))
 }
