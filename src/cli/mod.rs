@@ -7,6 +7,7 @@ pub mod exit;
 pub mod list;
 pub mod merge;
 pub mod profile;
+pub mod replay;
 pub mod result;
 pub mod run;
 pub mod worker;
@@ -49,6 +50,7 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     Run(run::args::RunArgs),
     Diagnose(diagnose::DiagnoseArgs),
+    Replay(replay::ReplayArgs),
     Merge(merge::MergeArgs),
     Profile(profile::ProfileArgs),
     #[command(hide = true)]
@@ -82,6 +84,7 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
         Command::Doctor(args) => doctor::run(args, console),
         Command::Run(args) => run::run(args, console),
         Command::Diagnose(args) => diagnose::run(args, console),
+        Command::Replay(args) => replay::run(args, console),
         Command::Merge(args) => merge::run(args, console),
         Command::Profile(args) => profile::run(args, console),
         Command::Worker => worker::run(console),

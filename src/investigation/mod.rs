@@ -6,5 +6,6 @@ pub mod helm;
 pub mod ledger;
 pub mod limits;
 pub mod live;
+pub mod replay;
 pub mod snapshot;
 pub mod tail;
