@@ -5,6 +5,7 @@
 
 pub mod boot_log;
 pub mod campaign_evidence;
+pub mod catalogue;
 pub mod chance;
 pub mod change_point;
 pub mod confidence_sequence;
@@ -16,9 +17,11 @@ pub mod intraclass;
 pub mod kinds_of_failure;
 pub mod latency_sketch;
 pub mod multiplicity;
+pub mod observed;
 pub mod over_boots;
 pub mod permutation;
 pub mod rate;
+pub mod rules;
 pub mod runs_test;
 pub mod solve;
 #[cfg(test)]

@@ -239,6 +239,11 @@ fn normalised(part: &str) -> Option<String> {
     plausible.then(|| format!("STM32{rest}"))
 }
 
+/// Whether an order code, or the beginning of one with or without `STM32`, fits a pattern such as `STM32F40?*`.
+pub fn part_fits(pattern: &str, part: &str) -> bool {
+    normalised(part).is_some_and(|part| fits(pattern, &part))
+}
+
 fn fits(pattern: &str, part: &str) -> bool {
     let mut part = part.chars();
     for wanted in pattern.chars() {

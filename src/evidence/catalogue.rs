@@ -1,0 +1,185 @@
+//! The catalogue of findings (`profiles/findings`): what each one means, which ones count as one, and which are read off by rule.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::finding::{Finding, Unit};
+use super::observed::Observed;
+use super::rules::Condition;
+use crate::profile::loader::{self, ProfileError};
+use crate::profile::shelf::{self, Sheet};
+
+/// Every finding that anything may report, with the groups they belong to.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    entries: BTreeMap<String, Entry>,
+    groups: BTreeMap<String, Group>,
+}
+
+/// What one finding means.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Entry {
+    pub id: String,
+    /// Findings of one group rest on the same thing and count once per cause.
+    pub group: String,
+    /// One sentence; `{code}`, `{phase}` and `{quote}` stand for what the rule met.
+    pub text: String,
+    /// How much a match of the rule counts, from 0 (a hint) to 1 (established).
+    #[serde(default = "established")]
+    pub weight: f64,
+    /// The rule that reads it off; absent for findings that the statistics compute.
+    pub when: Option<Condition>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Group {
+    pub id: String,
+    pub text: String,
+    /// Something that went wrong: a cause that does not account for it loses to causes that do.
+    #[serde(default)]
+    pub symptom: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct CatalogueSheet {
+    #[serde(default)]
+    group: Vec<Group>,
+    #[serde(default)]
+    finding: Vec<Entry>,
+}
+
+fn established() -> f64 {
+    1.0
+}
+
+impl Catalogue {
+    /// Reads the shelf, the user's own findings included.
+    pub fn load() -> Result<Self, ProfileError> {
+        Self::from_sheets(&shelf::sheets("findings")?)
+    }
+
+    pub fn from_sheets(sheets: &[Sheet]) -> Result<Self, ProfileError> {
+        let mut catalogue = Self::default();
+        let mut read = Vec::new();
+        for sheet in sheets {
+            let parsed: CatalogueSheet = loader::parse(&sheet.file, &sheet.text)?;
+            for group in parsed.group {
+                catalogue.groups.insert(group.id.clone(), group);
+            }
+            read.push((sheet, parsed.finding));
+        }
+        for (sheet, entries) in read {
+            for entry in entries {
+                catalogue.check(sheet, &entry)?;
+                catalogue.entries.insert(entry.id.clone(), entry);
+            }
+        }
+        Ok(catalogue)
+    }
+
+    fn check(&self, sheet: &Sheet, entry: &Entry) -> Result<(), ProfileError> {
+        let refuse = |message: String, hint: Option<String>| {
+            Err(loader::refuse(&sheet.file, &sheet.text, &format!("\"{}\"", entry.id), message, hint))
+        };
+        if self.entries.contains_key(&entry.id) {
+            return refuse(format!("the finding `{}` is defined twice", entry.id), None);
+        }
+        if !self.groups.contains_key(&entry.group) {
+            let near = loader::nearest(&entry.group, self.groups.keys().map(String::as_str));
+            let hint = near.map(|name| format!("did you mean `{name}`?"));
+            return refuse(format!("`{}` belongs to the unknown group `{}`", entry.id, entry.group), hint);
+        }
+        if !(0.0..=1.0).contains(&entry.weight) {
+            return refuse(format!("the weight of `{}` is not between 0 and 1", entry.id), None);
+        }
+        match &entry.when {
+            Some(condition) if condition.is_empty() => {
+                refuse(format!("the rule of `{}` asks for nothing", entry.id), None)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub fn entry(&self, id: &str) -> Option<&Entry> {
+        self.entries.get(id)
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    pub fn group(&self, id: &str) -> Option<&Group> {
+        self.groups.get(id)
+    }
+
+    /// The group of a finding, if the catalogue knows it.
+    pub fn group_of(&self, finding: &str) -> Option<&Group> {
+        self.groups.get(&self.entries.get(finding)?.group)
+    }
+
+    /// Every finding whose rule holds for what was observed.
+    pub fn read_off(&self, observed: &Observed) -> Vec<Finding> {
+        let held = |entry: &Entry| {
+            let met = entry.when.as_ref()?.met_by(observed)?;
+            let unit = if observed.is_campaign() { Unit::Cycle } else { Unit::Session };
+            Some(
+                Finding::new(&entry.id, met.fill(&entry.text), met.count, unit)
+                    .by("rule over failures and facts", entry.weight)
+                    .seen_at(met.at.iter().copied()),
+            )
+        };
+        self.entries.values().filter_map(held).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(text: &str) -> Sheet {
+        Sheet { name: "f".into(), file: "f.toml".into(), text: text.into() }
+    }
+
+    fn refusal(text: &str) -> String {
+        Catalogue::from_sheets(&[sheet(text)]).unwrap_err().to_string()
+    }
+
+    const GROUP: &str = "[[group]]\nid = \"answers\"\ntext = \"How it answers.\"\n";
+
+    #[test]
+    fn the_shipped_catalogue_is_sound() {
+        let catalogue = Catalogue::from_sheets(&shelf::built_in("findings")).unwrap();
+        assert!(catalogue.entries().count() > 40);
+        for entry in catalogue.entries() {
+            assert!(entry.text.ends_with('.'), "{}", entry.id);
+        }
+    }
+
+    #[test]
+    fn a_wrong_class_names_line_and_nearest() {
+        let text = format!(
+            "{GROUP}[[finding]]\nid = \"a\"\ngroup = \"answers\"\ntext = \"A.\"\n[finding.when]\nfailure = {{ class = [\"stal\"] }}\n"
+        );
+        let said = refusal(&text);
+        assert!(said.starts_with("f.toml:9: unknown variant `stal`"), "{said}");
+        assert!(said.ends_with("did you mean `stall`?"), "{said}");
+    }
+
+    #[test]
+    fn a_wrong_group_names_line_and_nearest() {
+        let text = format!("{GROUP}[[finding]]\nid = \"a\"\ngroup = \"answer\"\ntext = \"A.\"\n");
+        assert_eq!(refusal(&text), "f.toml:5: `a` belongs to the unknown group `answer`; did you mean `answers`?");
+    }
+
+    #[test]
+    fn a_rule_that_asks_for_nothing_is_refused() {
+        let text = format!(
+            "{GROUP}[[finding]]\nid = \"a\"\ngroup = \"answers\"\ntext = \"A.\"\n[finding.when]\nall-of = []\n"
+        );
+        assert!(refusal(&text).contains("asks for nothing"));
+    }
+}

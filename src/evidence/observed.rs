@@ -1,0 +1,184 @@
+//! What rules may ask about: every distinct failure and fact of a campaign or report, so that it stays small however long one runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::finding::NAMED_CYCLES;
+use super::rules::Met;
+use crate::observation::cycle::Cycle;
+use crate::observation::event::{Event, EventKind, Transport};
+use crate::observation::fact::{Fact, FactValue, Origin};
+use crate::observation::failure::{Failure, FailureClass};
+use crate::observation::field_text::FieldText;
+use crate::observation::step::{Outcome, Phase};
+use crate::observation::units::Address;
+use crate::profile::device;
+
+/// The memory that rules are asked of.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    failures: Vec<Seen>,
+    /// Where each kind of failure lies in `failures`.
+    places: BTreeMap<Kind, usize>,
+    facts: Vec<Fact>,
+    done: BTreeSet<Phase>,
+    tools: BTreeSet<String>,
+    transports: Vec<Transport>,
+    parts: BTreeSet<String>,
+    host_messages: Vec<FieldText>,
+    campaign: bool,
+    tool: Option<String>,
+}
+
+/// A failure with its surroundings.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub failure: Failure,
+    pub tool: Option<String>,
+    pub done_before: BTreeSet<Phase>,
+    at: Vec<u32>,
+    count: u64,
+}
+
+/// What makes two failures the same to a rule.
+type Kind = (FailureClass, Phase, Option<FieldText>, Option<Address>, bool, Option<String>, BTreeSet<Phase>);
+
+/// More kinds of failure, facts or kernel lines than a person could read are not kept apart.
+const KEPT: usize = 500;
+
+impl Observed {
+    pub fn absorb(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::CampaignStarted(start) => {
+                self.campaign = true;
+                self.note_transport(start.transport);
+            }
+            EventKind::SessionStarted(session) => {
+                self.tools.insert(session.tool.clone());
+                self.tool = Some(session.tool.clone());
+                self.note_transport(session.transport);
+            }
+            EventKind::BoardSeen(board) => self.parts.extend(board.part.clone()),
+            EventKind::CycleFinished(cycle) => self.note_cycle(cycle),
+            EventKind::FactNoted(fact) => self.note_fact(fact),
+            EventKind::HostMessage(text) => {
+                if self.host_messages.len() < KEPT && !self.host_messages.contains(text) {
+                    self.host_messages.push(text.clone());
+                }
+            }
+            EventKind::BootStarted(_) | EventKind::Note(_) | EventKind::CampaignEnded { .. } => {}
+        }
+    }
+
+    pub const fn is_campaign(&self) -> bool {
+        self.campaign
+    }
+
+    /// The facts that were noted, each once.
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    /// Part names from the board, the operator or the report.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().map(String::as_str)
+    }
+
+    pub fn transports(&self) -> &[Transport] {
+        &self.transports
+    }
+
+    pub fn has_done(&self, phase: Phase) -> bool {
+        self.done.contains(&phase)
+    }
+
+    pub fn has_tool(&self, tool: &str) -> bool {
+        self.tools.contains(tool)
+    }
+
+    fn note_transport(&mut self, transport: Transport) {
+        if !self.transports.contains(&transport) {
+            self.transports.push(transport);
+        }
+    }
+
+    fn note_cycle(&mut self, cycle: &Cycle) {
+        let mut done_before = BTreeSet::new();
+        for step in &cycle.steps {
+            match &step.outcome {
+                Outcome::Done => {
+                    done_before.insert(step.phase);
+                    self.done.insert(step.phase);
+                }
+                Outcome::Failed(failure) => self.note_failure(failure, &done_before, cycle.number),
+                Outcome::Skipped | Outcome::Interrupted => {}
+            }
+            for fact in &step.facts {
+                self.note_fact(fact);
+            }
+        }
+    }
+
+    fn note_fact(&mut self, fact: &Fact) {
+        if let ("part", FactValue::Text(part)) = (fact.key.as_str(), &fact.value) {
+            self.parts.insert(part.raw().to_owned());
+        }
+        let known = self.facts.iter().any(|seen| seen.key == fact.key && seen.value == fact.value);
+        if !known && self.facts.len() < KEPT {
+            self.facts.push(fact.clone());
+        }
+    }
+
+    fn note_failure(&mut self, failure: &Failure, done_before: &BTreeSet<Phase>, cycle: u32) {
+        let kind: Kind = (
+            failure.class,
+            failure.phase,
+            failure.code.clone(),
+            failure.address,
+            failure.is_expected(),
+            self.tool.clone(),
+            done_before.clone(),
+        );
+        let at = failure.line.unwrap_or(cycle);
+        if let Some(&place) = self.places.get(&kind) {
+            let seen = &mut self.failures[place];
+            seen.count += 1;
+            if seen.at.len() < NAMED_CYCLES {
+                seen.at.push(at);
+            }
+        } else if self.failures.len() < KEPT {
+            self.places.insert(kind, self.failures.len());
+            let (failure, tool, done_before) = (failure.clone(), self.tool.clone(), done_before.clone());
+            self.failures.push(Seen { failure, tool, done_before, at: vec![at], count: 1 });
+        }
+    }
+
+    pub fn part_fits(&self, pattern: &str) -> bool {
+        self.parts.iter().any(|part| device::part_fits(pattern, part))
+    }
+
+    pub fn failures_that(&self, fits: impl Fn(&Seen) -> bool) -> Option<Met> {
+        let met = |seen: &Seen| Met {
+            at: seen.at.iter().copied().collect(),
+            count: seen.count,
+            code: seen.failure.code.clone(),
+            phase: Some(seen.failure.phase),
+            quote: None,
+        };
+        self.failures.iter().filter(|seen| fits(seen)).map(met).reduce(Met::and)
+    }
+
+    pub fn facts_that(&self, fits: impl Fn(&Fact) -> bool) -> Option<Met> {
+        let met = |fact: &Fact| Met {
+            at: if let Origin::Line(line) = fact.origin { BTreeSet::from([line]) } else { BTreeSet::new() },
+            count: 1,
+            quote: fact.quote.clone(),
+            ..Met::default()
+        };
+        self.facts.iter().filter(|fact| fits(fact)).map(met).reduce(Met::and)
+    }
+
+    pub fn host_messages_that(&self, fits: impl Fn(&FieldText) -> bool) -> Option<Met> {
+        let met = |text: &FieldText| Met { count: 1, quote: Some(text.clone()), ..Met::default() };
+        self.host_messages.iter().filter(|text| fits(text)).map(met).reduce(Met::and)
+    }
+}
