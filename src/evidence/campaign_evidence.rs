@@ -4,13 +4,17 @@
 //! cycle and costs the same after a million cycles as after a hundred. Exact and permutation tests on boots come on top
 //! in `verdict_findings`.
 
+use super::arrival;
 use super::boot_log::{BootLog, BootSums};
 use super::confidence_sequence::{self, ALPHA};
 use super::finding::{Finding, Unit};
 use super::kinds_of_failure::KindsOfFailure;
 use super::latency_sketch::LatencySketch;
 use super::over_boots;
+use super::over_time::OverTime;
+use super::place::Place;
 use super::rate::{Rate, StepLatency};
+use super::transfers::Transfers;
 use super::trial::Trial;
 use super::where_in_cycle::WhereInCycle;
 use crate::observation::cycle::Cycle;
@@ -24,7 +28,10 @@ const SESSIONS_THAT_SPEAK: u64 = 5;
 pub struct CampaignEvidence {
     boots: BootLog,
     kinds: KindsOfFailure,
-    places: WhereInCycle,
+    steps: WhereInCycle,
+    transfers: Transfers,
+    place: Place,
+    course: OverTime,
     /// In the order of the recipe.
     latencies: Vec<(Phase, LatencySketch)>,
 }
@@ -40,12 +47,9 @@ impl CampaignEvidence {
             EventKind::BootStarted(boot) => self.boots.start_boot(boot),
             EventKind::CycleFinished(cycle) if !cycle.is_interrupted() => self.count(cycle),
             EventKind::CampaignEnded { .. } => self.boots.end_campaign(),
-            EventKind::CycleFinished(_)
-            | EventKind::SessionStarted(_)
-            | EventKind::BoardSeen(_)
-            | EventKind::FactNoted(_)
-            | EventKind::HostMessage(_)
-            | EventKind::Note(_) => {}
+            EventKind::BoardSeen(board) => self.place.meet(board),
+            EventKind::HostMessage(text) | EventKind::Note(text) => self.course.remark(text),
+            EventKind::CycleFinished(_) | EventKind::SessionStarted(_) | EventKind::FactNoted(_) => {}
         }
     }
 
@@ -53,7 +57,10 @@ impl CampaignEvidence {
         let trial = Trial::of(cycle);
         let boot = self.boots.add(&trial, 0);
         self.kinds.absorb(&trial);
-        self.places.absorb(&trial, boot);
+        self.steps.absorb(&trial, boot);
+        self.transfers.absorb(&trial);
+        self.place.absorb(&trial, boot);
+        self.course.absorb(&trial);
         self.time(cycle);
     }
 
@@ -120,7 +127,9 @@ impl CampaignEvidence {
             return Vec::new();
         }
         let mut found = over_boots::counted(&self.boots, &sums);
-        found.extend(self.kinds.findings(&sums, self.places.bus_errors_spread()));
+        found.extend(self.kinds.findings(&sums, self.steps.bus_errors_spread()));
+        found.extend(self.transfers.counted());
+        found.extend(self.place.counted(&sums));
         found
     }
 
@@ -128,9 +137,16 @@ impl CampaignEvidence {
     pub fn verdict_findings(&self) -> Vec<Finding> {
         let sums = self.boots.sums();
         let mut found = self.live_findings();
-        if self.speaks(&sums) && sums.failed > 0 {
-            found.extend(self.places.findings(sums.boots));
+        if !self.speaks(&sums) {
+            return found;
+        }
+        found.extend(arrival::findings(&self.boots));
+        if sums.failed > 0 {
+            found.extend(self.steps.findings(sums.boots));
             found.extend(over_boots::tested(&self.boots, &sums));
+            found.extend(self.course.tested(&self.boots, 1));
+            found.extend(self.transfers.tested());
+            found.extend(self.place.tested(&sums));
         }
         found
     }

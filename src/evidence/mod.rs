@@ -3,6 +3,7 @@
 //! `campaign_evidence` is the way in. One file per method (`confidence_sequence`, `exact_test`, ...), one per subject of
 //! findings (`over_boots`, `where_in_cycle`, ...); `weight` holds the rule for how much a finding counts.
 
+pub mod arrival;
 pub mod boot_log;
 pub mod campaign_evidence;
 pub mod catalogue;
@@ -19,13 +20,18 @@ pub mod latency_sketch;
 pub mod multiplicity;
 pub mod observed;
 pub mod over_boots;
+pub mod over_time;
 pub mod permutation;
+pub mod place;
 pub mod rate;
 pub mod rules;
 pub mod runs_test;
 pub mod solve;
+pub mod spectrum;
+pub mod survival;
 #[cfg(test)]
 mod synthetic;
+pub mod transfers;
 pub mod trial;
 pub mod weight;
 pub mod where_in_cycle;

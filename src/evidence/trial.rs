@@ -71,7 +71,10 @@ impl<'a> Trial<'a> {
         let answered = cycle.steps.iter().any(is_answer);
         let present =
             answered || cycle.steps.iter().any(|step| step.outcome == Outcome::Done && is_presence(step.phase));
-        let marks = failure.map_or(Marks::default(), |failure| marks_of(failure, present, answered));
+        // After a failure the cycle goes on where that makes sense, so what answered before it is asked apart.
+        let before = cycle.steps.iter().take_while(|step| step.failure().is_none_or(Failure::is_expected));
+        let answered_before = before.into_iter().any(is_answer);
+        let marks = failure.map_or(Marks::default(), |failure| marks_of(failure, present, answered_before));
         Self { cycle, failure, present, answered, marks }
     }
 
@@ -80,16 +83,16 @@ impl<'a> Trial<'a> {
     }
 }
 
-fn marks_of(failure: &Failure, present: bool, answered: bool) -> Marks {
+fn marks_of(failure: &Failure, present: bool, answered_before: bool) -> Marks {
     let mut marks = Marks::default();
     if failure.phase == Phase::Enumerate || !present && is_absence(failure.class) {
         marks.insert(Mark::AtEnumerate);
     }
-    if answered {
+    if answered_before {
         marks.insert(Mark::AfterAnswer);
     }
     match failure.class {
-        FailureClass::Timeout | FailureClass::Hang if answered => marks.insert(Mark::LateTimeout),
+        FailureClass::Timeout | FailureClass::Hang if answered_before => marks.insert(Mark::LateTimeout),
         FailureClass::Timeout | FailureClass::Hang if present => marks.insert(Mark::Silent),
         FailureClass::Stall => marks.insert(Mark::Stall),
         FailureClass::Disconnected if present => marks.insert(Mark::Disconnect),

@@ -34,7 +34,10 @@ pub struct WhereInCycle {
 
 impl WhereInCycle {
     pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize) {
-        for record in &trial.cycle.steps {
+        // Up to the first failure: what comes after it may suffer from it.
+        let first =
+            trial.cycle.steps.iter().position(|step| step.failure().is_some_and(|failure| !failure.is_expected()));
+        for record in trial.cycle.steps.iter().take(first.map_or(usize::MAX, |first| first + 1)) {
             let attempted = matches!(record.outcome, Outcome::Done | Outcome::Failed(_));
             if attempted && !matches!(record.phase, Phase::Enumerate | Phase::Wait) {
                 let step = self.step(record.phase);

@@ -1,0 +1,121 @@
+//! Findings on the time a board takes to come onto the bus: scattered, or late by always the same time.
+//!
+//! A ROM that does not see its crystal resets and tries again, so one plug-in can hold many ROM boots; a ROM that waits
+//! for something first comes late and on time. Boots in which it did not come within the deadline count as longer waits.
+
+use super::boot_log::{Arrival, BootLog};
+use super::finding::{Finding, Unit};
+use super::survival::{Survival, Wait};
+use super::weight;
+use crate::observation::boot::BootKind;
+use crate::observation::units::Micros;
+
+/// Fewer boots give no quartiles worth the name.
+const LEAST_BOOTS: usize = 6;
+
+/// Hubs report a new device every 32 to 256 ms, so this much scatter is no news.
+const SCATTER_OF_A_HOST: Micros = Micros::from_millis(100);
+
+/// Hosts need some 0.1 to 0.5 s for debouncing, reset and address; ROMs start within 0.1 s unless they wait.
+const LATE: Micros = Micros::from_millis(1_000);
+
+pub fn findings(log: &BootLog) -> Vec<Finding> {
+    let waits: Vec<Wait> =
+        log.boots().filter(|boot| boot.kind != BootKind::Unknown).filter_map(|boot| boot.arrival).map(wait).collect();
+    if waits.len() < LEAST_BOOTS {
+        return Vec::new();
+    }
+    let curve = Survival::of(&waits);
+    let came = waits.iter().filter(|wait| wait.happened).count();
+    let (Some(early), Some(median)) = (curve.quantile(0.25), curve.quantile(0.5)) else { return Vec::new() };
+    // Where fewer than three quarters came, the upper quartile is beyond the deadline.
+    let deadline = waits.iter().map(|wait| wait.time).fold(0.0, f64::max);
+    let late = curve.quantile(0.75).unwrap_or(deadline);
+    let scatter = late - early;
+    let at = || log.boots().filter(|boot| boot.arrival.is_some()).map(|boot| boot.begins_at);
+    let boots = waits.len() as u64;
+    if scatter > ms(SCATTER_OF_A_HOST).max(0.1 * median) {
+        let surely =
+            curve.quantile_interval(0.75).0.unwrap_or(deadline) - curve.quantile_interval(0.25).1.unwrap_or(early);
+        let weight = weight::of_sightings(came as u64) * if surely > 0.0 { 1.0 } else { 0.5 };
+        let text = format!(
+            "The time to enumerate is scattered over boots: median {median:.0} ms, middle half {early:.0} to {late:.0} ms, longest {deadline:.0} ms; {} of {boots} boots never came.",
+            waits.len() - came
+        );
+        return vec![
+            Finding::new("enumerate-scattered", text, boots, Unit::Boot)
+                .of_size(scatter, Some((surely.max(0.0), deadline)), "ms between the quartiles")
+                .by("Kaplan-Meier quartiles, intervals after Brookmeyer and Crowley", weight)
+                .seen_at(at()),
+        ];
+    }
+    if median > ms(LATE) && scatter <= 0.1 * median {
+        let (low, high) = curve.quantile_interval(0.5);
+        let text = format!(
+            "The board comes onto the bus late and always after about the same time: median {median:.0} ms, middle half {early:.0} to {late:.0} ms."
+        );
+        return vec![
+            Finding::new("enumerate-late-constant", text, boots, Unit::Boot)
+                .of_size(median, Some((low.unwrap_or(median), high.unwrap_or(deadline))), "ms")
+                .by("Kaplan-Meier median, interval after Brookmeyer and Crowley", weight::of_sightings(came as u64))
+                .seen_at(at()),
+        ];
+    }
+    Vec::new()
+}
+
+fn wait(arrival: Arrival) -> Wait {
+    match arrival {
+        Arrival::After(time) => Wait { time: ms(time), happened: true },
+        Arrival::NotWithin(time) => Wait { time: ms(time), happened: false },
+    }
+}
+
+fn ms(span: Micros) -> f64 {
+    span.as_millis_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evidence::chance::Chance;
+    use crate::evidence::synthetic::{campaign, cycle, failing};
+    use crate::observation::failure::FailureClass;
+    use crate::observation::step::{Outcome, Phase};
+    use crate::observation::units::Micros;
+
+    /// The ids found when boots arrive after these times; `None` never comes within 15 s.
+    fn found(times: impl Fn(u32) -> Option<u64>) -> Vec<String> {
+        let evidence = campaign(20, 2, |number, boot| {
+            let mut cycle = match times(boot) {
+                Some(_) => cycle(number, boot),
+                None => failing(number, boot, FailureClass::NotEnumerated, Phase::Enumerate),
+            };
+            let time = Micros::from_millis(if number % 2 == 1 { times(boot).unwrap_or(15_000) } else { 1 });
+            cycle.steps[0].elapsed = Some(time);
+            if let Outcome::Failed(failure) = &mut cycle.steps[0].outcome {
+                failure.elapsed = Some(time);
+            }
+            cycle
+        });
+        let ids = evidence.verdict_findings().into_iter().map(|finding| finding.id);
+        ids.filter(|id| id.starts_with("enumerate-")).collect()
+    }
+
+    #[test]
+    fn a_host_that_polls_its_hub_is_no_finding() {
+        assert!(found(|boot| Some(300 + u64::from(boot * 7 % 100))).is_empty());
+    }
+
+    #[test]
+    fn retries_of_the_rom_scatter_the_time_and_some_never_come() {
+        let mut chance = Chance::seeded(6);
+        let times: Vec<_> = (0..=20).map(|_| (200.0 - 900.0 * chance.fraction().ln()) as u64).collect();
+        let ids = found(|boot| if boot == 9 { None } else { Some(times[boot as usize]) });
+        assert_eq!(ids, ["enumerate-fails-some-boots", "enumerate-scattered"]);
+    }
+
+    #[test]
+    fn a_timer_is_late_and_constant() {
+        assert_eq!(found(|boot| Some(2_560 + u64::from(boot % 5) * 20)), ["enumerate-late-constant"]);
+    }
+}

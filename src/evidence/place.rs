@@ -1,0 +1,232 @@
+//! Findings on places: failures at one address or spread over what was read, and data that reads differently.
+
+use std::collections::BTreeMap;
+
+use super::boot_log::BootSums;
+use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::trial::{Mark, Trial};
+use super::weight;
+use super::where_in_cycle::at_least;
+use crate::observation::board::BoardIdentity;
+use crate::observation::fact::FactValue;
+use crate::observation::field_text::FieldText;
+use crate::observation::step::{Outcome, Phase};
+use crate::observation::units::Address;
+
+/// What a ROM moves per block where nothing says otherwise.
+const USUAL_BLOCK_BYTES: f64 = 2_048.0;
+/// Beyond this many, single addresses say nothing more.
+const MOST_ADDRESSES: usize = 4_096;
+/// Facts that read the same from cycle to cycle on a sound board.
+const STEADY_FACTS: [&str; 3] = ["flash-digest", "option-bytes", "otp"];
+
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    failing: BTreeMap<Address, Sightings>,
+    failures: Sightings,
+    block_bytes: Option<f64>,
+    most_read_bytes: u64,
+    serial: Option<FieldText>,
+    /// The first value of each steady fact in each arm.
+    first_read: BTreeMap<(String, String), FactValue>,
+    differing: Sightings,
+    differing_keys: Vec<String>,
+    reads: u64,
+}
+
+/// Counted per cycle and per boot.
+#[derive(Clone, Debug, Default)]
+struct Sightings {
+    cycles: u64,
+    boots: u64,
+    last_boot: Option<usize>,
+    at: Vec<u32>,
+}
+
+impl Sightings {
+    fn add(&mut self, cycle: u32, boot: usize) {
+        self.cycles += 1;
+        if self.last_boot != Some(boot) {
+            self.last_boot = Some(boot);
+            self.boots += 1;
+        }
+        if self.at.len() < NAMED_CYCLES && self.at.last() != Some(&cycle) {
+            self.at.push(cycle);
+        }
+    }
+
+    fn count(&self, unit: Unit) -> u64 {
+        if unit == Unit::Boot { self.boots } else { self.cycles }
+    }
+}
+
+impl Place {
+    /// Another board reads differently by right.
+    pub fn meet(&mut self, board: &BoardIdentity) {
+        if self.serial.is_some() && self.serial != board.serial {
+            self.first_read.clear();
+        }
+        self.serial.clone_from(&board.serial);
+    }
+
+    pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize) {
+        for step in &trial.cycle.steps {
+            if step.phase == Phase::Read && step.outcome == Outcome::Done {
+                self.most_read_bytes = self.most_read_bytes.max(step.summary.bytes);
+            }
+            for fact in &step.facts {
+                match &fact.value {
+                    FactValue::Number(bytes) if fact.key == "transfer-size" => self.block_bytes = Some(*bytes),
+                    value if STEADY_FACTS.contains(&fact.key.as_str()) => self.compare(trial, boot, &fact.key, value),
+                    _ => {}
+                }
+            }
+        }
+        if let Some(address) = trial.failure.and_then(|failure| failure.address) {
+            self.failures.add(trial.cycle.number, boot);
+            if self.failing.len() < MOST_ADDRESSES || self.failing.contains_key(&address) {
+                self.failing.entry(address).or_default().add(trial.cycle.number, boot);
+            }
+        }
+    }
+
+    fn compare(&mut self, trial: &Trial<'_>, boot: usize, key: &str, value: &FactValue) {
+        self.reads += 1;
+        let arm = trial.cycle.levels.iter().map(|(factor, level)| format!("{factor}={level} ")).collect();
+        let place = (key.to_owned(), arm);
+        if let Some(first) = self.first_read.get(&place) {
+            if first != value {
+                self.differing.add(trial.cycle.number, boot);
+                if !self.differing_keys.iter().any(|known| known == key) {
+                    self.differing_keys.push(key.to_owned());
+                }
+            }
+        } else if self.first_read.len() < MOST_ADDRESSES {
+            self.first_read.insert(place, value.clone());
+        }
+    }
+
+    /// What counts alone allow to be said, at any look.
+    pub fn counted(&self, sums: &BootSums) -> Vec<Finding> {
+        // Failures that say so themselves are counted with the kinds of failure.
+        if self.differing.cycles == 0 || sums.with_mark(Mark::DataDiffers) > 0 {
+            return Vec::new();
+        }
+        let text = format!(
+            "{} read differently than the first time in {} of {} readings.",
+            self.differing_keys.join(" and "),
+            self.differing.cycles,
+            self.reads
+        );
+        vec![
+            Finding::new("data-differs", text, self.reads, Unit::Cycle)
+                .of_size(self.differing.cycles as f64 / self.reads as f64, None, "share of readings")
+                .by("count", weight::of_sightings(self.differing.boots))
+                .seen_at(self.differing.at.iter().copied()),
+        ]
+    }
+
+    /// One address or many, against failures dealt at random over the blocks that were read.
+    pub fn tested(&self, sums: &BootSums) -> Vec<Finding> {
+        let unit = if sums.boots > 1 { Unit::Boot } else { Unit::Cycle };
+        let Some((address, most)) = self.failing.iter().max_by_key(|(_, seen)| seen.count(unit)) else {
+            return Vec::new();
+        };
+        let (n, k) = (self.failures.count(unit), most.count(unit));
+        let block = self.block_bytes.filter(|bytes| *bytes >= 2.0).unwrap_or(USUAL_BLOCK_BYTES);
+        let blocks = (self.most_read_bytes as f64 / block).ceil().max(self.failing.len() as f64);
+        let p = (blocks * at_least(k, n, 1.0 / blocks)).min(1.0);
+        if blocks >= 2.0 && p < weight::REPORTED_BELOW {
+            let text = format!(
+                "{k} of {n} failures with an address, counted once per {}, sit at {address}; {blocks:.0} blocks were read.",
+                unit.name()
+            );
+            return vec![
+                Finding::new("address-fixed", text, n, unit)
+                    .of_size(k as f64 / n as f64, None, "share of failures")
+                    .by(
+                        format!("binomial test against blocks at random, Bonferroni, p = {p:.2e}"),
+                        weight::of_p_value(p).min(weight::of_sightings(k)),
+                    )
+                    .seen_at(most.at.iter().copied()),
+            ];
+        }
+        let places = self.failing.len() as u64;
+        if places >= 3 && 2 * k <= n {
+            let text = format!("{n} failures lie at {places} different addresses; the commonest holds {k}.");
+            return vec![
+                Finding::new("address-random", text, n, unit)
+                    .of_size(places as f64 / n as f64, None, "addresses per failure")
+                    .by(
+                        format!("count; blocks at random are not refuted, p = {p:.2}"),
+                        weight::of_sightings(places - 1),
+                    )
+                    .seen_at(self.failures.at.iter().copied()),
+            ];
+        }
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evidence::synthetic::{campaign, cycle, failing};
+    use crate::observation::cycle::Cycle;
+    use crate::observation::fact::{Fact, FactValue};
+    use crate::observation::failure::FailureClass;
+    use crate::observation::step::{Outcome, Phase};
+    use crate::observation::units::Address;
+
+    fn failing_at(number: u32, boot: u32, address: u32) -> Cycle {
+        let mut cycle = failing(number, boot, FailureClass::BusError, Phase::Read);
+        if let Outcome::Failed(failure) = &mut cycle.steps[6].outcome {
+            failure.address = Some(Address(address));
+        }
+        cycle
+    }
+
+    /// Reads 32 KiB in blocks of 2 KiB; every third boot fails at the address given.
+    fn found(address: impl Fn(u32) -> u32) -> Vec<String> {
+        let evidence = campaign(30, 1, |number, boot| {
+            if boot % 3 == 0 {
+                return failing_at(number, boot, address(boot));
+            }
+            let mut cycle = cycle(number, boot);
+            cycle.steps[6].summary.bytes = 32 * 1024;
+            cycle
+        });
+        let ids = evidence.verdict_findings().into_iter().map(|finding| finding.id);
+        ids.filter(|id| id.starts_with("address-")).collect()
+    }
+
+    #[test]
+    fn the_same_block_again_and_again_is_a_place() {
+        assert_eq!(found(|_| 0x0800_2000), ["address-fixed"]);
+        assert_eq!(found(|boot| 0x0800_0000 + boot * 0x800), ["address-random"]);
+    }
+
+    #[test]
+    fn one_block_read_is_no_choice_of_place() {
+        let evidence =
+            campaign(
+                10,
+                1,
+                |number, boot| if boot < 5 { failing_at(number, boot, 0x0800_0000) } else { cycle(number, boot) },
+            );
+        assert!(evidence.verdict_findings().iter().all(|finding| !finding.id.starts_with("address-")));
+    }
+
+    #[test]
+    fn a_digest_that_changes_is_found_even_if_no_step_failed() {
+        let evidence = campaign(4, 2, |number, boot| {
+            let mut cycle = cycle(number, boot);
+            let digest = if number == 6 { "b" } else { "a" };
+            cycle.steps[6].facts.push(Fact::measured("flash-digest", FactValue::Text(digest.into())));
+            cycle
+        });
+        let findings = evidence.live_findings();
+        let differs = findings.iter().find(|finding| finding.id == "data-differs").unwrap();
+        assert_eq!(differs.text, "flash-digest read differently than the first time in 1 of 8 readings.");
+        assert_eq!(differs.at, [6]);
+    }
+}
