@@ -1,1 +1,30 @@
-//! Other tools' logs, and the poster's words around them, to the same events as a live campaign.
+//! Other tools' logs and a poster's own words, read into the same events as a live campaign; one file per tool.
+
+pub mod archive;
+pub mod betaflight;
+pub mod black_magic;
+pub mod cleaning;
+pub mod cubeprogrammer;
+pub mod dfu_util;
+pub mod encoding;
+pub mod fus;
+pub mod libusb;
+pub mod linux_kernel;
+pub mod message;
+pub mod notebook;
+pub mod openocd;
+pub mod other_hosts;
+pub mod parts;
+pub mod phrases;
+pub mod probe_rs;
+pub mod pyocd;
+pub mod qflipper;
+pub mod qmk_toolbox;
+pub mod reading;
+pub mod registers;
+pub mod sieve;
+pub mod stlink_gdb_server;
+pub mod stlink_org;
+pub mod stlink_utility;
+pub mod timestamps;
+pub mod webdfu;

@@ -1,0 +1,379 @@
+//! STM32CubeProgrammer, GUI and command line.
+
+use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass as F;
+use crate::observation::field_text::FieldText;
+use crate::observation::step::Phase as P;
+use crate::observation::units::Address;
+
+use super::message::{Line, Message, Says, Tool, first_hex, first_number};
+use super::notebook::Notebook;
+
+pub const NAME: &str = "cubeprogrammer";
+/// Codes of messages that a reader or a rule asks for by name.
+pub const DEV_CONNECT_ERR: &str = "DEV_CONNECT_ERR";
+
+pub static TOOL: Tool = Tool { name: NAME, transport: Transport::Other, messages: MESSAGES };
+
+const fn message(needle: &'static str, says: Says) -> Message {
+    Message { needle, says }
+}
+
+const MESSAGES: &[Message] = &[
+    message("STM32CubeProgrammer v", Says::Look(banner)),
+    message("USB speed  ", Says::Look(dfu_attempt)),
+    message("USB speed :", Says::Look(dfu_attempt)),
+    message("ST-LINK SN", Says::Look(swd_attempt)),
+    message("DEV_CONNECT_ERR", Says::Look(dev_connect_err)),
+    message("DEV_USB_COMM_ERR", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("DEV_NO_STLINK", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("DEV_NOT_HALTED", Says::Fails(F::NotHalted, P::Halt)),
+    message("DEV_TARGET_NOT_HALTED", Says::Fails(F::NotHalted, P::Halt)),
+    message("DEV_TARGET_HELD_UNDER_RESET", Says::Fails(F::HeldInReset, P::Connect)),
+    message("DEV_TARGET_RESET_ERR", Says::Fails(F::HeldInReset, P::Reset)),
+    message("DEV_TARGET_CMD_ERR", Says::Fails(F::NoTarget, P::Connect)),
+    message("DEV_UNKNOWN_MCU_TARGET", Says::Fails(F::NoTarget, P::Connect)),
+    message("DEV_USB_DRIVER", Says::Fails(F::DriverMissing, P::ProbeOpen)),
+    message("JTAG_GET_IDCODE_ERROR", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("ST-LINK firmware upgrade required", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("Old ST-LINK firmware", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("ST-LINK already used", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("ST-LINK is already used", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("No debug probe detected", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("No ST-LINK detected", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("No STLink detected", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("No STM32 target found", Says::Fails(F::NoTarget, P::Connect)),
+    message("Unable to get core ID", Says::Fails(F::NoTarget, P::Connect)),
+    message("Cannot connect to access port", Says::Fails(F::NoTarget, P::Connect)),
+    message("unknown or unsupported device", Says::Fails(F::IdMismatch, P::Identify)),
+    message("Unsupported device", Says::Fails(F::IdMismatch, P::Identify)),
+    message("failed to reconnect after reset", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("Reconnection to the target failed", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("No DFU device found", Says::Look(no_dfu_device)),
+    message("No STM32 DFU device", Says::Look(no_dfu_device)),
+    message("Target device not found", Says::Fails(F::NotFound, P::Enumerate)),
+    message("Establishing connection with the device failed", Says::Fails(F::ConnectFailed, P::Open)),
+    message("Unable to open the USB device", Says::Fails(F::Access, P::Open)),
+    message("Manuf. ID", Says::Done(P::Descriptors)),
+    message("Device ID  ", Says::Look(device_id)),
+    message("Device ID :", Says::Look(device_id)),
+    message("Device name ", Says::Look(device_name)),
+    message("Board  ", Says::Look(board)),
+    message("Board :", Says::Look(board)),
+    message("SN  ", Says::Look(serial)),
+    message("SN :", Says::Look(serial)),
+    message("ST-LINK FW", Says::Look(probe_firmware)),
+    message("Voltage  ", Says::Look(voltage)),
+    message("Voltage :", Says::Look(voltage)),
+    message("Target Voltage", Says::Look(voltage)),
+    message("SWD freq", Says::Look(swd_frequency)),
+    message("Flash size  ", Says::Look(flash_size)),
+    message("Flash size :", Says::Look(flash_size)),
+    message("UPLOADING OPTION BYTES DATA", Says::Begins(P::OptionBytes)),
+    message("Uploading Option Bytes bank", Says::Look(option_bytes_failed)),
+    message("Initializing the Option Bytes failed", Says::Fails(F::ReadFailed, P::OptionBytes)),
+    message("Reloading Option Bytes Data failed", Says::Fails(F::ReadFailed, P::OptionBytes)),
+    message("Option bytes data corrupted", Says::Fails(F::DataMismatch, P::OptionBytes)),
+    message("PROGRAMMING OPTION BYTES AREA", Says::Begins(P::OptionBytesWrite)),
+    message("Option Bytes successfully programmed", Says::Done(P::OptionBytesWrite)),
+    message("Option byte programming failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("Option Bytes programming failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("Setting Option Bytes failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("Expected value for Option Byte", Says::Fails(F::WriteProtected, P::OptionBytesWrite)),
+    message("Device is under Read Out Protection", Says::Fails(F::Protected, P::Connect)),
+    message("Readout protection is set", Says::Fails(F::Protected, P::Connect)),
+    message("Disabling memory read protection", Says::Begins(P::ReadUnprotect)),
+    message("Disabling Read Out Protection", Says::Begins(P::ReadUnprotect)),
+    message("Please Power off Power on your device", Says::Look(power_cycle_asked)),
+    message("UPLOADING ...", Says::Look(uploading)),
+    message("Data read successfully", Says::Look(read_done)),
+    message("Data read failed", Says::Fails(F::ReadFailed, P::Read)),
+    message("Failed to read the requested memory content", Says::Fails(F::ReadFailed, P::Read)),
+    message("Failed to read memory", Says::Fails(F::ReadFailed, P::Read)),
+    message("Opening and parsing file", Says::Look(image_file)),
+    message("Erasing memory corresponding to", Says::Begins(P::Erase)),
+    message("Erasing internal memory sectors", Says::Look(erase_begins)),
+    message("MASS ERASE ...", Says::Begins(P::Erase)),
+    message("Mass erase successfully achieved", Says::Done(P::Erase)),
+    message("Mass erase operation failed", Says::Fails(F::EraseFailed, P::Erase)),
+    message("failed to erase memory", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Erase operation failed", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Flash memory erase failed", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Not flash Memory : No erase done", Says::Look(tool_misreads_flash)),
+    message("-bytes aligned. It will be aligned to", Says::Look(alignment)),
+    message("erasing sector ", Says::Look(erasing_sector)),
+    message("Operation exceeds memory limits", Says::Fails(F::AddressRefused, P::Erase)),
+    message("Download in Progress", Says::Look(download_begins)),
+    message("File download complete", Says::Done(P::Write)),
+    message("Write failed at address", Says::Look(write_failed)),
+    message("failed to download Segment", Says::Fails(F::WriteFailed, P::Write)),
+    message("failed to download the File", Says::Fails(F::WriteFailed, P::Write)),
+    message("Error occurred during program operation", Says::Fails(F::WriteFailed, P::Write)),
+    message("Verifying ...", Says::Begins(P::Verify)),
+    message("Download verified successfully", Says::Done(P::Verify)),
+    message("Data mismatch found at address", Says::Look(data_mismatch)),
+    message("Download verification failed", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("RUNNING Program", Says::Begins(P::Leave)),
+    message("Start operation achieved successfully", Says::Done(P::Leave)),
+    message("Start operation failed", Says::Fails(F::ConnectFailed, P::Leave)),
+    message("Connection to device ", Says::Look(connection_lost)),
+    message("Disconnected from device", Says::Nothing),
+    message("File does not exist", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Wrong or corrupted file", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Timeout error occured while waiting for acknowledgement", Says::Fails(F::Timeout, P::Connect)),
+    message("Activating device: KO", Says::Fails(F::Timeout, P::Connect)),
+    message("target is held under reset", Says::Fails(F::HeldInReset, P::Connect)),
+    message("Could not connect to the target device", Says::Fails(F::ConnectFailed, P::Connect)),
+    message("Unable to connect to the target device", Says::Fails(F::ConnectFailed, P::Connect)),
+    message("Debug Authentication", Says::Nothing),
+];
+
+fn banner(notebook: &mut Notebook, line: &Line<'_>) {
+    let version = line.value_of("CubeProgrammer").and_then(super::reading::version_in);
+    notebook.start_session(NAME, Transport::Other, version, line);
+    notebook.forget("transport");
+}
+
+/// A device in DFU mode was opened: an error about a probe in front of it was about looking for one.
+fn dfu_attempt(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.excuse(is_dev_connect_err, NO_PROBE_WANTED);
+    start(notebook, line, Transport::Dfu);
+    notebook.done(P::Enumerate, line);
+}
+
+fn swd_attempt(notebook: &mut Notebook, line: &Line<'_>) {
+    start(notebook, line, Transport::Swd);
+    notebook.done(P::ProbeOpen, line);
+    if let Some(serial) = line.value_of("ST-LINK SN") {
+        notebook.text_fact("probe-serial", serial, line);
+    }
+}
+
+const NO_PROBE_WANTED: &str = "the tool also looks for an ST-LINK; none is needed in a USB DFU session";
+
+fn is_dev_connect_err(failure: &crate::observation::failure::Failure) -> bool {
+    failure.code.as_ref().is_some_and(|code| code.raw() == DEV_CONNECT_ERR)
+}
+
+fn start(notebook: &mut Notebook, line: &Line<'_>, transport: Transport) {
+    let same = notebook.recall("transport") == Some(transport.name());
+    if notebook.tool() == Some(NAME) && same {
+        notebook.start_attempt(line);
+    } else {
+        notebook.start_session(NAME, transport, None, line);
+    }
+    notebook.remember("transport", transport.name());
+}
+
+fn over_dfu(notebook: &Notebook) -> bool {
+    notebook.recall("transport") == Some(Transport::Dfu.name())
+}
+
+fn dev_connect_err(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    if over_dfu(notebook) {
+        notebook.normal(F::NoProbe, P::ProbeOpen, DEV_CONNECT_ERR, NO_PROBE_WANTED, line);
+    } else {
+        notebook.fail(F::NoProbe, P::ProbeOpen, DEV_CONNECT_ERR, line);
+    }
+}
+
+fn no_dfu_device(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("no dfu capable") {
+        return;
+    }
+    notebook.at_work(NAME, Transport::Dfu, line);
+    notebook.fail(F::NotFound, P::Enumerate, "No DFU device found", line);
+}
+
+fn device_id(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(id) = line.value_of("Device ID").and_then(first_hex) else { return };
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.done(P::Identify, line);
+    notebook.fact("dev-id", FactValue::Number(f64::from(id)), line);
+}
+
+fn device_name(notebook: &mut Notebook, line: &Line<'_>) {
+    if let Some(name) = line.value_of("Device name").filter(|name| name.starts_with("STM32")) {
+        notebook.text_fact("device-name", name, line);
+    }
+}
+
+fn board(notebook: &mut Notebook, line: &Line<'_>) {
+    if let Some(name) = line.value_of("Board").filter(|name| *name != "--" && name.len() < 40 && !name.contains(' ')) {
+        notebook.text_fact("board-name", name, line);
+    }
+}
+
+fn serial(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(serial) = line.value_of("SN").filter(|serial| !serial.contains(' ') && serial.len() <= 24) else { return };
+    if !over_dfu(notebook) {
+        return;
+    }
+    notebook.text_fact("serial", serial, line);
+    if serial.eq_ignore_ascii_case("FFFFFFFEFFFF") {
+        notebook.fact("serial-unreadable", FactValue::Flag(true), line);
+    }
+}
+
+fn probe_firmware(notebook: &mut Notebook, line: &Line<'_>) {
+    if let Some(version) = line.value_of("ST-LINK FW") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.text_fact("probe-firmware", version, line);
+    }
+}
+
+fn voltage(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(volts) = line.value_of("Voltage").filter(|text| text.ends_with(['V', 'v'])).and_then(first_number) else {
+        return;
+    };
+    target_voltage(notebook, volts, line);
+}
+
+/// Notes the probe's reading and what is wrong with it: about 0 V or above 5 V is an open reference pin, or no supply.
+pub fn target_voltage(notebook: &mut Notebook, volts: f64, line: &Line<'_>) {
+    notebook.fact("target-voltage", FactValue::Volts(volts), line);
+    let code = format!("{volts:.2} V");
+    if volts < 0.5 {
+        notebook.fact("target-voltage-zero", FactValue::Flag(true), line);
+        notebook.fail(F::LowVoltage, P::TargetVoltage, &code, line);
+    } else if volts < 1.65 {
+        notebook.fact("target-voltage-low", FactValue::Flag(true), line);
+        notebook.fail(F::LowVoltage, P::TargetVoltage, &code, line);
+    } else if volts > 5.4 {
+        notebook.fact("target-voltage-implausible", FactValue::Flag(true), line);
+    } else if volts > 2.7 {
+        notebook.fact("target-voltage-good", FactValue::Flag(true), line);
+    }
+}
+
+fn swd_frequency(notebook: &mut Notebook, line: &Line<'_>) {
+    if let Some(khz) = line.value_of("SWD freq").and_then(first_number) {
+        notebook.fact("swd-frequency-khz", FactValue::Number(khz), line);
+    }
+}
+
+/// 63.999 MBytes is a size register that reads as all ones.
+fn flash_size(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(text) = line.value_of("Flash size") else { return };
+    notebook.text_fact("flash-size", text, line);
+    if text.starts_with("63.99") || text.starts_with("65535") {
+        notebook.fact("flash-size-unreadable", FactValue::Flag(true), line);
+    }
+}
+
+fn option_bytes_failed(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("failed") {
+        notebook.at_work(NAME, Transport::Other, line);
+        notebook.fail(F::ReadFailed, P::OptionBytes, "Uploading Option Bytes failed", line);
+    }
+}
+
+/// Reading memory begins; the option bytes before it have come.
+fn uploading(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    if notebook.under_way() == Some(P::OptionBytes) {
+        notebook.done(P::OptionBytes, line);
+    }
+    notebook.begin(P::Read, line);
+}
+
+fn read_done(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.done(P::Read, line);
+}
+
+fn power_cycle_asked(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.fact("power-cycle-asked-after-unprotect", FactValue::Flag(true), line);
+}
+
+fn image_file(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    let Some(name) = line.value_of("parsing file") else { return };
+    let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    notebook.text_fact("image-file", name, line);
+    super::fus::image_named(notebook, name, line);
+}
+
+fn erase_begins(notebook: &mut Notebook, line: &Line<'_>) {
+    if notebook.under_way() != Some(P::Erase) {
+        notebook.begin(P::Erase, line);
+    }
+}
+
+fn download_begins(notebook: &mut Notebook, line: &Line<'_>) {
+    if notebook.under_way() == Some(P::Erase) {
+        notebook.done(P::Erase, line);
+    }
+    notebook.begin(P::Write, line);
+}
+
+/// The tool takes the flash for something else: its device data do not fit the part.
+fn tool_misreads_flash(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.fact("tool-contradiction", FactValue::Text(FieldText::new("flash is not taken for flash")), line);
+    notebook.fail(F::ToolFailure, P::Erase, "Not flash Memory : No erase done", line);
+}
+
+/// An alignment that is not a power of two comes from a broken entry of the tool's data base.
+fn alignment(notebook: &mut Notebook, line: &Line<'_>) {
+    let before = line.text.split("-bytes aligned").next().unwrap_or_default();
+    let bytes = before.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<u32>().ok());
+    if bytes.is_some_and(|bytes| !bytes.is_power_of_two()) {
+        notebook.fact("tool-contradiction", FactValue::Text(FieldText::new("impossible alignment")), line);
+    }
+}
+
+/// No part has thousands of sectors; such a number is the tool's own mistake.
+fn erasing_sector(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(sector) = line.value_of("erasing sector").and_then(first_number) else { return };
+    if sector >= 4096.0 {
+        notebook.at_work(NAME, Transport::Other, line);
+        notebook.fact("tool-contradiction", FactValue::Text(FieldText::new("sector number out of the world")), line);
+        notebook.fail(F::ToolFailure, P::Erase, "impossible sector number", line);
+    }
+}
+
+fn write_failed(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.fail_at(F::WriteFailed, P::Write, "Write failed at address", first_hex(line.text), line);
+}
+
+fn data_mismatch(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.fail_at(F::VerifyFailed, P::Verify, "Data mismatch found at address", first_hex(line.text), line);
+}
+
+/// Normal after the device was told to restart; a fault of the link or the target otherwise.
+fn connection_lost(notebook: &mut Notebook, line: &Line<'_>) {
+    if !line.contains("lost") {
+        return;
+    }
+    notebook.at_work(NAME, Transport::Other, line);
+    if let Some(id) = first_hex(line.text).filter(|&id| id > 0xff && id < 0x1000) {
+        notebook.fact("dev-id", FactValue::Number(f64::from(id)), line);
+    }
+    let code = "Connection to device is lost";
+    let reason = if notebook.has_done(P::FusDelete) || notebook.has_done(P::FusUpgrade) {
+        Some("the device restarts after the firmware upgrade service has worked")
+    } else if notebook.has_done(P::OptionBytesWrite) {
+        Some("the device resets when new option bytes are loaded")
+    } else if over_dfu(notebook) && notebook.has_done(P::Leave) {
+        Some("the device leaves DFU when the application is started")
+    } else {
+        None
+    };
+    match reason {
+        Some(reason) => notebook.normal(F::Disconnected, P::Wait, code, reason, line),
+        None => notebook.fail(F::Disconnected, P::Wait, code, line),
+    }
+}
+
+/// Addresses printed by several operations.
+pub fn address_fact(notebook: &mut Notebook, key: &str, line: &Line<'_>) {
+    if let Some(address) = first_hex(line.text) {
+        notebook.fact(key, FactValue::Address(Address(address)), line);
+    }
+}

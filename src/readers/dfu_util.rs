@@ -1,0 +1,269 @@
+//! dfu-util 0.7 to 0.11.
+
+use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass as F;
+use crate::observation::field_text::FieldText;
+use crate::observation::step::Phase as P;
+
+use super::message::{Line, Message, Says, Tool, first_hex};
+use super::notebook::Notebook;
+
+pub const NAME: &str = "dfu-util";
+
+pub static TOOL: Tool = Tool { name: NAME, transport: Transport::Dfu, messages: MESSAGES };
+
+const fn message(needle: &'static str, says: Says) -> Message {
+    Message { needle, says }
+}
+
+const MESSAGES: &[Message] = &[
+    message("dfu-util 0.", Says::Look(banner)),
+    message("No DFU capable USB device", Says::Fails(F::NotFound, P::Enumerate)),
+    message("no DFU capable USB device", Says::Fails(F::NotFound, P::Enumerate)),
+    message("More than one DFU capable USB device found", Says::Fails(F::BadArguments, P::Open)),
+    message("Cannot open DFU device", Says::Look(cannot_open)),
+    message("Cannot open device", Says::Look(cannot_open)),
+    message("Found DFU:", Says::Look(found)),
+    message("Found Runtime:", Says::Look(found_runtime)),
+    message("Opening DFU capable USB device", Says::Done(P::Enumerate)),
+    message("Opening DFU USB device", Says::Done(P::Enumerate)),
+    message("Run-time device DFU version", Says::Done(P::Open)),
+    message("Claiming USB DFU", Says::Begins(P::Claim)),
+    message("Cannot claim interface", Says::Fails(F::Busy, P::Claim)),
+    message("Setting Alternate", Says::Done(P::Claim)),
+    message("Cannot set alternate interface", Says::Fails(F::Stall, P::Claim)),
+    message("Device still in Run", Says::Fails(F::UnexpectedState, P::Status)),
+    message("Lost device after RESET", Says::Fails(F::Disconnected, P::Reset)),
+    message("Device has DFU interface, but has no DFU functional descriptor", Says::Look(no_functional_descriptor)),
+    message("Determining device status", Says::Look(status)),
+    message("state(", Says::Look(status)),
+    message("dfuERROR, clearing status", Says::Nothing),
+    message("error get_status", Says::Fails(F::Stall, P::Status)),
+    message("error clear_status", Says::Fails(F::Stall, P::Status)),
+    message("Status is not OK", Says::Fails(F::DfuStatus, P::Status)),
+    message("DFU mode device DFU version", Says::Done(P::Status)),
+    message("Device returned transfer size", Says::Done(P::Descriptors)),
+    message("DfuSe interface name", Says::Done(P::Layout)),
+    message("Failed to parse memory layout", Says::Fails(F::MalformedDescriptor, P::Layout)),
+    message("Could not read name, sscanf", Says::Fails(F::MalformedDescriptor, P::Layout)),
+    message("No valid type for segment", Says::Fails(F::MalformedDescriptor, P::Layout)),
+    message("Non-valid multiplier", Says::Fails(F::MalformedDescriptor, P::Layout)),
+    message("File ID ", Says::Look(file_id)),
+    message("is not writeable", Says::Look(page_refused)),
+    message("is not readable", Says::Look(page_refused)),
+    message("can not be erased", Says::Look(page_refused)),
+    message("Downloading to address", Says::Look(download)),
+    message("Downloading element to address", Says::Look(download)),
+    message("Copying data from PC to DFU device", Says::Begins(P::Write)),
+    message("Uploading to socket", Says::Begins(P::Read)),
+    message("Upload done", Says::Done(P::Read)),
+    message("Received a total of", Says::Done(P::Read)),
+    message("Download done", Says::Done(P::Write)),
+    message("File downloaded successfully", Says::Done(P::Write)),
+    message("Error during download get_status", Says::Look(get_status)),
+    message("Error during upload get_status", Says::Look(get_status)),
+    message("unable to read DFU status after completion", Says::Look(get_status)),
+    message("Error during special command", Says::Look(special_command)),
+    message("not correctly executed", Says::Fails(F::DfuStatus, P::Write)),
+    message("Wrong state after command", Says::Fails(F::UnexpectedState, P::Write)),
+    message("Device stuck after special command request", Says::Fails(F::Hang, P::Erase)),
+    message("Error during download (", Says::Look(download_failed)),
+    message("Error during upload (", Says::Look(upload_failed)),
+    message("Error sending completion packet", Says::Look(completion)),
+    message("error resetting after download", Says::Look(completion)),
+    message("can't detach", Says::Look(completion)),
+    message("Error sending dfu abort request", Says::Fails(F::Stall, P::Status)),
+    message("Error 74", Says::Look(make_error)),
+    message("Lost device", Says::Fails(F::Disconnected, P::Wait)),
+    message("Failed to retrieve language identifiers", Says::Fails(F::DescriptorFailed, P::Descriptors)),
+    message("Failed to retrieve string descriptor", Says::Fails(F::DescriptorFailed, P::Descriptors)),
+    message("Invalid DFU suffix signature", Says::Nothing),
+    message("Error: File exists", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Could not open file", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Warning: A valid DFU suffix will be required", Says::Nothing),
+    message("No such Alternate Setting", Says::Fails(F::BadArguments, P::Claim)),
+    message("Not a valid DfuSe file", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Invalid DfuSe", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Device's vendor-specific status", Says::Nothing),
+];
+
+fn banner(notebook: &mut Notebook, line: &Line<'_>) {
+    let version = line.value_of("dfu-util").and_then(super::reading::version_in);
+    // A version in running text is not a start of the tool.
+    if line.text.trim_start_matches(['$', ' ']).len() > 24 {
+        if let Some(version) = version {
+            notebook.text_fact("tool-version", &format!("{NAME} {version}"), line);
+        }
+        return;
+    }
+    notebook.start_session(NAME, Transport::Dfu, version, line);
+}
+
+/// Which error it was decides who is to blame; without one it is access, or on Windows the driver.
+fn cannot_open(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    let class = if line.contains("NOT_SUPPORTED") || line.contains("NOT_FOUND") {
+        F::DriverMissing
+    } else if line.contains("BUSY") {
+        F::Busy
+    } else if line.contains("NO_DEVICE") {
+        F::Disconnected
+    } else {
+        F::Access
+    };
+    notebook.fail(class, P::Open, "Cannot open DFU device", line);
+}
+
+fn found(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    notebook.done(P::Enumerate, line);
+    if let Some(layout) = quoted(line.text, "name=") {
+        notebook.done(P::Layout, line);
+        notebook.text_fact("layout", layout, line);
+    }
+    if let Some(serial) = quoted(line.text, "serial=") {
+        notebook.text_fact("serial", serial, line);
+        if serial.eq_ignore_ascii_case("FFFFFFFEFFFF") {
+            notebook.fact("serial-unreadable", FactValue::Flag(true), line);
+        }
+    }
+    let id = line.text.split(['[', ']']).nth(1).filter(|id| id.len() == 9);
+    if let Some(id) = id {
+        notebook.text_fact("vid-pid", &id.to_ascii_lowercase(), line);
+    }
+}
+
+fn found_runtime(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    notebook.done(P::Enumerate, line);
+    notebook.fact("dfu-runtime-mode", FactValue::Flag(true), line);
+}
+
+fn quoted<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let at = text.find(key)? + key.len();
+    text[at..].strip_prefix('"')?.split('"').next()
+}
+
+fn no_functional_descriptor(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    notebook.text_fact("dfu-descriptor", "missing", line);
+}
+
+/// An error left over from an earlier run is cleared at the start; in the middle of work it is the device's answer.
+fn status(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    if !line.contains("dfuERROR") {
+        if line.contains("dfuIDLE") {
+            notebook.done(P::Status, line);
+        }
+        return;
+    }
+    let code = line.text.find("status").map_or("dfuERROR", |at| line.text[at..].trim());
+    match notebook.under_way() {
+        Some(phase @ (P::Write | P::Read | P::Erase)) => {
+            let phase = if line.contains("erase") { P::Erase } else { phase };
+            notebook.fail(F::DfuStatus, phase, code, line);
+        }
+        _ if line.contains("Determining") || line.contains("DFU state") => {
+            notebook.normal(
+                F::DfuStatus,
+                P::Status,
+                code,
+                "an earlier run left the error; it is cleared at the start",
+                line,
+            );
+        }
+        _ => notebook.fail(F::DfuStatus, P::Status, code, line),
+    }
+}
+
+fn download(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    if let Some(address) = first_hex(line.text) {
+        super::cubeprogrammer::address_fact(notebook, "download-address", line);
+        if address >= 0x9000_0000 {
+            notebook.fact("external-flash-address", FactValue::Flag(true), line);
+        }
+    }
+    notebook.begin(P::Write, line);
+}
+
+fn file_id(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("does not match") {
+        notebook.at_work(NAME, Transport::Dfu, line);
+        notebook.fail(F::BadFile, P::ImageFile, "File ID does not match device", line);
+    }
+}
+
+fn page_refused(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("page at") {
+        notebook.at_work(NAME, Transport::Dfu, line);
+        if first_hex(line.text).is_some_and(|address| address >= 0x9000_0000) {
+            notebook.fact("external-flash-address", FactValue::Flag(true), line);
+        }
+        notebook.fail_at(F::AddressRefused, P::Write, "page not in the layout", first_hex(line.text), line);
+    }
+}
+
+const AFTER_LEAVE: &str =
+    "the device left DFU and started its application before it was asked for its status once more";
+
+fn get_status(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    let code = "Error during download get_status";
+    if notebook.has_done(P::Write) {
+        notebook.normal(F::Disconnected, P::Leave, code, AFTER_LEAVE, line);
+    } else {
+        let phase = if line.contains("upload") { P::Read } else { P::Write };
+        notebook.fail(F::Stall, phase, code, line);
+    }
+}
+
+/// Set Address, Erase, Read Unprotect. After the last one the device resets.
+fn special_command(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    if line.contains("READ_UNPROTECT") {
+        notebook.normal(
+            F::Disconnected,
+            P::ReadUnprotect,
+            "READ_UNPROTECT",
+            "the device resets after read unprotect",
+            line,
+        );
+    } else if line.contains("SET_ADDRESS") && notebook.has_done(P::Write) {
+        notebook.normal(F::Disconnected, P::Leave, "SET_ADDRESS", AFTER_LEAVE, line);
+    } else if line.contains("ERASE") {
+        notebook.fail(F::Stall, P::Erase, "ERASE_PAGE", line);
+    } else {
+        notebook.fail(F::Stall, P::Write, "SET_ADDRESS", line);
+    }
+}
+
+fn download_failed(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    let class = super::libusb::class_in(line.text).unwrap_or(F::WriteFailed);
+    notebook.fail(class, P::Write, "Error during download", line);
+}
+
+fn upload_failed(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    let class = super::libusb::class_in(line.text).unwrap_or(F::ReadFailed);
+    notebook.fail(class, P::Read, "Error during upload", line);
+}
+
+fn completion(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    if notebook.has_done(P::Write) {
+        notebook.normal(F::Disconnected, P::Leave, "after completion", AFTER_LEAVE, line);
+    } else {
+        notebook.fact("dfu-message", FactValue::Text(FieldText::new(line.text.trim())), line);
+    }
+}
+
+/// make(1) repeats the exit code of dfu-util after a harmless status error.
+fn make_error(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("dfu") && notebook.has_done(P::Write) {
+        notebook.normal(F::Other, P::Leave, "Error 74", AFTER_LEAVE, line);
+    }
+}

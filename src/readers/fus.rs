@@ -1,0 +1,141 @@
+//! The firmware upgrade service of the STM32WB, in the words of STM32CubeProgrammer over USB and over SWD.
+
+use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass as F;
+use crate::observation::field_text::FieldText;
+use crate::observation::step::Phase as P;
+
+use super::cubeprogrammer;
+use super::message::{Line, Message, Says, Tool, first_hex};
+use super::notebook::Notebook;
+
+pub static TOOL: Tool = Tool { name: cubeprogrammer::NAME, transport: Transport::Other, messages: MESSAGES };
+
+const fn message(needle: &'static str, says: Says) -> Message {
+    Message { needle, says }
+}
+
+const MESSAGES: &[Message] = &[
+    message("FUS state is", Says::Look(state)),
+    message("FUS status is", Says::Look(status)),
+    message("FUS_STATE_", Says::Look(swd_state)),
+    message("FUS_ERROR", Says::Fails(F::FusStatus, P::FusState)),
+    message("FUS_IMAGE_", Says::Look(status)),
+    message("FUS_IMG_", Says::Look(status)),
+    message("STATE_NOT_RUNNING", Says::Look(swd_state)),
+    message("Read FUS state command execution finished", Says::Done(P::FusState)),
+    message("FUS version", Says::Look(version)),
+    message("FUS Operator", Says::Nothing),
+    message("Deleting firmware", Says::Begins(P::FusDelete)),
+    message("Firmware delete finished", Says::Done(P::FusDelete)),
+    message("Firmware delete execution finished", Says::Nothing),
+    message("Firmware delete failed", Says::Fails(F::FusStatus, P::FusDelete)),
+    message("Download Stack/FUS image at address", Says::Look(image_address)),
+    message("Firmware Upgrade process started", Says::Begins(P::FusUpgrade)),
+    message("Firmware Upgrade process begins", Says::Begins(P::FusUpgrade)),
+    message("Firmware Upgrade Success", Says::Done(P::FusUpgrade)),
+    message("Firmware upgrade finished", Says::Done(P::FusUpgrade)),
+    message("Firmware upgrade Error", Says::Fails(F::FusStatus, P::FusUpgrade)),
+    message("Firmware Upgrade failed", Says::Fails(F::FusStatus, P::FusUpgrade)),
+    message("Starting wireless stack", Says::Begins(P::FusStart)),
+    message("Wireless stack started", Says::Done(P::FusStart)),
+    message("Anti-Rollback", Says::Look(anti_rollback)),
+    message("FW_ROLLBACK_ERROR", Says::Fails(F::FusStatus, P::FusUpgrade)),
+    message("startFus failed", Says::Fails(F::FusStatus, P::FusStart)),
+    message("FUS is not running", Says::Fails(F::FusStatus, P::FusStart)),
+];
+
+const AFTER_DELETE: &str = "no image is what remains after a delete, or on a blank part";
+
+fn state(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(state) = line.value_of("FUS state is") else { return };
+    notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
+    notebook.remember("fus-state", state);
+    if state.contains("ERR") {
+        let phase = phase(notebook);
+        notebook.fail(F::FusStatus, phase, state, line);
+    } else if state.contains("IDLE") || state.contains("SERVICE_ONGOING") {
+        notebook.done(P::FusState, line);
+    }
+}
+
+/// `FUS status is FUS_IMAGE_WRTERROR`, or the bare name elsewhere.
+fn status(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(name) = word_starting_with(line.text, "FUS_").filter(|name| !name.starts_with("FUS_STATE")) else {
+        return;
+    };
+    if name.ends_with("NO_ERROR") || name.ends_with("IDLE") {
+        return;
+    }
+    notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
+    let not_found = name.ends_with("NOT_FOUND");
+    let blank = notebook.recall("fus-state").is_some_and(|state| state.contains("SERVICE_ONGOING"));
+    let phase = phase(notebook);
+    if not_found && (blank || notebook.has_done(P::FusDelete)) && phase != P::FusUpgrade {
+        notebook.normal(F::FusStatus, phase, name, AFTER_DELETE, line);
+    } else {
+        notebook.fail(F::FusStatus, phase, name, line);
+    }
+}
+
+/// `FUS_STATE_IDLE`, `FUS_STATE_IMG_NOT_FOUND`, `FUS_STATE_ERR_UNKNOWN`.
+fn swd_state(notebook: &mut Notebook, line: &Line<'_>) {
+    let name = word_starting_with(line.text, "FUS_STATE_")
+        .or_else(|| word_starting_with(line.text, "STATE_NOT_RUNNING"))
+        .unwrap_or_default();
+    notebook.at_work(cubeprogrammer::NAME, Transport::Swd, line);
+    if name.ends_with("IDLE") || name.ends_with("NO_ERROR") {
+        notebook.done(P::FusState, line);
+    } else if name.ends_with("NOT_FOUND") && (notebook.has_done(P::FusDelete) || !notebook.has_done(P::Write)) {
+        notebook.normal(F::FusStatus, P::FusState, name, AFTER_DELETE, line);
+    } else if !name.is_empty() && !name.contains("ONGOING") {
+        let phase = phase(notebook);
+        notebook.fail(F::FusStatus, phase, name, line);
+    }
+}
+
+fn phase(notebook: &Notebook) -> P {
+    match notebook.under_way() {
+        Some(phase @ (P::FusUpgrade | P::FusDelete | P::FusStart)) => phase,
+        _ => P::FusState,
+    }
+}
+
+fn version(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(version) = line.value_of("FUS version").and_then(super::reading::version_in) else { return };
+    notebook.text_fact("fus-version", version.trim_start_matches('v'), line);
+    if version.trim_start_matches('v').starts_with("0.0.0") {
+        notebook.fact("fus-version-zero", FactValue::Flag(true), line);
+    }
+}
+
+fn anti_rollback(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("error") || line.contains("fail") {
+        notebook.fail(F::FusStatus, P::FusUpgrade, "anti-rollback", line);
+    }
+}
+
+/// The image's file name follows, or came before.
+fn image_address(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
+    let Some(address) = first_hex(line.text) else { return };
+    cubeprogrammer::address_fact(notebook, "fus-image-address", line);
+    notebook.remember("fus-image-address", format!("{address:#010X}"));
+    if !(0x0800_0000..0x0810_0000).contains(&address) {
+        notebook.fact("fus-image-address-outside-flash", FactValue::Flag(true), line);
+        notebook.fail_at(F::AddressRefused, P::Write, "image address outside the flash", Some(address), line);
+    }
+}
+
+pub fn image_named(notebook: &mut Notebook, name: &str, line: &Line<'_>) {
+    if name.to_ascii_lowercase().starts_with("stm32wb") && notebook.recall("fus-image-address").is_some() {
+        notebook.fact("fus-image", FactValue::Text(FieldText::new(name)), line);
+    }
+}
+
+fn word_starting_with<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let at = text.find(start)?;
+    let end = text[at..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(text.len(), |end| at + end);
+    Some(&text[at..end])
+}

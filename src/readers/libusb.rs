@@ -1,0 +1,53 @@
+//! libusb's error names in any tool's output; they belong to the operation that is under way.
+
+use crate::observation::event::Transport;
+use crate::observation::failure::FailureClass as F;
+use crate::observation::step::Phase as P;
+
+use super::message::{Line, Message, Says, Tool};
+use super::notebook::Notebook;
+
+pub static TOOL: Tool = Tool {
+    name: "",
+    transport: Transport::Other,
+    messages: &[Message { needle: "LIBUSB_ERROR_", says: Says::Look(named) }],
+};
+
+const CLASSES: [(&str, F); 11] = [
+    ("LIBUSB_ERROR_ACCESS", F::Access),
+    ("LIBUSB_ERROR_NO_DEVICE", F::Disconnected),
+    ("LIBUSB_ERROR_NOT_FOUND", F::DriverMissing),
+    ("LIBUSB_ERROR_NOT_SUPPORTED", F::DriverMissing),
+    ("LIBUSB_ERROR_BUSY", F::Busy),
+    ("LIBUSB_ERROR_TIMEOUT", F::Timeout),
+    ("LIBUSB_ERROR_OVERFLOW", F::Overflow),
+    ("LIBUSB_ERROR_PIPE", F::Stall),
+    ("LIBUSB_ERROR_IO", F::BusError),
+    ("LIBUSB_ERROR_INVALID_PARAM", F::ToolFailure),
+    ("LIBUSB_ERROR_OTHER", F::Other),
+];
+
+/// The class of the libusb error named in a text.
+pub fn class_in(text: &str) -> Option<F> {
+    CLASSES.iter().find(|(name, _)| text.contains(name)).map(|(_, class)| *class)
+}
+
+/// The name of the libusb error in a text.
+pub fn name_in(text: &str) -> Option<&'static str> {
+    CLASSES.iter().find(|(name, _)| text.contains(name)).map(|(name, _)| *name)
+}
+
+/// Lines that a tool's own reader has already understood are left to it.
+fn named(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some((class, name)) = class_in(line.text).zip(name_in(line.text)) else { return };
+    let understood =
+        ["Cannot open", "Error during download", "Error during upload", "control transfer:", "open failed"];
+    if understood.iter().any(|words| line.contains(words)) {
+        return;
+    }
+    let phase = match class {
+        F::Access | F::Busy | F::DriverMissing => P::Open,
+        _ => notebook.under_way().unwrap_or(P::Unknown),
+    };
+    notebook.fail(class, phase, name, line);
+}

@@ -1,0 +1,306 @@
+//! The notebook that all readers write into: it keeps sessions, attempts and open operations apart and yields events.
+
+use std::collections::HashMap;
+
+use crate::observation::cycle::Cycle;
+use crate::observation::event::{EventKind, Session, Transport};
+use crate::observation::fact::{Fact, FactValue, Origin};
+use crate::observation::failure::{Failure, FailureClass};
+use crate::observation::field_text::FieldText;
+use crate::observation::step::{Outcome, Phase, StepRecord, TransferSummary};
+use crate::observation::units::{Address, Micros};
+
+use super::message::Line;
+use super::timestamps;
+
+/// A log may repeat one message for hours; beyond this many in one attempt the rest say nothing new.
+const SAME_FAILURES_KEPT: u32 = 20;
+const STEPS_KEPT: usize = 400;
+const CYCLES_KEPT: u32 = 2_000;
+const QUOTE_CHARS: usize = 160;
+
+#[derive(Debug, Default)]
+pub struct Notebook {
+    events: Vec<EventKind>,
+    tool: Option<&'static str>,
+    cycle: Option<OpenCycle>,
+    cycles: u32,
+    /// The operation that began and has neither ended nor failed.
+    open: Option<OpenStep>,
+    facts: HashMap<(String, String), ()>,
+    /// Small memories of single readers, for example the last state printed.
+    remembered: HashMap<&'static str, String>,
+}
+
+#[derive(Debug)]
+struct OpenCycle {
+    started: Option<Micros>,
+    steps: Vec<StepRecord>,
+    repeats: HashMap<(FailureClass, Phase, String), u32>,
+}
+
+#[derive(Debug)]
+struct OpenStep {
+    phase: Phase,
+    started: Option<Micros>,
+}
+
+impl Notebook {
+    /// A tool starts, as its banner shows.
+    pub fn start_session(&mut self, tool: &'static str, transport: Transport, version: Option<&str>, line: &Line<'_>) {
+        self.close_cycle();
+        self.tool = Some(tool);
+        let version = version.map(FieldText::new);
+        if let Some(version) = &version {
+            self.note(Fact {
+                key: "tool-version".into(),
+                value: FactValue::Text(FieldText::new(format!("{tool} {}", version.raw()))),
+                origin: Origin::Line(line.number),
+                quote: Some(quote(line.text)),
+            });
+        }
+        self.events.push(EventKind::SessionStarted(Session {
+            tool: tool.into(),
+            version,
+            transport,
+            line: line.number,
+        }));
+    }
+
+    /// A message shows which tool is at work, whether or not its banner was copied.
+    pub fn at_work(&mut self, tool: &'static str, transport: Transport, line: &Line<'_>) {
+        if self.tool != Some(tool) {
+            self.start_session(tool, transport, None, line);
+        }
+    }
+
+    pub fn tool(&self) -> Option<&'static str> {
+        self.tool
+    }
+
+    /// A new attempt begins within the session.
+    pub fn start_attempt(&mut self, line: &Line<'_>) {
+        self.close_cycle();
+        self.cycle_at(line);
+    }
+
+    /// Whether the running attempt has recorded anything yet.
+    pub fn attempt_has_steps(&self) -> bool {
+        self.cycle.as_ref().is_some_and(|cycle| !cycle.steps.is_empty())
+    }
+
+    /// Whether an operation of this phase ended well in the running attempt.
+    pub fn has_done(&self, phase: Phase) -> bool {
+        let done = |step: &StepRecord| step.phase == phase && step.outcome == Outcome::Done;
+        self.cycle.as_ref().is_some_and(|cycle| cycle.steps.iter().any(done))
+    }
+
+    pub fn has_failed(&self, phase: Phase) -> bool {
+        let failed =
+            |step: &StepRecord| step.phase == phase && step.failure().is_some_and(|failure| !failure.is_expected());
+        self.cycle.as_ref().is_some_and(|cycle| cycle.steps.iter().any(failed))
+    }
+
+    pub fn begin(&mut self, phase: Phase, line: &Line<'_>) {
+        self.cycle_at(line);
+        self.open = Some(OpenStep { phase, started: timestamps::stamp_of(line.text) });
+    }
+
+    /// The phase of the operation that is under way.
+    pub fn under_way(&self) -> Option<Phase> {
+        self.open.as_ref().map(|step| step.phase)
+    }
+
+    pub fn done(&mut self, phase: Phase, line: &Line<'_>) {
+        let (started, elapsed) = self.close_step(phase, line);
+        self.record(
+            StepRecord {
+                phase,
+                started,
+                elapsed,
+                outcome: Outcome::Done,
+                summary: TransferSummary::default(),
+                transfers: Vec::new(),
+                facts: Vec::new(),
+            },
+            line,
+        );
+    }
+
+    pub fn fail(&mut self, class: FailureClass, phase: Phase, code: &str, line: &Line<'_>) {
+        self.failed(Failure::new(class, phase).with_code(code), line);
+    }
+
+    /// A failure that is normal there.
+    pub fn normal(&mut self, class: FailureClass, phase: Phase, code: &str, reason: &str, line: &Line<'_>) {
+        let failure = Failure { expected: Some(reason.to_owned()), ..Failure::new(class, phase).with_code(code) };
+        self.failed(failure, line);
+    }
+
+    pub fn fail_at(&mut self, class: FailureClass, phase: Phase, code: &str, address: Option<u32>, line: &Line<'_>) {
+        let failure = Failure::new(class, phase).with_code(code);
+        self.failed(Failure { address: address.map(Address), ..failure }, line);
+    }
+
+    fn failed(&mut self, failure: Failure, line: &Line<'_>) {
+        self.cycle_at(line);
+        let key = (
+            failure.class,
+            failure.phase,
+            failure.code.as_ref().map_or_else(String::new, |code| code.raw().to_owned()),
+        );
+        let cycle = self.cycle.as_mut().expect("an attempt was opened");
+        let seen = cycle.repeats.entry(key).or_default();
+        *seen += 1;
+        if *seen > SAME_FAILURES_KEPT {
+            return;
+        }
+        let (started, elapsed) = self.close_step(failure.phase, line);
+        let phase = failure.phase;
+        let failure = Failure { line: Some(line.number), elapsed, ..failure };
+        self.record(
+            StepRecord {
+                phase,
+                started,
+                elapsed,
+                outcome: Outcome::Failed(failure),
+                summary: TransferSummary::default(),
+                transfers: Vec::new(),
+                facts: Vec::new(),
+            },
+            line,
+        );
+    }
+
+    /// Calls earlier failures of the running attempt normal once a later line shows that they were.
+    pub fn excuse(&mut self, which: impl Fn(&Failure) -> bool, reason: &str) {
+        for step in self.cycle.iter_mut().flat_map(|cycle| &mut cycle.steps) {
+            if let Outcome::Failed(failure) = &mut step.outcome
+                && failure.expected.is_none()
+                && which(failure)
+            {
+                failure.expected = Some(reason.to_owned());
+            }
+        }
+    }
+
+    pub fn fact(&mut self, key: &str, value: FactValue, line: &Line<'_>) {
+        self.fact_quoted(key, value, line.text, line);
+    }
+
+    pub fn text_fact(&mut self, key: &str, value: &str, line: &Line<'_>) {
+        self.fact(key, FactValue::Text(FieldText::new(value)), line);
+    }
+
+    pub fn fact_quoted(&mut self, key: &str, value: FactValue, words: &str, line: &Line<'_>) {
+        self.note(Fact { key: key.into(), value, origin: Origin::Line(line.number), quote: Some(quote(words)) });
+    }
+
+    /// Notes a fact once; the same words further down add nothing.
+    fn note(&mut self, fact: Fact) {
+        if self.facts.len() < 5_000 && self.facts.insert((fact.key.clone(), format!("{:?}", fact.value)), ()).is_none()
+        {
+            self.events.push(EventKind::FactNoted(fact));
+        }
+    }
+
+    pub fn remember(&mut self, what: &'static str, value: impl Into<String>) {
+        self.remembered.insert(what, value.into());
+    }
+
+    pub fn recall(&self, what: &str) -> Option<&str> {
+        self.remembered.get(what).map(String::as_str)
+    }
+
+    pub fn forget(&mut self, what: &str) {
+        self.remembered.remove(what);
+    }
+
+    pub fn into_events(mut self) -> Vec<EventKind> {
+        self.close_cycle();
+        self.events
+    }
+
+    fn cycle_at(&mut self, line: &Line<'_>) {
+        if self.cycle.is_none() {
+            self.cycle = Some(OpenCycle {
+                started: timestamps::stamp_of(line.text),
+                steps: Vec::new(),
+                repeats: HashMap::new(),
+            });
+        }
+    }
+
+    fn close_cycle(&mut self) {
+        self.open = None;
+        let Some(cycle) = self.cycle.take() else { return };
+        if cycle.steps.is_empty() || self.cycles >= CYCLES_KEPT {
+            return;
+        }
+        self.cycles += 1;
+        self.events.push(EventKind::CycleFinished(Cycle {
+            number: self.cycles,
+            boot: None,
+            started: cycle.started,
+            steps: cycle.steps,
+            levels: Default::default(),
+        }));
+    }
+
+    /// When the operation began and how long it took, as far as its own stamps tell.
+    fn close_step(&mut self, phase: Phase, line: &Line<'_>) -> (Option<Micros>, Option<Micros>) {
+        let Some(step) = self.open.take_if(|step| step.phase == phase) else { return (None, None) };
+        let now = timestamps::stamp_of(line.text);
+        let elapsed = step.started.zip(now).and_then(|(from, to)| timestamps::span(from, to));
+        (step.started, elapsed)
+    }
+
+    fn record(&mut self, step: StepRecord, line: &Line<'_>) {
+        self.cycle_at(line);
+        let cycle = self.cycle.as_mut().expect("an attempt was opened");
+        if cycle.steps.len() < STEPS_KEPT {
+            cycle.steps.push(step);
+        }
+    }
+}
+
+fn quote(text: &str) -> FieldText {
+    let text = text.trim();
+    match text.char_indices().nth(QUOTE_CHARS) {
+        Some((end, _)) => FieldText::new(format!("{}...", &text[..end])),
+        None => FieldText::new(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(number: u32, text: &str) -> Line<'_> {
+        Line { number, text }
+    }
+
+    #[test]
+    fn elapsed_is_told_only_where_the_log_tells_it() {
+        let mut notebook = Notebook::default();
+        notebook.at_work("cubeprogrammer", Transport::Dfu, &line(1, "x"));
+        notebook.begin(Phase::Erase, &line(2, "08:59:01 : Erasing"));
+        notebook.fail(FailureClass::EraseFailed, Phase::Erase, "failed to erase", &line(3, "08:59:03 : Error: failed"));
+        notebook.fail(FailureClass::WriteFailed, Phase::Write, "failed to download", &line(4, "Error: failed"));
+        let events = notebook.into_events();
+        let Some(EventKind::CycleFinished(cycle)) = events.last() else { panic!("{events:?}") };
+        let elapsed: Vec<_> = cycle.failures().map(|failure| failure.elapsed).collect();
+        assert_eq!(elapsed, [Some(Micros::from_secs(2)), None]);
+    }
+
+    #[test]
+    fn a_message_repeated_for_hours_stays_small() {
+        let mut notebook = Notebook::default();
+        for number in 1..100_000 {
+            notebook.fail(FailureClass::BusError, Phase::Enumerate, "-71", &line(number, "error -71"));
+        }
+        let events = notebook.into_events();
+        let [EventKind::CycleFinished(cycle)] = events.as_slice() else { panic!("one cycle") };
+        assert_eq!(cycle.steps.len(), SAME_FAILURES_KEPT as usize);
+    }
+}

@@ -1,0 +1,175 @@
+//! OpenOCD, old and new, and the IDEs that print its lines.
+
+use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass as F;
+use crate::observation::step::Phase as P;
+
+use super::cubeprogrammer::target_voltage;
+use super::message::{Line, Message, Says, Tool, first_hex, first_number};
+use super::notebook::Notebook;
+
+pub const NAME: &str = "openocd";
+
+pub static TOOL: Tool = Tool { name: NAME, transport: Transport::Swd, messages: MESSAGES };
+
+const fn message(needle: &'static str, says: Says) -> Message {
+    Message { needle, says }
+}
+
+const MESSAGES: &[Message] = &[
+    message("Open On-Chip Debugger", Says::Started),
+    message("Info : STLINK ", Says::Look(probe)),
+    message("Info : clock speed", Says::Look(clock_speed)),
+    message("Info : Target voltage:", Says::Look(voltage)),
+    message("Error: target voltage may be too low", Says::Fails(F::LowVoltage, P::TargetVoltage)),
+    message("target voltage may be too low for reliable debugging", Says::Fails(F::LowVoltage, P::TargetVoltage)),
+    message("init mode failed", Says::Fails(F::NoTarget, P::Connect)),
+    message("Error: open failed", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Error: unable to open ftdi device", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Error: unable to find a matching CMSIS-DAP device", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Error: unable to find CMSIS-DAP device", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Error: No J-Link device found", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("no ST-LINK detected", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("libusb_open() failed with", Says::Look(libusb_open)),
+    message("the selected device is already used", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("libusb_claim_interface() failed", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("STLINK V1 API is not supported", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("jtag status contains invalid mode value", Says::Fails(F::NotHalted, P::Halt)),
+    message("Previous state query failed, trying to reconnect", Says::Fails(F::NoTarget, P::Halt)),
+    message("Polling target", Says::Look(polling)),
+    message("Fail reading CTRL/STAT register", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("Failed to read memory at", Says::Look(memory)),
+    message("Failed to write memory at", Says::Look(memory)),
+    message("Error connecting DP: cannot read IDR", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("JTAG-DP STICKY ERROR", Says::Fails(F::SwdFault, P::Connect)),
+    message("SWD DPIDR", Says::Done(P::Connect)),
+    message("SWD IDCODE", Says::Done(P::Connect)),
+    message("Invalid ACK", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("UNEXPECTED idcode", Says::Look(unexpected_idcode)),
+    message("Error: expected 1 of 1", Says::Look(expected_idcode)),
+    message("timed out while waiting for target halted", Says::Fails(F::NotHalted, P::Halt)),
+    message("TARGET: ", Says::Look(not_halted)),
+    message("- Not halted", Says::Fails(F::NotHalted, P::Halt)),
+    message("Examination failed", Says::Fails(F::NoTarget, P::Connect)),
+    message("target not examined yet", Says::Fails(F::NoTarget, P::Connect)),
+    message("hardware has", Says::Look(examined)),
+    message("target halted due to", Says::Done(P::Halt)),
+    message("Unable to reset target", Says::Fails(F::NotHalted, P::Reset)),
+    message("device id = 0x", Says::Look(device_id)),
+    message("Cannot identify target as a STM32", Says::Fails(F::IdMismatch, P::Identify)),
+    message("auto_probe failed", Says::Fails(F::IdMismatch, P::Identify)),
+    message("STM32 flash size failed", Says::Fails(F::ReadFailed, P::Identify)),
+    message("stm32x device protected", Says::Fails(F::Protected, P::Erase)),
+    message("Device Security Bit Set", Says::Fails(F::Protected, P::Connect)),
+    message("failed to unlock device", Says::Fails(F::Protected, P::ReadUnprotect)),
+    message("timed out waiting for flash", Says::Fails(F::Timeout, P::Erase)),
+    message("failed erasing sectors", Says::Fails(F::EraseFailed, P::Erase)),
+    message("error writing to flash", Says::Fails(F::WriteFailed, P::Write)),
+    message("flash memory write protected", Says::Fails(F::WriteProtected, P::Write)),
+    message("flash write failed", Says::Fails(F::WriteFailed, P::Write)),
+    message("flash write algorithm aborted by target", Says::Fails(F::WriteFailed, P::Write)),
+    message("error executing stm32", Says::Fails(F::WriteFailed, P::Write)),
+    message("timeout waiting for algorithm", Says::Fails(F::Timeout, P::Write)),
+    message("** Programming Started **", Says::Begins(P::Write)),
+    message("** Programming Finished **", Says::Done(P::Write)),
+    message("** Programming Failed **", Says::Fails(F::WriteFailed, P::Write)),
+    message("** Verified OK **", Says::Done(P::Verify)),
+    message("** Verify Failed **", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("checksum mismatch - attempting binary compare", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("Can't find interface/", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Can't find target/", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Error: unable to select transport", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Debug adapter doesn't support any transports", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("couldn't bind", Says::Fails(F::Busy, P::Open)),
+    message("stlink_dap_op_connect", Says::Fails(F::NoTarget, P::Connect)),
+    message("Error: SWD ", Says::Look(swd_error)),
+];
+
+/// `STLINK V2J37S7 (API v2) VID:PID 0483:3748`, `STLINK v2 JTAG v28 API v2 SWIM v7 VID 0x0483 PID 0x3748`.
+fn probe(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.done(P::ProbeOpen, line);
+    let Some(text) = line.value_of("STLINK") else { return };
+    notebook.text_fact("probe-firmware", text, line);
+    if text.contains("V0J") || text.contains("0000:0000") {
+        notebook.fact("probe-version-implausible", FactValue::Flag(true), line);
+    }
+}
+
+fn clock_speed(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    if let Some(khz) = line.value_of("clock speed").and_then(first_number) {
+        notebook.fact("swd-frequency-khz", FactValue::Number(khz), line);
+    }
+}
+
+fn voltage(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    if let Some(volts) = line.value_of("Target voltage").and_then(first_number) {
+        target_voltage(notebook, volts, line);
+    }
+}
+
+fn libusb_open(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let class = super::libusb::class_in(line.text).unwrap_or(F::NoProbe);
+    let code = super::libusb::name_in(line.text).unwrap_or("libusb_open() failed");
+    notebook.fail(class, P::ProbeOpen, code, line);
+}
+
+fn polling(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("failed") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::NoTarget, P::Halt, "Polling target failed", line);
+    }
+}
+
+fn memory(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let reads = line.contains("read");
+    let (class, phase) = if reads { (F::ReadFailed, P::Read) } else { (F::WriteFailed, P::Write) };
+    notebook.fail_at(class, phase, "Failed to access memory", first_hex(line.text), line);
+}
+
+fn unexpected_idcode(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    if let Some(id) = first_hex(line.text) {
+        notebook.text_fact("unexpected-idcode", &format!("{id:#010x}"), line);
+    }
+    notebook.fail(F::IdMismatch, P::Identify, "UNEXPECTED idcode", line);
+}
+
+fn expected_idcode(notebook: &mut Notebook, line: &Line<'_>) {
+    if first_hex(line.text).is_some() {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::IdMismatch, P::Identify, "expected another idcode", line);
+    }
+}
+
+fn not_halted(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("not halted") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::NotHalted, P::Halt, "Not halted", line);
+    }
+}
+
+fn examined(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("breakpoints") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.done(P::Connect, line);
+    }
+}
+
+fn device_id(notebook: &mut Notebook, line: &Line<'_>) {
+    if let Some(id) = line.value_of("device id").and_then(first_hex) {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.done(P::Identify, line);
+        notebook.fact("dev-id", FactValue::Number(f64::from(id & 0xfff)), line);
+    }
+}
+
+fn swd_error(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.fail(F::NoAcknowledge, P::Connect, "SWD error", line);
+}

@@ -1,0 +1,143 @@
+//! Names of parts and boards in running text.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
+
+use super::message::{Line, Message, Says, Tool};
+use super::notebook::Notebook;
+
+pub static TOOL: Tool = Tool { name: "", transport: Transport::Other, messages: MESSAGES };
+
+const fn message(needle: &'static str, says: Says) -> Message {
+    Message { needle, says }
+}
+
+const MESSAGES: &[Message] = &[
+    message("stm32", Says::Look(part)),
+    message("nucleo", Says::Look(part)),
+    message("disco", Says::Look(part)),
+    message("blue pill", Says::Look(blue_pill)),
+    message("bluepill", Says::Look(blue_pill)),
+    message(" f0", Says::Look(part)),
+    message(" f10", Says::Look(part)),
+    message(" f2", Says::Look(part)),
+    message(" f3", Says::Look(part)),
+    message(" f4", Says::Look(part)),
+    message(" f7", Says::Look(part)),
+    message(" g0", Says::Look(part)),
+    message(" g4", Says::Look(part)),
+    message(" h5", Says::Look(part)),
+    message(" h7", Says::Look(part)),
+    message(" l0", Says::Look(part)),
+    message(" l1", Says::Look(part)),
+    message(" l4", Says::Look(part)),
+    message(" l5", Says::Look(part)),
+    message(" u5", Says::Look(part)),
+    message(" wb5", Says::Look(part)),
+    message(" wl5", Says::Look(part)),
+];
+
+/// `STM32F746`, `stm32h743xi`, `NUCLEO-F303K8`, `F411`; the letters behind the digits are pins and flash size.
+static NAME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?x)
+        (?i: \b stm32 [\ -]? | \b nucleo -? (?:64|144|32)? [\ -]* | \b disco [\ -]* )?
+        (?-i: \b )?
+        ( (?i: F[0-47][0-9]{2} | H[57][0-9A-Z][0-9] | L[0-5][0-9]{2} | G[04][0-9B-C][0-9] | U[05][0-9A-Z][0-9] | C0[0-9]{2} | WBA?[0-9][0-9M] | WL[E5][0-9] | N6[0-9]{2} ) )
+        ( (?i: [A-Z][0-9A-K] | [A-Z]{2} )? ) (?i: [HTUY][0-9X]{0,2} | x? )? (?: \b | [_.,] )",
+    )
+    .expect("the pattern is fixed")
+});
+
+static FAMILY: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\bstm32[ -]?(F[0-47]|H[57]|L[0-5]|G[04]|U[05]|WB|WL|C0)(?:x+|[0-9]{0,2}x*)?\b")
+        .expect("the pattern is fixed")
+});
+
+fn part(notebook: &mut Notebook, line: &Line<'_>) {
+    for found in NAME.captures_iter(line.text) {
+        let whole = found.get(0).map_or("", |all| all.as_str()).to_ascii_lowercase();
+        let series = &found[1];
+        let named = whole.starts_with("stm32") || whole.starts_with("nucleo") || whole.starts_with("disco");
+        // Without a word in front only capitals are a part; hex dumps and file names hold the rest.
+        if !named && series.chars().any(|c| c.is_ascii_lowercase()) {
+            continue;
+        }
+        let name = format!("STM32{}{}", series.to_ascii_uppercase(), found[2].to_ascii_uppercase());
+        notebook.text_fact("part", &name, line);
+        if whole.starts_with("nucleo") || whole.starts_with("disco") {
+            notebook.fact("dev-board", FactValue::Flag(true), line);
+        }
+    }
+    if let Some(found) = FAMILY.captures(line.text) {
+        notebook.text_fact("part-family", &format!("STM32{}", found[1].to_ascii_uppercase()), line);
+    }
+}
+
+/// Every board sold under this name carries, or claims to carry, the same part.
+fn blue_pill(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.text_fact("part", "STM32F103C8", line);
+    notebook.fact("dev-board", FactValue::Flag(true), line);
+}
+
+/// The part a report is about: the most often named one, in the longest form given.
+pub fn most_likely<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    let first = names.clone().next()?;
+    let longest = names.filter(|name| name.starts_with(first)).max_by_key(|name| name.len())?;
+    Some(longest.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::event::EventKind;
+
+    fn parts_in(text: &str) -> Vec<String> {
+        let mut notebook = Notebook::default();
+        part(&mut notebook, &Line { number: 1, text });
+        let name = |event| match event {
+            EventKind::FactNoted(fact) if fact.key == "part" => match fact.value {
+                FactValue::Text(text) => Some(text.raw().to_owned()),
+                _ => None,
+            },
+            _ => None,
+        };
+        notebook.into_events().into_iter().filter_map(name).collect()
+    }
+
+    #[test]
+    fn parts_are_found_in_every_spelling() {
+        for (text, part) in [
+            ("trouble with an STM32F746 and DFU", "STM32F746"),
+            ("stm32h743xi on my board", "STM32H743XI"),
+            ("Board : NUCLEO-F303K8", "STM32F303K8"),
+            ("my Nucleo-G070RB base board", "STM32G070RB"),
+            ("FUS 1.2.0 on an STM32WB55CEU and", "STM32WB55CE"),
+            ("STM32L475RET6 on my own board", "STM32L475RE"),
+            ("Octopus Pro / F429 chip", "STM32F429"),
+            ("STM32WB5MMG module", "STM32WB5MMG"),
+            ("--target stm32g431kbtx ../g4", "STM32G431KB"),
+            ("STM32F103C8T6 (Bluepill)", "STM32F103C8"),
+        ] {
+            assert_eq!(parts_in(text), [part], "{text}");
+        }
+    }
+
+    #[test]
+    fn other_words_are_no_parts() {
+        for text in ["STM32CubeProgrammer v2.11", "at 0x08 f4 f0 12", "a STM32 BOOTLOADER", "sha f407ab"] {
+            assert!(parts_in(text).is_empty(), "{text}: {:?}", parts_in(text));
+        }
+    }
+
+    #[test]
+    fn the_longest_form_of_the_first_name_is_meant() {
+        assert_eq!(most_likely(["STM32F4", "STM32F407ZG"].into_iter()).as_deref(), Some("STM32F407ZG"));
+        assert_eq!(most_likely(["STM32F405", "STM32F446RE"].into_iter()).as_deref(), Some("STM32F405"));
+        assert_eq!(most_likely([].into_iter()), None);
+    }
+}

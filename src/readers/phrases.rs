@@ -1,0 +1,243 @@
+//! The poster's own words as facts: patterns kept as readable data in `profiles/phrases`.
+
+use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass;
+use crate::observation::field_text::FieldText;
+use crate::observation::step::Phase;
+use crate::profile::loader::{self, ProfileError};
+use crate::profile::shelf;
+
+use super::message::{Line, first_number};
+use super::notebook::Notebook;
+
+/// One rule of a phrase file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct PhraseSheet {
+    #[serde(default)]
+    phrase: Vec<PhraseEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct PhraseEntry {
+    /// The fact that the words state.
+    #[serde(default)]
+    fact: Option<String>,
+    #[serde(default)]
+    value: ValueKind,
+    /// The failure that the words describe.
+    #[serde(default)]
+    failure: Option<DescribedFailure>,
+    /// Literals of which a line must hold one before the patterns are tried.
+    near: Vec<String>,
+    /// Patterns, any of which suffices; without regard to case. The first group, if any, holds the value.
+    any: Vec<String>,
+    /// Patterns that, anywhere in the same sentence, mean that something else is said.
+    #[serde(default)]
+    unless: Vec<String>,
+    /// Whether "not", "without" and the like in front of the words deny the fact. Off where the words are a denial themselves.
+    #[serde(default = "yes")]
+    deniable: bool,
+    /// Whether the words count in a question.
+    #[serde(default)]
+    in_questions: bool,
+    /// Sentences that the rule must understand; checked by a test.
+    #[serde(default)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test reads them"))]
+    examples: Vec<String>,
+    /// Sentences in which it must not see the fact; checked by a test.
+    #[serde(default)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test reads them"))]
+    counterexamples: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ValueKind {
+    #[default]
+    Flag,
+    Text,
+    Mhz,
+    Volts,
+    Number,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct DescribedFailure {
+    class: FailureClass,
+    phase: Phase,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug)]
+struct Phrase {
+    entry: PhraseEntry,
+    any: Vec<Regex>,
+    unless: Vec<Regex>,
+}
+
+#[derive(Debug)]
+pub struct Phrases {
+    phrases: Vec<Phrase>,
+    denial: Regex,
+}
+
+impl Phrases {
+    pub fn load() -> Result<Self, ProfileError> {
+        let mut phrases = Vec::new();
+        for sheet in shelf::sheets("phrases")? {
+            let parsed: PhraseSheet = loader::parse(&sheet.file, &sheet.text)?;
+            for entry in parsed.phrase {
+                let compile = |pattern: &String| {
+                    RegexBuilder::new(pattern).case_insensitive(true).build().map_err(|error| {
+                        let message = format!("`{pattern}` is not a pattern: {error}");
+                        loader::refuse(&sheet.file, &sheet.text, pattern, message, None)
+                    })
+                };
+                let any = entry.any.iter().map(compile).collect::<Result<_, _>>()?;
+                let unless = entry.unless.iter().map(compile).collect::<Result<_, _>>()?;
+                phrases.push(Phrase { entry, any, unless });
+            }
+        }
+        let denial = Regex::new(
+            r"(?i)(?:\b(?:not|never|no|without|neither|nor|cannot|none|don't|doesn't|didn't|isn't|wasn't|aren't|can't|won't|instead of|rather than)\b)(?:\W+\w+){0,4}\W*$",
+        )
+        .expect("the pattern is fixed");
+        Ok(Self { phrases, denial })
+    }
+
+    /// Every literal with the number of its phrase.
+    pub fn literals(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.phrases
+            .iter()
+            .enumerate()
+            .flat_map(|(index, phrase)| phrase.entry.near.iter().map(move |literal| (literal.as_str(), index)))
+    }
+
+    /// Tries the phrases whose literals stand on the line.
+    pub fn hear(&self, notebook: &mut Notebook, indices: &[usize], line: &Line<'_>) {
+        if indices.is_empty() {
+            return;
+        }
+        for sentence in sentences(line.text) {
+            for &index in indices {
+                self.hear_sentence(notebook, &self.phrases[index], sentence, line);
+            }
+        }
+    }
+
+    fn hear_sentence(&self, notebook: &mut Notebook, phrase: &Phrase, sentence: &str, line: &Line<'_>) {
+        if sentence.ends_with('?') && !phrase.entry.in_questions {
+            return;
+        }
+        if phrase.unless.iter().any(|pattern| pattern.is_match(sentence)) {
+            return;
+        }
+        let Some(found) = phrase.any.iter().find_map(|pattern| pattern.captures(sentence)) else { return };
+        let whole = found.get(0).expect("a match has a whole");
+        let denied = phrase.entry.deniable && self.denial.is_match(&sentence[..whole.start()]);
+        let group = found.get(1).map_or("", |group| group.as_str());
+        if let Some(fact) = &phrase.entry.fact {
+            let Some(value) = value_of(&phrase.entry.value, group, denied) else { return };
+            notebook.fact_quoted(fact, value, sentence, line);
+        }
+        if let Some(failure) = &phrase.entry.failure
+            && !denied
+        {
+            notebook.fail(failure.class, failure.phase, whole.as_str(), line);
+        }
+    }
+}
+
+fn value_of(kind: &ValueKind, group: &str, denied: bool) -> Option<FactValue> {
+    match kind {
+        ValueKind::Flag => Some(FactValue::Flag(!denied)),
+        _ if denied => None,
+        ValueKind::Text => Some(FactValue::Text(FieldText::new(group))),
+        ValueKind::Mhz => first_number(group).map(FactValue::FrequencyMhz),
+        ValueKind::Volts => first_number(group).map(FactValue::Volts),
+        ValueKind::Number => first_number(group).map(FactValue::Number),
+    }
+}
+
+/// Splits at full stops, question and exclamation marks and semicolons that end a sentence, and before a `but`.
+fn sentences(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    let bytes = text.as_bytes();
+    for (at, c) in text.char_indices() {
+        let next_is_space = bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace);
+        if matches!(c, '.' | '?' | '!' | ';') && next_is_space {
+            found.push(text[start..=at].trim());
+            start = at + 1;
+        } else if c == ' ' && text[at..].get(..5).is_some_and(|word| word.eq_ignore_ascii_case(" but ")) {
+            found.push(text[start..at].trim());
+            start = at + 1;
+        }
+    }
+    found.push(text[start..].trim());
+    found.retain(|sentence| !sentence.is_empty());
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::event::EventKind;
+
+    /// The fact values and failures that one rule alone finds in a sentence whose literals it holds.
+    fn heard(phrases: &Phrases, index: usize, text: &str) -> Vec<EventKind> {
+        let entry = &phrases.phrases[index].entry;
+        let lower = text.to_lowercase();
+        if !entry.near.iter().any(|literal| lower.contains(&literal.to_lowercase())) {
+            return Vec::new();
+        }
+        let mut notebook = Notebook::default();
+        phrases.hear(&mut notebook, &[index], &Line { number: 1, text });
+        notebook.into_events()
+    }
+
+    fn says_so(events: &[EventKind]) -> bool {
+        events.iter().any(|event| match event {
+            EventKind::FactNoted(fact) => fact.value != FactValue::Flag(false),
+            EventKind::CycleFinished(_) => true,
+            _ => false,
+        })
+    }
+
+    #[test]
+    fn every_rule_understands_its_examples_and_nothing_else() {
+        let phrases = Phrases::load().unwrap();
+        let mut wrong = Vec::new();
+        for (index, phrase) in phrases.phrases.iter().enumerate() {
+            let entry = &phrase.entry;
+            let name = entry.fact.clone().unwrap_or_else(|| format!("{:?}", entry.failure));
+            if entry.examples.is_empty() {
+                wrong.push(format!("{name}: no example"));
+            }
+            for example in entry.examples.iter().filter(|text| !says_so(&heard(&phrases, index, text))) {
+                wrong.push(format!("{name}: not understood: {example}"));
+            }
+            for example in entry.counterexamples.iter().filter(|text| says_so(&heard(&phrases, index, text))) {
+                wrong.push(format!("{name}: wrongly seen: {example}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn sentences_end_where_they_end() {
+        assert_eq!(
+            sentences("It runs at 3.3V. Does it? It connects but fails; odd"),
+            ["It runs at 3.3V.", "Does it?", "It connects", "but fails;", "odd"]
+        );
+    }
+}

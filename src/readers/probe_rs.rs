@@ -1,0 +1,111 @@
+//! probe-rs, cargo-flash, cargo-embed and probe-run.
+
+use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass as F;
+use crate::observation::step::Phase as P;
+
+use super::message::{Line, Message, Says, Tool};
+use super::notebook::Notebook;
+
+pub const NAME: &str = "probe-rs";
+
+pub static TOOL: Tool = Tool { name: NAME, transport: Transport::Swd, messages: MESSAGES };
+
+const fn message(needle: &'static str, says: Says) -> Message {
+    Message { needle, says }
+}
+
+const MESSAGES: &[Message] = &[
+    message("probe_rs::", Says::Nothing),
+    message("probe-rs list", Says::Nothing),
+    message("probe-rs run", Says::Nothing),
+    message("probe-rs-cli", Says::Nothing),
+    message("The following debug probes were found", Says::Done(P::ProbeOpen)),
+    message("No debug probes were found", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("No probe was found", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("no probe found", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("No connected probes were found", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("The debug probe could not be created", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Probe could not be opened", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Could not determine driver for interface", Says::Fails(F::DriverMissing, P::ProbeOpen)),
+    message("Failed to open the debug probe", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Failed to open probe", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("could not be accessed", Says::Fails(F::Access, P::ProbeOpen)),
+    message("SwdDpWait", Says::Fails(F::SwdWait, P::Connect)),
+    message("SwdApWait", Says::Fails(F::SwdWait, P::Connect)),
+    message("SwdDpFault", Says::Fails(F::SwdFault, P::Connect)),
+    message("SwdApFault", Says::Fails(F::SwdFault, P::Connect)),
+    message("SwdDpError", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("SwdApError", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("SwdDpParityError", Says::Fails(F::Parity, P::Connect)),
+    message("SwdApParityError", Says::Fails(F::Parity, P::Connect)),
+    message("JtagGetIdcodeError", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("JtagNoDeviceConnected", Says::Fails(F::NoTarget, P::Connect)),
+    message("too many retries, giving up", Says::Fails(F::SwdWait, P::Connect)),
+    message("Connecting to the chip was unsuccessful", Says::Fails(F::NoTarget, P::Connect)),
+    message("Failed to attach to probe", Says::Fails(F::ConnectFailed, P::Connect)),
+    message("Target device did not respond to request", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("did not respond with an ACK", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("No access ports found to attach", Says::Fails(F::NoTarget, P::Connect)),
+    message("The firmware on the probe is outdated", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("probe firmware is too old", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("An error with the usage of the probe occurred", Says::Nothing),
+    message("A USB error occurred", Says::Nothing),
+    message("Operation timed out", Says::Fails(F::Timeout, P::Connect)),
+    message("Timeout while attaching to target under reset", Says::Fails(F::Timeout, P::Reset)),
+    message("Core access could not be granted", Says::Fails(F::NoTarget, P::Halt)),
+    message("The core could not be halted", Says::Fails(F::NotHalted, P::Halt)),
+    message("Timeout occurred during operation", Says::Fails(F::Timeout, P::Halt)),
+    message("A Wait Timeout occurred", Says::Fails(F::SwdWait, P::Connect)),
+    message("JTAG locked", Says::Fails(F::Protected, P::Connect)),
+    message("Chip 'locked'", Says::Fails(F::Protected, P::Connect)),
+    message("Failed to erase flash sector", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Failed to erase chip", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Something during the interaction with the core went wrong", Says::Fails(F::ConnectFailed, P::Halt)),
+    message("flashing failed", Says::Fails(F::WriteFailed, P::Write)),
+    message("The flashing procedure failed", Says::Fails(F::WriteFailed, P::Write)),
+    message("Failed to write page", Says::Fails(F::WriteFailed, P::Write)),
+    message("verification failed", Says::Look(verification)),
+    message("No flash memory contains the entire requested memory range", Says::Fails(F::AddressRefused, P::Write)),
+    message("Found no loadable segments", Says::Fails(F::BadFile, P::ImageFile)),
+    message("The chip '", Says::Look(chip)),
+    message("\"version\": \"0.", Says::Look(json_version)),
+    message("  Programming ", Says::Look(programming)),
+    message("    Finished in ", Says::Done(P::Write)),
+    message("Unable to load specification for chip", Says::Fails(F::BadArguments, P::ImageFile)),
+    message("ProbeCouldNotBeCreated", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("CouldNotClaimInterface", Says::Fails(F::Busy, P::ProbeOpen)),
+];
+
+fn verification(notebook: &mut Notebook, line: &Line<'_>) {
+    if notebook.tool() == Some(NAME) {
+        notebook.fail(F::VerifyFailed, P::Verify, "verification failed", line);
+    }
+}
+
+fn chip(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("was not found in the database") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::BadArguments, P::ImageFile, "chip not in the data base", line);
+    }
+}
+
+fn json_version(notebook: &mut Notebook, line: &Line<'_>) {
+    let version = line.value_of("\"version\"").map(|text| text.trim_matches(['"', ',', ' ']));
+    notebook.start_session(NAME, Transport::Swd, version, line);
+}
+
+/// Bars of good runs carry a rate; a rate of a few hundred bytes a second is a fault of its own.
+fn programming(notebook: &mut Notebook, line: &Line<'_>) {
+    if !line.contains("100%") {
+        return;
+    }
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.done(P::Write, line);
+    let rate = line.text.split('@').nth(1).unwrap_or_default().trim_start();
+    if rate.contains(" B/s") && super::message::first_number(rate).is_some_and(|bytes| bytes < 1024.0) {
+        notebook.fact("very-slow-programming", FactValue::Flag(true), line);
+        notebook.fail(F::Timeout, P::Write, "programming is slower than 1 KiB/s", line);
+    }
+}

@@ -1,0 +1,38 @@
+//! QMK Toolbox, which runs dfu-util and prints lines of its own around it.
+
+use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
+use crate::observation::step::Phase as P;
+
+use super::message::{Line, Message, Says, Tool};
+use super::notebook::Notebook;
+
+pub const NAME: &str = "qmk-toolbox";
+
+pub static TOOL: Tool = Tool { name: NAME, transport: Transport::Dfu, messages: MESSAGES };
+
+const fn message(needle: &'static str, says: Says) -> Message {
+    Message { needle, says }
+}
+
+const MESSAGES: &[Message] = &[
+    message("*** STM32 device connected", Says::Look(connected)),
+    message("*** STM32 DFU device connected", Says::Look(connected)),
+    message("*** STM32 device disconnected", Says::Nothing),
+    message("*** Attempting to flash", Says::Nothing),
+    message("NO DRIVER", Says::Look(no_driver)),
+];
+
+fn connected(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    notebook.done(P::Enumerate, line);
+    notebook.text_fact("host-os", "windows", line);
+    notebook.fact("device-seen-by-host", FactValue::Flag(true), line);
+}
+
+fn no_driver(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("device") {
+        notebook.at_work(NAME, Transport::Dfu, line);
+        notebook.fail(crate::observation::failure::FailureClass::DriverMissing, P::Open, "NO DRIVER", line);
+    }
+}

@@ -1,0 +1,131 @@
+//! Reading a report: the one call that turns text of any origin into events.
+
+use std::io::{self, Read};
+
+use crate::observation::event::EventKind;
+use crate::profile::loader::ProfileError;
+
+use super::encoding::Utf8Stream;
+use super::message::{Line, Message, Says, Tool};
+use super::notebook::Notebook;
+use super::phrases::Phrases;
+use super::sieve::Sieve;
+use super::timestamps;
+use super::{
+    betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, openocd, other_hosts, parts,
+    probe_rs, pyocd, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility, webdfu,
+};
+
+/// All tools, in the order in which their messages are tried on a line.
+const TOOLS: [&Tool; 19] = [
+    &cubeprogrammer::TOOL,
+    &fus::TOOL,
+    &stlink_gdb_server::TOOL,
+    &stlink_utility::TOOL,
+    &dfu_util::TOOL,
+    &openocd::TOOL,
+    &stlink_org::TOOL,
+    &probe_rs::TOOL,
+    &pyocd::TOOL,
+    &black_magic::TOOL,
+    &qflipper::TOOL,
+    &webdfu::TOOL,
+    &betaflight::TOOL,
+    &qmk_toolbox::TOOL,
+    &libusb::TOOL,
+    &linux_kernel::TOOL,
+    &other_hosts::TOOL,
+    &registers::TOOL,
+    &parts::TOOL,
+];
+
+/// What a report says.
+#[derive(Debug)]
+pub struct Reading {
+    pub events: Vec<EventKind>,
+    /// Lines in the file, read or not.
+    pub lines: u32,
+}
+
+/// The readers with their literals and phrases, built once and used for any number of reports.
+#[derive(Debug)]
+pub struct Readers {
+    sieve: Sieve,
+    messages: Vec<(&'static Tool, &'static Message)>,
+    phrases: Phrases,
+}
+
+impl Readers {
+    pub fn load() -> Result<Self, ProfileError> {
+        let phrases = Phrases::load()?;
+        let messages: Vec<_> =
+            TOOLS.iter().flat_map(|tool| tool.messages.iter().map(move |message| (*tool, message))).collect();
+        let of_messages = messages.iter().enumerate().map(|(index, (_, message))| (message.needle, index));
+        let of_phrases = phrases.literals().map(|(literal, index)| (literal, messages.len() + index));
+        let sieve = Sieve::new(of_messages.chain(of_phrases));
+        Ok(Self { sieve, messages, phrases })
+    }
+
+    /// Reads a report to its end. Only reading itself can fail; any content is a report.
+    pub fn read(&self, source: &mut dyn Read) -> io::Result<Reading> {
+        let mut notebook = Notebook::default();
+        let mut text = Utf8Stream::new(source)?;
+        let lines = self.sieve.sift(&mut text, |number, text| self.read_line(&mut notebook, &Line { number, text }))?;
+        Ok(Reading { events: notebook.into_events(), lines })
+    }
+
+    fn read_line(&self, notebook: &mut Notebook, line: &Line<'_>) {
+        let mut meanings = self.sieve.meanings_in(line.text);
+        meanings.sort_unstable();
+        let of_phrases = meanings.partition_point(|&meaning| meaning < self.messages.len());
+        let (of_messages, of_phrases) = meanings.split_at(of_phrases);
+        self.hear_messages(notebook, of_messages, line);
+        // A stamped line was printed by a tool, not written by a person.
+        if timestamps::stamp_of(line.text).is_none() {
+            let indices: Vec<_> = of_phrases.iter().map(|meaning| meaning - self.messages.len()).collect();
+            self.phrases.hear(notebook, &indices, line);
+        }
+    }
+
+    /// A message whose needle is part of another message's needle on the same line is not meant.
+    fn hear_messages(&self, notebook: &mut Notebook, meanings: &[usize], line: &Line<'_>) {
+        for &meaning in meanings {
+            let (tool, message) = self.messages[meaning];
+            let part_of_longer = meanings.iter().any(|&other| {
+                let longer = self.messages[other].1;
+                longer.needle.len() > message.needle.len()
+                    && super::message::find_ascii(longer.needle, message.needle).is_some()
+            });
+            if !part_of_longer {
+                hear(notebook, tool, message, line);
+            }
+        }
+    }
+}
+
+fn hear(notebook: &mut Notebook, tool: &'static Tool, message: &'static Message, line: &Line<'_>) {
+    if !tool.name.is_empty() && !matches!(message.says, Says::Started | Says::Look(_)) {
+        notebook.at_work(tool.name, tool.transport, line);
+    }
+    match &message.says {
+        Says::Started => {
+            let version = line.value_of(message.needle).and_then(version_in);
+            notebook.start_session(tool.name, tool.transport, version, line);
+        }
+        Says::Attempt => notebook.start_attempt(line),
+        Says::Begins(phase) => notebook.begin(*phase, line),
+        Says::Done(phase) => notebook.done(*phase, line),
+        Says::Fails(class, phase) => notebook.fail(*class, *phase, message.needle.trim(), line),
+        Says::Normal(class, phase, reason) => notebook.normal(*class, *phase, message.needle.trim(), reason, line),
+        Says::Nothing => {}
+        Says::Look(look) => look(notebook, line),
+    }
+}
+
+/// The first word that looks like a version.
+pub fn version_in(text: &str) -> Option<&str> {
+    text.split(|c: char| c.is_whitespace() || c == '(' || c == ',')
+        .take(4)
+        .find(|word| word.contains(|c: char| c.is_ascii_digit()) && word.len() < 40)
+        .map(|word| word.trim_matches(['.', ':', ')']))
+}

@@ -1,0 +1,130 @@
+//! stlink-org's st-flash, st-info and st-util, three generations.
+
+use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass as F;
+use crate::observation::step::Phase as P;
+
+use super::message::{Line, Message, Says, Tool, first_hex};
+use super::notebook::Notebook;
+
+pub const NAME: &str = "stlink";
+
+pub static TOOL: Tool = Tool { name: NAME, transport: Transport::Swd, messages: MESSAGES };
+
+const fn message(needle: &'static str, says: Says) -> Message {
+    Message { needle, says }
+}
+
+const MESSAGES: &[Message] = &[
+    message("st-flash 1.", Says::Look(banner)),
+    message("st-util 1.", Says::Look(banner)),
+    message("st-info 1.", Says::Look(banner)),
+    message("Loading device parameters", Says::Begins(P::Identify)),
+    message("Device connected is:", Says::Done(P::Identify)),
+    message("chipid:", Says::Look(chip_id)),
+    message("unknown chip id", Says::Look(unknown_chip)),
+    message("unknown chipid", Says::Look(unknown_chip)),
+    message("stlinks: Found 0", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Found 0 stlink programmers", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Found 1 stlink programmer", Says::Done(P::ProbeOpen)),
+    message("Couldn't find any ST-Link", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Couldn't find ST-Link", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Couldn't open ST-Link", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Could not open ST-Link", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("Unable to find any ST-Link", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("unable to get libusb device descriptor", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("Failed to enter SWD mode", Says::Fails(F::NoTarget, P::Connect)),
+    message("Failed to connect to target", Says::Fails(F::NoTarget, P::Connect)),
+    message("Can not connect to target. Please use 'connect under reset'", Says::Fails(F::NoTarget, P::Connect)),
+    message("NRST is not connected", Says::Look(nrst)),
+    message("target voltage is too low", Says::Fails(F::LowVoltage, P::TargetVoltage)),
+    message("Verification of flash failed at offset", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("stlink_fwrite_flash() == -1", Says::Fails(F::WriteFailed, P::Write)),
+    message("stlink_fread() == -1", Says::Fails(F::ReadFailed, P::Read)),
+    message("flash loader run error", Says::Fails(F::WriteFailed, P::Write)),
+    message("flash loader error", Says::Fails(F::WriteFailed, P::Write)),
+    message("stlink_flash_loader_run(", Says::Fails(F::WriteFailed, P::Write)),
+    message("Flash loader write error", Says::Fails(F::WriteFailed, P::Write)),
+    message("write error, count", Says::Fails(F::WriteFailed, P::Write)),
+    message("Flash memory is write protected", Says::Fails(F::WriteProtected, P::Write)),
+    message("Unlock flash failed", Says::Fails(F::WriteProtected, P::Write)),
+    message("Failed to unlock flash", Says::Fails(F::WriteProtected, P::Write)),
+    message("Flash memory is still locked", Says::Fails(F::WriteProtected, P::Write)),
+    message("Failed to erase_flash_page", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Erase failed", Says::Look(erase_failed)),
+    message("Attempting to write", Says::Look(writing)),
+    message("Starting verification of write complete", Says::Begins(P::Verify)),
+    message("Flash written and verified", Says::Done(P::Verify)),
+    message("jolly good", Says::Done(P::Verify)),
+    message("Successfully loaded flash loader in sram", Says::Nothing),
+    message("Mass erasing", Says::Begins(P::Erase)),
+    message("Mass erase completed successfully", Says::Done(P::Erase)),
+    message("Soft reset failed", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("addr too high", Says::Fails(F::AddressRefused, P::Write)),
+    message("unaligned addr or size", Says::Fails(F::AddressRefused, P::Write)),
+    message("[!] send_recv", Says::Look(send_recv)),
+    message("bad magic", Says::Fails(F::BadFile, P::ImageFile)),
+];
+
+fn banner(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.text.trim_start_matches(['$', ' ']).len() < 60 {
+        let version = line.text.split_whitespace().find(|word| word.starts_with("1."));
+        notebook.start_session(NAME, Transport::Swd, version, line);
+    }
+}
+
+fn chip_id(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(id) = line.value_of("chipid").and_then(first_hex) else { return };
+    notebook.at_work(NAME, Transport::Swd, line);
+    if id == 0 {
+        notebook.fail(F::NoTarget, P::Identify, "chipid 0x000", line);
+    } else {
+        notebook.done(P::Identify, line);
+        notebook.fact("dev-id", FactValue::Number(f64::from(id)), line);
+    }
+}
+
+/// An id that looks like a register address or a core id comes from a probe that answers wrongly; 0 comes from no target.
+fn unknown_chip(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let id = first_hex(line.text).unwrap_or(0);
+    notebook.text_fact("unknown-chip-id", &format!("{id:#x}"), line);
+    if id == 0 {
+        notebook.fail(F::NoTarget, P::Identify, "unknown chip id 0", line);
+    } else {
+        notebook.fail(F::IdMismatch, P::Identify, "unknown chip id", line);
+    }
+}
+
+fn nrst(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.normal(
+        F::Other,
+        P::Reset,
+        "NRST is not connected",
+        "the reset wire is optional; the tool resets by software",
+        line,
+    );
+    notebook.fact("nrst-not-connected", FactValue::Flag(true), line);
+}
+
+fn writing(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("bytes") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.begin(P::Write, line);
+    }
+}
+
+fn erase_failed(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("ERROR") && line.contains(".c:") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::EraseFailed, P::Erase, "Erase failed", line);
+    }
+}
+
+fn send_recv(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let class = super::libusb::class_in(line.text).unwrap_or(F::ProbeFault);
+    notebook.fail(class, P::Unknown, super::libusb::name_in(line.text).unwrap_or("send_recv failed"), line);
+}

@@ -1,0 +1,103 @@
+//! The times that tools put in front of their lines.
+
+use crate::observation::units::Micros;
+
+const DAY: u64 = 24 * 3_600_000_000;
+
+/// The moment a line was printed on the clock of its log, whatever that counts from.
+pub fn stamp_of(text: &str) -> Option<Micros> {
+    let text = text.trim_start();
+    let first = *text.as_bytes().first()?;
+    if first == b'[' {
+        bracketed(text)
+    } else if first.is_ascii_digit() {
+        leading_digits(text)
+    } else {
+        None
+    }
+}
+
+/// From one stamp to a later one; a clock of the day may pass midnight in between.
+pub fn span(from: Micros, to: Micros) -> Option<Micros> {
+    if to >= from {
+        Some(to - from)
+    } else if from.0 < DAY && from.0 - to.0 > DAY / 2 {
+        Some(Micros(to.0 + DAY - from.0))
+    } else {
+        None
+    }
+}
+
+/// `[ 9685.451234] usb 1-2:` of the kernel; its relative form `[  +0.15]` tells no moment.
+fn bracketed(text: &str) -> Option<Micros> {
+    let inside = text[1..].split(']').next()?.trim();
+    if !inside.contains('.') || !inside.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    inside.parse().ok().map(Micros::from_secs_f64)
+}
+
+fn leading_digits(text: &str) -> Option<Micros> {
+    let word = text.split(|c: char| c.is_whitespace()).next()?;
+    let day_time = word.split_once('T').filter(|(date, _)| date.len() == 10).map(|(_, time)| time);
+    if let Some(time) = day_time {
+        return time_of_day(time);
+    }
+    if word.contains(':') {
+        return time_of_day(word);
+    }
+    // Milliseconds from the start: `318412 [DBG]` of qFlipper, `0000942 I` of pyOCD.
+    let rest = text[word.len()..].trim_start();
+    let tagged =
+        rest.starts_with('[') || rest.as_bytes().get(1) == Some(&b' ') && rest.starts_with(['I', 'W', 'E', 'C', 'D']);
+    if tagged && word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return word.parse().ok().filter(|&ms: &u64| ms < 1 << 40).map(Micros::from_millis);
+    }
+    None
+}
+
+/// `08:58:38`, `16:19:53:063` or `06:57:38.123`, with anything behind.
+fn time_of_day(word: &str) -> Option<Micros> {
+    let mut fields = word.split([':', '.', ',']);
+    let mut next = |digits: std::ops::RangeInclusive<usize>| {
+        let field = fields.next()?;
+        (digits.contains(&field.len()) && field.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| field.parse::<u64>().ok())
+            .flatten()
+    };
+    let (hours, minutes, seconds) = (next(1..=2)?, next(2..=2)?, next(2..=2)?);
+    if hours > 23 || minutes > 59 || seconds > 60 {
+        return None;
+    }
+    let milliseconds = next(3..=3).unwrap_or(0);
+    Some(Micros::from_millis((hours * 3600 + minutes * 60 + seconds) * 1000 + milliseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_stamps_its_lines_differently() {
+        for (text, stamp) in [
+            ("23:42:46:012 : Error: Data read failed", Some(Micros::from_millis(85_366_012))),
+            ("08:58:38 : ST-LINK error", Some(Micros::from_secs(32_318))),
+            ("[ 9685.451234] usb 1-2: new", Some(Micros(9_685_451_234))),
+            ("[  +0.146097] usb 3-2.2: new", None),
+            ("318412 [DBG] Failed to get FUS status", Some(Micros::from_millis(318_412))),
+            ("0001164 I Chip erase complete [eraser]", Some(Micros::from_millis(1_164))),
+            ("2020-06-03T17:53:24 INFO common.c: Loading", Some(Micros::from_secs(64_404))),
+            ("24 MHz crystal", None),
+            ("18/18 pages written", None),
+            ("10:15 in the morning", None),
+        ] {
+            assert_eq!(stamp_of(text), stamp, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_may_pass_midnight() {
+        assert_eq!(span(Micros::from_secs(86_399), Micros::from_secs(1)), Some(Micros::from_secs(2)));
+        assert_eq!(span(Micros::from_secs(100), Micros::from_secs(90)), None);
+    }
+}
