@@ -14,6 +14,7 @@ pub mod message;
 pub mod notebook;
 pub mod openocd;
 pub mod other_hosts;
+pub mod otp;
 pub mod parts;
 pub mod phrases;
 pub mod probe_rs;

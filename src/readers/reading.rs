@@ -17,7 +17,7 @@ use super::{
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 19] = [
+const TOOLS: [&Tool; 20] = [
     &cubeprogrammer::TOOL,
     &fus::TOOL,
     &stlink_gdb_server::TOOL,
@@ -36,6 +36,7 @@ const TOOLS: [&Tool; 19] = [
     &linux_kernel::TOOL,
     &other_hosts::TOOL,
     &registers::TOOL,
+    &otp::TOOL,
     &parts::TOOL,
 ];
 
