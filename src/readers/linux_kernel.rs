@@ -23,7 +23,7 @@ const MESSAGES: &[Message] = &[
     message("device descriptor read/", Says::Look(descriptor_read)),
     message("device not accepting address", Says::Look(not_accepting)),
     message("Device not responding to setup address", Says::Fails(F::DescriptorFailed, P::Enumerate)),
-    message("unable to enumerate USB device", Says::Fails(F::NotEnumerated, P::Enumerate)),
+    message("unable to enumerate USB device", Says::Look(gave_up)),
     message("unable to read config index", Says::Fails(F::DescriptorFailed, P::Descriptors)),
     message("can't read configurations", Says::Fails(F::DescriptorFailed, P::Descriptors)),
     message("can't set config #", Says::Fails(F::DescriptorFailed, P::Descriptors)),
@@ -48,6 +48,7 @@ fn new_device(notebook: &mut Notebook, line: &Line<'_>) {
         notebook.start_attempt(line);
     }
     notebook.forget("kernel-gave-up");
+    notebook.host_message(line);
     notebook.begin(P::Enumerate, line);
     if line.contains("new low-speed") {
         notebook.fact("seen-as-low-speed", FactValue::Flag(true), line);
@@ -83,40 +84,47 @@ fn not_accepting(notebook: &mut Notebook, line: &Line<'_>) {
 fn fail_with_errno(notebook: &mut Notebook, what: &str, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
     let errno = line.text.rfind("error ").map_or("", |at| line.text[at + 6..].trim());
-    let class = match errno {
-        "-110" => F::Timeout,
-        "-32" => F::Stall,
-        "-71" | "-84" | "-62" => F::BusError,
-        _ => F::DescriptorFailed,
-    };
-    notebook.fail(class, P::Enumerate, &format!("{what}, error {errno}"), line);
+    notebook.host_message(line);
+    notebook.fail(F::DescriptorFailed, P::Enumerate, &format!("{what}, error {errno}"), line);
+}
+
+fn gave_up(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
+    notebook.fail(F::NotEnumerated, P::Enumerate, "unable to enumerate USB device", line);
+    notebook.remember("kernel-gave-up", "yes");
 }
 
 fn cannot_enable(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
     notebook.fact("kernel-blames-cable", FactValue::Flag(true), line);
     notebook.fail(F::NotEnumerated, P::Enumerate, "Cannot enable", line);
 }
 
 fn emi(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
     notebook.fact("disabled-by-hub", FactValue::Flag(true), line);
     notebook.fail(F::Disconnected, P::Wait, "disabled by hub (EMI?)", line);
 }
 
 fn over_current(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
     notebook.fact("over-current", FactValue::Flag(true), line);
     notebook.fail(F::NoPower, P::Enumerate, "over-current", line);
 }
 
 fn host_reset(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
     notebook.fact("host-resets-device", FactValue::Flag(true), line);
 }
 
 /// A device leaves when it is unplugged, reset or reprogrammed: a note, not a failure.
 fn disconnect(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
     notebook.fact("disconnect-seen", FactValue::Flag(true), line);
 }

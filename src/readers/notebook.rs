@@ -17,6 +17,7 @@ use super::timestamps;
 const SAME_FAILURES_KEPT: u32 = 20;
 const STEPS_KEPT: usize = 400;
 const CYCLES_KEPT: u32 = 2_000;
+const HOST_MESSAGES_KEPT: u32 = 500;
 const QUOTE_CHARS: usize = 160;
 
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub struct Notebook {
     tool: Option<&'static str>,
     cycle: Option<OpenCycle>,
     cycles: u32,
+    host_messages: u32,
     /// The operation that began and has neither ended nor failed.
     open: Option<OpenStep>,
     facts: HashMap<(String, String), ()>,
@@ -181,6 +183,14 @@ impl Notebook {
             {
                 failure.expected = Some(reason.to_owned());
             }
+        }
+    }
+
+    /// A line of the host's kernel, kept as it is.
+    pub fn host_message(&mut self, line: &Line<'_>) {
+        self.host_messages += 1;
+        if self.host_messages <= HOST_MESSAGES_KEPT {
+            self.events.push(EventKind::HostMessage(quote(line.text)));
         }
     }
 

@@ -12,7 +12,7 @@ use super::phrases::Phrases;
 use super::sieve::Sieve;
 use super::timestamps;
 use super::{
-    betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, openocd, other_hosts, parts,
+    betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, openocd, other_hosts, otp, parts,
     probe_rs, pyocd, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility, webdfu,
 };
 
