@@ -17,7 +17,7 @@ pub mod other_hosts;
 pub mod otp;
 pub mod parts;
 pub mod phrases;
-pub mod probe_rs;
+pub mod probers;
 pub mod pyocd;
 pub mod qflipper;
 pub mod qmk_toolbox;

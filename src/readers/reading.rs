@@ -13,7 +13,7 @@ use super::sieve::Sieve;
 use super::timestamps;
 use super::{
     betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, openocd, other_hosts, otp, parts,
-    probe_rs, pyocd, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility, webdfu,
+    probers, pyocd, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility, webdfu,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
@@ -25,7 +25,7 @@ const TOOLS: [&Tool; 20] = [
     &dfu_util::TOOL,
     &openocd::TOOL,
     &stlink_org::TOOL,
-    &probe_rs::TOOL,
+    &probers::TOOL,
     &pyocd::TOOL,
     &black_magic::TOOL,
     &qflipper::TOOL,

@@ -17,7 +17,7 @@ const fn message(needle: &'static str, says: Says) -> Message {
 }
 
 const MESSAGES: &[Message] = &[
-    message("probe_rs::", Says::Nothing),
+    message("probe_rs:", Says::Nothing),
     message("probe-rs list", Says::Nothing),
     message("probe-rs run", Says::Nothing),
     message("probe-rs-cli", Says::Nothing),
