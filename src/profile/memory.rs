@@ -56,7 +56,7 @@ pub struct FlashRegion {
     pub sector_bytes: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OptionBytes {
     /// The areas of the DFU alternate setting; empty where not known.

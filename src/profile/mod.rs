@@ -6,6 +6,8 @@ pub mod fus;
 pub mod fus_code;
 pub mod loader;
 pub mod memory;
+pub mod option_bytes;
+pub mod option_words;
 pub mod page;
 pub mod rom;
 pub mod shelf;
