@@ -8,6 +8,7 @@ pub mod loader;
 pub mod memory;
 pub mod option_bytes;
 pub mod option_words;
+pub mod otp;
 pub mod page;
 pub mod rom;
 pub mod shelf;
