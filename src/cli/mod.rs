@@ -1,13 +1,16 @@
 //! The command line: one file per subcommand; parse, call, render, exit code.
 
+pub mod completions;
 pub mod console;
 pub mod diagnose;
 pub mod doctor;
 pub mod exit;
 pub mod list;
+pub mod man;
 pub mod merge;
 pub mod profile;
 pub mod replay;
+pub mod report;
 pub mod result;
 pub mod run;
 pub mod worker;
@@ -51,8 +54,11 @@ pub enum Command {
     Run(run::args::RunArgs),
     Diagnose(diagnose::DiagnoseArgs),
     Replay(replay::ReplayArgs),
+    Report(report::ReportArgs),
     Merge(merge::MergeArgs),
     Profile(profile::ProfileArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     #[command(hide = true)]
     Worker,
 }
@@ -85,8 +91,11 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
         Command::Run(args) => run::run(args, console),
         Command::Diagnose(args) => diagnose::run(args, console),
         Command::Replay(args) => replay::run(args, console),
+        Command::Report(args) => report::run(args, console),
         Command::Merge(args) => merge::run(args, console),
         Command::Profile(args) => profile::run(args, console),
+        Command::Completions(args) => completions::run(args, console),
+        Command::Man(args) => man::run(args, console),
         Command::Worker => worker::run(console),
     }
 }

@@ -1,0 +1,79 @@
+//! `flakescope report`: report files from a case.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::console::Console;
+use super::exit::ExitCode;
+use crate::case::file::{Case, CaseError};
+use crate::investigation::ledger::{Depth, Ledger};
+use crate::investigation::snapshot::{RunState, Snapshot};
+use crate::observation::cycle::Cycle;
+use crate::observation::event::EventKind;
+use crate::report::file::{ReportError, ReportKind, save};
+
+/// Write reports of a case
+///
+/// The extension of the file says which kind: html, md, json, csv (one row per step), xml (JUnit) or txt.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flakescope report board.case --out board.html
+  flakescope report board.case --out steps.csv --out junit.xml")]
+pub struct ReportArgs {
+    /// The case file
+    #[arg(value_name = "CASE")]
+    case: PathBuf,
+    /// The report to write; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    out: Vec<PathBuf>,
+}
+
+pub fn run(args: &ReportArgs, console: &mut Console) -> ExitCode {
+    if let Err(refusal) = check(&args.out) {
+        console.error(&refusal.to_string());
+        return ExitCode::Usage;
+    }
+    let (snapshot, cycles) = match read(&args.case) {
+        Ok(read) => read,
+        Err(error) => {
+            console.error(&error.to_string());
+            return ExitCode::UnreadableInput;
+        }
+    };
+    save_all(&args.out, &snapshot, &cycles, console)
+}
+
+/// Refuses files whose kind is not known, before any work is done.
+pub fn check(files: &[PathBuf]) -> Result<(), ReportError> {
+    files.iter().try_for_each(|file| ReportKind::of(file).map(drop))
+}
+
+/// Every report is tried, even when one cannot be written.
+pub fn save_all(files: &[PathBuf], snapshot: &Snapshot, cycles: &[Cycle], console: &mut Console) -> ExitCode {
+    let mut code = ExitCode::Clean;
+    for file in files {
+        match save(file, snapshot, cycles) {
+            Ok(()) => console.note(&format!("wrote {}", file.display())),
+            Err(error) => {
+                console.error(&error.to_string());
+                code = ExitCode::UnreadableInput;
+            }
+        }
+    }
+    code
+}
+
+/// The whole case: what it comes to, and every cycle.
+pub fn read(case: &Path) -> Result<(Snapshot, Vec<Cycle>), CaseError> {
+    let mut ledger = Ledger::default();
+    let mut cycles = Vec::new();
+    Case::open(case)?.for_each(|event| {
+        ledger.absorb(&event);
+        if let EventKind::CycleFinished(cycle) = event.kind {
+            cycles.push(cycle);
+        }
+    })?;
+    let state = if ledger.was_interrupted() { RunState::Interrupted } else { RunState::Finished };
+    Ok((ledger.snapshot(Depth::Verdict, state, Some(case.to_owned())), cycles))
+}
