@@ -111,6 +111,21 @@ pub fn finished() -> Snapshot {
     finished
 }
 
+/// A board on which nothing failed.
+pub fn clean() -> Snapshot {
+    let running = running();
+    let verdict = Verdict { verdict: VerdictKind::Clean, causes: Vec::new(), next: Vec::new(), ..running.verdict };
+    Snapshot {
+        boots: boots(&["....."; 12]),
+        rates: vec![
+            Rate { failed: 0, n: 12, unit: Unit::Boot, interval: (0.0, 0.32) },
+            Rate { failed: 0, n: 60, unit: Unit::Cycle, interval: (0.0, 0.087) },
+        ],
+        verdict,
+        ..running
+    }
+}
+
 /// Before anything has happened.
 pub fn empty() -> Snapshot {
     let running = running();

@@ -21,8 +21,10 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// What the caller decides about the screen.
 pub struct ScreenOptions<'a> {
-    /// Simulated seconds per second at the start; absent for a real board.
+    /// Simulated or recorded seconds per second at the start; absent for a real board.
     pub pace: Option<f64>,
+    /// The snapshots come from a case that is played.
+    pub replay: bool,
     pub colour: bool,
     pub utf8: bool,
     /// A name from the `themes` folder of the profiles.
@@ -37,7 +39,12 @@ impl ScreenOptions<'_> {
     /// As the locale asks, with the theme that every terminal can show.
     pub fn for_this_terminal(colour: bool, pace: Option<f64>) -> Self {
         let utf8 = locale_is_utf8(|name| std::env::var(name).ok());
-        Self { pace, colour, utf8, theme: "ansi".to_owned(), report: None }
+        Self { pace, replay: false, colour, utf8, theme: "ansi".to_owned(), report: None }
+    }
+
+    /// The same for a case that is played.
+    pub fn for_replay(colour: bool, pace: f64) -> Self {
+        Self { replay: true, ..Self::for_this_terminal(colour, Some(pace)) }
     }
 }
 
@@ -77,7 +84,7 @@ pub fn run(
     // ratatui leaves colour to us; crossterm would drop even bold and reversed under NO_COLOR.
     crossterm::style::force_color_output(true);
     let mut screen = Screen::take()?;
-    let app = App::new(source.latest(), options.pace.map(Pace::new));
+    let app = App::new(source.latest(), options.pace.map(Pace::new), options.replay);
     let left = Session { source, commands, options, bindings, looks, app }.run(&mut screen);
     // Nobody hears it where the campaign has ended already.
     let _ = commands.send(Command::Stop);

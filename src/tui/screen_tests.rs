@@ -23,7 +23,7 @@ struct Shot {
 impl Shot {
     fn of(snapshot: Snapshot) -> Self {
         let pace = snapshot.start.virtual_board.is_some().then(|| Pace::new(20.0));
-        let app = App::new(fixtures::shared(snapshot), pace);
+        let app = App::new(fixtures::shared(snapshot), pace, false);
         Self { app, looks: Looks::load("ansi", true, true).unwrap(), bindings: Bindings::load().unwrap() }
     }
 
@@ -175,6 +175,11 @@ fn frozen_while_the_campaign_goes_on() {
 }
 
 #[test]
+fn without_failures_the_bound_is_told() {
+    insta::assert_snapshot!(Shot::of(fixtures::clean()).text(80, 24));
+}
+
+#[test]
 fn before_the_first_event() {
     insta::assert_snapshot!(Shot::of(fixtures::empty()).text(80, 24));
 }
@@ -184,6 +189,14 @@ fn events_filtered_and_zoomed() {
     insta::assert_snapshot!(
         Shot::of(fixtures::running()).keys(&["/", "b", "o", "o", "t", "enter", "shift-tab", "z"]).text(80, 24)
     );
+}
+
+#[test]
+fn a_replay_says_that_it_is_one() {
+    let app = App::new(fixtures::shared(fixtures::real_board()), Some(Pace::new(8.0)), true);
+    let shown = Shot { app, ..Shot::of(fixtures::empty()) }.text(80, 24);
+    let top = shown.lines().next().unwrap();
+    assert!(top.ends_with("REPLAY   ×8  4 min 05 s recorded"), "{top}");
 }
 
 #[test]

@@ -28,8 +28,10 @@ pub struct App {
     pub input: Option<Input>,
     /// Only events that contain this text are shown.
     pub filter: String,
-    /// On a virtual board only.
+    /// Where time can be paced: on a virtual board and in a replay.
     pub pace: Option<Pace>,
+    /// A case is played; nothing that happens on the screen changes it.
+    pub replay: bool,
     /// The answer to the last key, until the next one.
     pub notice: Option<String>,
 }
@@ -90,7 +92,7 @@ const PAGE_LINES: isize = 10;
 const LONGEST_INPUT_CHARS: usize = 400;
 
 impl App {
-    pub fn new(first: Arc<Snapshot>, pace: Option<Pace>) -> Self {
+    pub fn new(first: Arc<Snapshot>, pace: Option<Pace>, replay: bool) -> Self {
         Self {
             latest: first,
             frozen: None,
@@ -104,6 +106,7 @@ impl App {
             input: None,
             filter: String::new(),
             pace,
+            replay,
             notice: None,
         }
     }
@@ -155,10 +158,6 @@ impl App {
             RunState::Waiting(request) => Some(request),
             _ => None,
         }
-    }
-
-    pub fn is_virtual(&self) -> bool {
-        self.pace.is_some()
     }
 
     /// A key was pressed: it goes to the line that is being typed, or does what it is bound to.

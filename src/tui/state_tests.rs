@@ -11,7 +11,7 @@ use crate::investigation::snapshot::Snapshot;
 
 fn app(snapshot: Snapshot) -> App {
     let pace = snapshot.start.virtual_board.is_some().then(|| Pace::new(20.0));
-    App::new(fixtures::shared(snapshot), pace)
+    App::new(fixtures::shared(snapshot), pace, false)
 }
 
 /// Presses keys by name and returns the last wish.
@@ -63,7 +63,7 @@ fn space_freezes_the_picture_and_not_the_campaign() {
 #[test]
 fn the_same_picture_is_not_drawn_again() {
     let first = fixtures::shared(fixtures::running());
-    let mut app = App::new(Arc::clone(&first), None);
+    let mut app = App::new(Arc::clone(&first), None, false);
     assert!(!app.take(first));
     assert!(app.take(fixtures::shared(fixtures::running())));
 }

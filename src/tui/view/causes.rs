@@ -18,7 +18,8 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, app: &App) {
     pen.title(area, "Likely causes", &standing(verdict), app.focus == Pane::Causes);
     let space = below(area, 1);
     if verdict.causes.is_empty() {
-        pen.text(row(space, 0), Role::Dim, "nothing to explain yet");
+        let none = if verdict.verdict == VerdictKind::Fault { "no cause fits yet" } else { "nothing to explain yet" };
+        pen.text(row(space, 0), Role::Dim, none);
         return;
     }
     let selected = app.selected_index();

@@ -87,7 +87,7 @@ fn hints(app: &App, bindings: &Bindings, up_down: &str) -> Vec<(String, &'static
         hints.push((key(Action::Answer), "answer"));
     }
     hints.push((key(Action::Freeze), if app.is_frozen() { "go on" } else { "freeze" }));
-    if app.is_virtual() {
+    if app.pace.is_some() {
         hints.push((format!("{}/{}", key(Action::Faster), key(Action::Slower)), "speed"));
     }
     hints.push((key(Action::Evidence), if app.evidence { "steps" } else { "evidence" }));

@@ -41,6 +41,7 @@ fn state_pieces(app: &App, times: char, roomy: bool) -> Vec<Piece> {
         pieces.push((Role::Plain, " ".to_owned()));
     }
     let (role, word) = match &app.latest().state {
+        RunState::Running if app.replay => (Role::Live, " REPLAY "),
         RunState::Running => (Role::Live, " LIVE "),
         RunState::Waiting(_) => (Role::Waiting, " WAITING "),
         RunState::Finished => (Role::Ended, " FINISHED "),
@@ -54,7 +55,12 @@ fn state_pieces(app: &App, times: char, roomy: bool) -> Vec<Piece> {
     let at = if shown.at == Micros::ZERO { "0 s".to_owned() } else { shown.at.to_string() };
     pieces.push((Role::Plain, format!("  {at}")));
     if roomy || !app.is_frozen() {
-        pieces.push((Role::Dim, if app.is_virtual() { " simulated" } else { " elapsed" }.to_owned()));
+        let clock = match (&shown.start.virtual_board, app.replay) {
+            (Some(_), _) => " simulated",
+            (None, true) => " recorded",
+            (None, false) => " elapsed",
+        };
+        pieces.push((Role::Dim, clock.to_owned()));
     }
     pieces
 }

@@ -22,9 +22,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, app: &App) -> usize {
     if shown.rates.is_empty() {
         pen.text(row(space, 0), Role::Dim, "nothing counted yet");
     }
-    for (index, rate) in shown.rates.iter().enumerate() {
-        draw_rate(pen, row(space, index as u16), rate);
-    }
+    draw_rates(pen, space, &shown.rates);
     if !app.zoomed {
         return 0;
     }
@@ -73,25 +71,49 @@ fn draw_lines(pen: &mut Pen<'_>, space: Rect, lines: &[Piece]) {
     }
 }
 
-fn draw_rate(pen: &mut Pen<'_>, line: Rect, rate: &Rate) {
-    let dash = pen.looks.glyphs.dash;
+/// One line per rate, in columns that are as wide as their widest entry.
+fn draw_rates(pen: &mut Pen<'_>, space: Rect, rates: &[Rate]) {
+    let entries: Vec<[String; 4]> = rates.iter().map(|rate| entries(rate, pen.looks.glyphs.dash)).collect();
+    let widest = |column: usize| entries.iter().map(|entry| width(&entry[column])).max().unwrap_or(0);
+    let widths = [widest(0), widest(1), widest(2), widest(3)];
+    for (index, (rate, entry)) in rates.iter().zip(&entries).enumerate() {
+        let line = row(space, index as u16);
+        let role = if rate.failed == 0 { Role::Good } else { Role::Bad };
+        let mut used = 0;
+        for (column, shown_as) in [Role::Plain, Role::Plain, role, Role::Dim].into_iter().enumerate() {
+            let cell = columns(line, used, if column == 3 { line.width } else { widths[column] });
+            let right = column == 2 && rate.failed > 0;
+            if right {
+                pen.right(cell, shown_as, &entry[column])
+            } else {
+                pen.text(cell, shown_as, &entry[column])
+            };
+            used += widths[column] + 1;
+        }
+        draw_axis(pen, columns(line, used + 1, line.width), rate, role);
+    }
+}
+
+/// Unit, counts, share and interval; without a failure only the upper bound is of interest.
+fn entries(rate: &Rate, dash: &str) -> [String; 4] {
     let (low, high) = rate.interval;
-    let role = if rate.failed == 0 { Role::Good } else { Role::Bad };
-    let mut used = pen.text(columns(line, 0, 10), Role::Plain, &format!("{}s", rate.unit.name())).max(6) + 1;
-    used += pen.text(columns(line, used, line.width), Role::Plain, &format!("{}/{}", rate.failed, rate.n)).max(6) + 1;
-    if rate.failed == 0 {
-        let bound = format!("at most {}", percent(high));
-        used += pen.text(columns(line, used, line.width), role, &bound) + 1;
-    } else {
-        used += pen.text(columns(line, used, 6), role, &format!("{:>5}", percent(rate.share()))).max(5) + 1;
-        let span = format!("{}{dash}{}", percent(low).trim_end_matches(" %"), percent(high));
-        used += pen.text(columns(line, used, line.width), Role::Dim, &span).max(8) + 1;
+    let (share, interval) = match (rate.n, rate.failed) {
+        (0, _) => (String::new(), String::new()),
+        (_, 0) => ("0 %".to_owned(), format!("at most {}", percent(high))),
+        _ => (percent(rate.share()), format!("{}{dash}{}", percent(low).trim_end_matches(" %"), percent(high))),
+    };
+    [format!("{}s", rate.unit.name()), format!("{}/{}", rate.failed, rate.n), share, interval]
+}
+
+fn draw_axis(pen: &mut Pen<'_>, area: Rect, rate: &Rate, role: Role) {
+    const FEWEST_COLUMNS: u16 = 5;
+    const MOST_COLUMNS: u16 = 40;
+    if rate.n == 0 || area.width < FEWEST_COLUMNS {
+        return;
     }
-    let axis = interval(rate.share(), rate.interval, line.width.saturating_sub(used).min(40), pen.looks.glyphs);
-    if width(&axis) >= 5 {
-        let track = pen.looks.glyphs.track;
-        let coloured: Vec<Piece> =
-            axis.chars().map(|c| (if c == track { Role::Rule } else { role }, c.to_string())).collect();
-        pen.line_right(line, &coloured);
-    }
+    let glyphs = pen.looks.glyphs;
+    let axis = interval(rate.share(), rate.interval, area.width.min(MOST_COLUMNS), glyphs);
+    let role_of = |c: char| if c == glyphs.track { Role::Rule } else { role };
+    let coloured: Vec<Piece> = axis.chars().map(|c| (role_of(c), c.to_string())).collect();
+    pen.line_right(area, &coloured);
 }
