@@ -7,12 +7,14 @@ use super::limits;
 use super::snapshot::{BootStrip, CycleMark, RunState, Snapshot, TailLine};
 use super::tail;
 use crate::campaign::runner::Numbering;
+use crate::case::file::{Case, CaseError};
 use crate::diagnosis::verdict::{CampaignFigures, FailureLine, VERDICT_SCHEMA, Verdict, VerdictKind};
 use crate::evidence::campaign_evidence::CampaignEvidence;
 use crate::evidence::finding::{Finding, Unit};
 use crate::observation::board::BoardIdentity;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{CampaignStart, Event, EventKind, Reentry, Transport};
+use crate::observation::fact::{Fact, FactValue};
 use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Phase;
@@ -39,6 +41,7 @@ pub struct Ledger {
     at: Micros,
     last_seq: u64,
     board: BoardIdentity,
+    part: Option<String>,
     boots: Vec<BootStrip>,
     numbering: Numbering,
     evidence: CampaignEvidence,
@@ -66,6 +69,7 @@ impl Default for Ledger {
             at: Micros::ZERO,
             last_seq: 0,
             board: BoardIdentity::default(),
+            part: None,
             boots: Vec::new(),
             numbering: Numbering::default(),
             evidence: CampaignEvidence::new(),
@@ -95,14 +99,21 @@ impl Ledger {
             }
             EventKind::CycleFinished(cycle) => self.count(cycle),
             EventKind::CampaignEnded { interrupted } => self.interrupted = *interrupted,
-            EventKind::SessionStarted(_) | EventKind::FactNoted(_) | EventKind::HostMessage(_) | EventKind::Note(_) => {
-            }
+            EventKind::FactNoted(fact) => self.note(fact),
+            EventKind::SessionStarted(_) | EventKind::HostMessage(_) | EventKind::Note(_) => {}
         }
         if let Some(line) = tail::line(event) {
             if self.tail.len() == TAIL_LINES {
                 self.tail.pop_front();
             }
             self.tail.push_back(line);
+        }
+    }
+
+    /// The part that somebody named stands until the board says otherwise.
+    fn note(&mut self, fact: &Fact) {
+        if let ("part", FactValue::Text(part)) = (fact.key.as_str(), &fact.value) {
+            self.part = Some(part.for_terminal());
         }
     }
 
@@ -156,7 +167,7 @@ impl Ledger {
             at: self.at,
             state,
             start: self.start.clone(),
-            board: self.board.clone(),
+            board: BoardIdentity { part: self.part(), ..self.board.clone() },
             boots: latest(&self.boots, cycles_before),
             rates: self.evidence.rates(),
             latencies: self.evidence.latencies(),
@@ -181,7 +192,7 @@ impl Ledger {
             source: FieldText::default(),
             verdict: self.kind(),
             decided: false,
-            device: self.board.part.clone(),
+            device: self.part(),
             transport: Some(self.start.transport.name()),
             tools: vec!["flakescope".to_owned()],
             causes: Vec::new(),
@@ -189,6 +200,10 @@ impl Ledger {
             next: Vec::new(),
             campaign: self.figures(),
         }
+    }
+
+    fn part(&self) -> Option<String> {
+        self.board.part.clone().or_else(|| self.part.clone())
     }
 
     fn kind(&self) -> VerdictKind {
@@ -216,6 +231,17 @@ impl Ledger {
             interval: boots.interval,
         })
     }
+}
+
+/// Every cycle of a case, for the reports that list them.
+pub fn cycles_of(case: &Case) -> Result<Vec<Cycle>, CaseError> {
+    let mut cycles = Vec::new();
+    case.for_each(|event| {
+        if let EventKind::CycleFinished(cycle) = event.kind {
+            cycles.push(cycle);
+        }
+    })?;
+    Ok(cycles)
 }
 
 /// The boots that still hold cycles after the first `skip` cycles are left out.

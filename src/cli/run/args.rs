@@ -29,7 +29,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "PATH", conflicts_with = "board")]
     pub port: Option<PortPath>,
     /// The board profile: crystal, supply and wiring as somebody said
-    #[arg(long, value_name = "BOARD")]
+    #[arg(long, value_name = "BOARD", conflicts_with = "virtual_board")]
     pub profile: Option<String>,
     /// The steps of a cycle
     #[arg(long, value_name = "RECIPE", default_value = "dfu-read")]

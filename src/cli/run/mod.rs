@@ -4,6 +4,7 @@ pub mod args;
 mod order;
 mod watch;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,10 +13,13 @@ use args::RunArgs;
 use super::console::Console;
 use super::exit::ExitCode;
 use super::result;
+use crate::case::file::Case;
 use crate::diagnosis::verdict::Verdict;
 use crate::evidence::finding::Unit;
+use crate::investigation::ledger::cycles_of;
 use crate::investigation::live::LiveRun;
 use crate::investigation::snapshot::{RunState, Snapshot};
+use crate::report;
 
 pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
     let on_screen = !args.headless && console.out.is_terminal();
@@ -73,12 +77,24 @@ fn conclude(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> ExitC
         console.error(&format!("standard output cannot be written: {error}"));
         return ExitCode::UnreadableInput;
     }
+    for file in &args.report {
+        if let Err(error) = write_report(file, snapshot) {
+            console.error(&error);
+            return ExitCode::UnreadableInput;
+        }
+    }
     match &snapshot.state {
         RunState::Interrupted => ExitCode::Interrupted,
         _ if args.until_decided && !snapshot.verdict.decided => ExitCode::NotDecided,
         _ if args.strict.is_some_and(|rate| !is_below(&snapshot.verdict, rate)) => ExitCode::NotDecided,
         _ => result::code(&snapshot.verdict),
     }
+}
+
+fn write_report(file: &Path, snapshot: &Snapshot) -> Result<(), String> {
+    let path = snapshot.case.as_deref().ok_or("this run kept no case to report on")?;
+    let cycles = Case::open(path).and_then(|case| cycles_of(&case)).map_err(|error| error.to_string())?;
+    report::file::save(file, snapshot, &cycles).map_err(|error| error.to_string())
 }
 
 /// Whether the share of failing boots is proven to be below `rate`.

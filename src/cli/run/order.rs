@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::args::{ReentryChoice, RunArgs};
+use crate::bench::board::{NoSuchBoard, VirtualBoard};
 use crate::campaign::plan::Plan;
 use crate::campaign::recipe::{Recipe, RecipeError};
 use crate::case::file::{Case, Durability};
@@ -13,11 +14,14 @@ use crate::investigation::helm::Flags;
 use crate::investigation::live::Order;
 use crate::link::Link;
 use crate::link::board_selector::BoardSelector;
+use crate::link::dfu_link::DfuLink;
 use crate::link::libusb_board;
+use crate::link::virtual_board::VirtualUsbBoard;
 use crate::link::worker_client::WorkerLink;
 use crate::observation::event::{CampaignStart, Reentry, Transport};
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
+use crate::profile::{self, loader};
 use crate::timebase;
 
 /// What stops a campaign before it begins.
@@ -83,8 +87,36 @@ fn reentry(args: &RunArgs) -> Reentry {
     }
 }
 
-fn virtual_link(name: &str, _seed: u64) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
-    Err(Refusal::of(ExitCode::NoSuchBoard, &format!("there is no virtual board `{name}`")))
+/// A virtual board, or the TOML file of one.
+fn virtual_link(name: &str, seed: u64) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
+    let board = VirtualBoard::by_name(name, seed).map_err(|error| match &error {
+        NoSuchBoard::Unknown { .. } => Refusal::of(ExitCode::NoSuchBoard, &error),
+        NoSuchBoard::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
+    })?;
+    let said = &board.blueprint();
+    let facts = said_of(&said.part, said.crystal_mhz);
+    Ok((Box::new(DfuLink::new(VirtualUsbBoard::new(board))), facts))
+}
+
+/// What somebody said about the board: part and crystal. Not measurements.
+fn said_of(part: &str, crystal_mhz: Option<f64>) -> Vec<Fact> {
+    let fact = |key: &str, value| Fact { key: key.to_owned(), value, origin: Origin::Profile, quote: None };
+    let part = fact("part", FactValue::Text(FieldText::from(part)));
+    let crystal = crystal_mhz.map(|mhz| fact("fitted-crystal", FactValue::FrequencyMhz(mhz)));
+    std::iter::once(part).chain(crystal).collect()
+}
+
+/// The board profile that was named, from the shelf.
+fn board_profile(name: &str) -> Result<Vec<Fact>, Refusal> {
+    let boards = profile::board::boards().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
+    if let Some((_, board)) = boards.iter().find(|(known, _)| known == name) {
+        return Ok(said_of(&board.part, board.clock.as_ref().and_then(|clock| clock.fitted_mhz)));
+    }
+    let names: Vec<_> = boards.iter().map(|(known, _)| known.as_str()).collect();
+    let near = loader::nearest(name, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+    let text =
+        format!("there is no board profile `{name}`{}; there are: {}", near.unwrap_or_default(), names.join(", "));
+    Err(Refusal::of(ExitCode::Usage, &text))
 }
 
 /// The case that was named, or a new one of today's date in the user's data folder.
@@ -140,7 +172,8 @@ fn real_link(args: &RunArgs, stop: &Arc<AtomicBool>) -> Result<(Box<dyn Link>, V
     }
     let link = WorkerLink::new(selector, Arc::clone(stop))
         .map_err(|error| Refusal::of(ExitCode::Bug, &format!("the worker process cannot be started: {error}")))?;
-    Ok((Box::new(link), Vec::new()))
+    let facts = args.profile.as_deref().map_or(Ok(Vec::new()), board_profile)?;
+    Ok((Box::new(link), facts))
 }
 
 fn demand_one_board(selector: &BoardSelector) -> Result<(), Refusal> {
