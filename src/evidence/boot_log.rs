@@ -238,6 +238,11 @@ impl BootLog {
         self.boots.iter().filter(|boot| boot.cycles > 0)
     }
 
+    /// The boot at this place, as `add` returned it.
+    pub fn get(&self, place: usize) -> Option<&BootTally> {
+        self.boots.get(place)
+    }
+
     pub fn is_campaign(&self) -> bool {
         self.campaigns > 0
     }

@@ -4,9 +4,11 @@
 //! cycle and costs the same after a million cycles as after a hundred. Exact and permutation tests on boots come on top
 //! in `verdict_findings`.
 
+use super::arms::Arms;
 use super::arrival;
 use super::boot_log::{BootLog, BootSums};
 use super::confidence_sequence::{self, ALPHA};
+use super::factors;
 use super::finding::{Finding, Unit};
 use super::kinds_of_failure::KindsOfFailure;
 use super::latency_sketch::LatencySketch;
@@ -27,6 +29,7 @@ const SESSIONS_THAT_SPEAK: u64 = 5;
 #[derive(Clone, Debug, Default)]
 pub struct CampaignEvidence {
     boots: BootLog,
+    arms: Arms,
     kinds: KindsOfFailure,
     steps: WhereInCycle,
     transfers: Transfers,
@@ -55,7 +58,9 @@ impl CampaignEvidence {
 
     fn count(&mut self, cycle: &Cycle) {
         let trial = Trial::of(cycle);
-        let boot = self.boots.add(&trial, 0);
+        let arm = self.arms.of(&cycle.levels);
+        let boot = self.boots.add(&trial, arm);
+        self.arms.absorb(&trial, boot, arm);
         self.kinds.absorb(&trial);
         self.steps.absorb(&trial, boot);
         self.transfers.absorb(&trial);
@@ -126,28 +131,35 @@ impl CampaignEvidence {
         if !self.speaks(&sums) {
             return Vec::new();
         }
-        let mut found = over_boots::counted(&self.boots, &sums);
-        found.extend(self.kinds.findings(&sums, self.steps.bus_errors_spread()));
-        found.extend(self.transfers.counted());
-        found.extend(self.place.counted(&sums));
+        let mut found = self.counted(&sums);
+        found.extend(self.arms.watched());
         found
     }
 
-    /// Adds the exact and permutation tests on boots.
+    /// With the exact and permutation tests on boots; its cost grows with the campaign.
     pub fn verdict_findings(&self) -> Vec<Finding> {
         let sums = self.boots.sums();
-        let mut found = self.live_findings();
         if !self.speaks(&sums) {
-            return found;
+            return Vec::new();
         }
+        let mut found = self.counted(&sums);
         found.extend(arrival::findings(&self.boots));
         if sums.failed > 0 {
             found.extend(self.steps.findings(sums.boots));
             found.extend(over_boots::tested(&self.boots, &sums));
-            found.extend(self.course.tested(&self.boots, 1));
+            found.extend(self.course.tested(&self.boots, self.arms.count()));
             found.extend(self.transfers.tested());
             found.extend(self.place.tested(&sums));
+            found.extend(factors::tested(&self.arms, &self.boots));
         }
+        found
+    }
+
+    fn counted(&self, sums: &BootSums) -> Vec<Finding> {
+        let mut found = over_boots::counted(&self.boots, sums);
+        found.extend(self.kinds.findings(sums, self.steps.bus_errors_spread()));
+        found.extend(self.transfers.counted());
+        found.extend(self.place.counted(sums));
         found
     }
 

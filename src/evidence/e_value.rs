@@ -11,28 +11,37 @@ const PRIOR: f64 = 0.18;
 /// One e-value for a number of arms, fed with blocks that hold one outcome of each arm.
 #[derive(Clone, Debug)]
 pub struct EqualRates {
-    failed: Vec<f64>,
-    blocks: f64,
+    arms: Vec<Arm>,
     log_e: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Arm {
+    failed: f64,
+    n: f64,
 }
 
 impl EqualRates {
     pub fn of_arms(arms: usize) -> Self {
-        Self { failed: vec![0.0; arms], blocks: 0.0, log_e: 0.0 }
+        Self { arms: vec![Arm::default(); arms], log_e: 0.0 }
+    }
+
+    /// From the next block on there is one more arm; what the blocks so far have shown stays.
+    pub fn add_arm(&mut self) {
+        self.arms.push(Arm::default());
     }
 
     /// One outcome per arm, in the order of the arms.
     pub fn add_block(&mut self, failed: &[bool]) {
-        debug_assert_eq!(failed.len(), self.failed.len());
-        let guesses: Vec<f64> =
-            self.failed.iter().map(|failed| (failed + PRIOR) / (self.blocks + 2.0 * PRIOR)).collect();
+        debug_assert_eq!(failed.len(), self.arms.len());
+        let guesses: Vec<f64> = self.arms.iter().map(|arm| (arm.failed + PRIOR) / (arm.n + 2.0 * PRIOR)).collect();
         let common = guesses.iter().sum::<f64>() / guesses.len() as f64;
-        for ((guess, sum), &failed) in guesses.iter().zip(&mut self.failed).zip(failed) {
+        for ((guess, arm), &failed) in guesses.iter().zip(&mut self.arms).zip(failed) {
             let (alternative, null) = if failed { (*guess, common) } else { (1.0 - guess, 1.0 - common) };
             self.log_e += (alternative / null).ln();
-            *sum += f64::from(u8::from(failed));
+            arm.failed += f64::from(u8::from(failed));
+            arm.n += 1.0;
         }
-        self.blocks += 1.0;
     }
 
     pub fn e_value(&self) -> f64 {

@@ -3,6 +3,7 @@
 //! `campaign_evidence` is the way in. One file per method (`confidence_sequence`, `exact_test`, ...), one per subject of
 //! findings (`over_boots`, `where_in_cycle`, ...); `weight` holds the rule for how much a finding counts.
 
+pub mod arms;
 pub mod arrival;
 pub mod boot_log;
 pub mod campaign_evidence;
@@ -12,6 +13,9 @@ pub mod change_point;
 pub mod confidence_sequence;
 pub mod e_value;
 pub mod exact_test;
+pub mod factor_table;
+pub mod factor_watch;
+pub mod factors;
 pub mod finding;
 pub mod independent_sum;
 pub mod intraclass;

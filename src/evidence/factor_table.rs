@@ -1,0 +1,267 @@
+//! Does the failure rate depend on a factor? One factor's outcomes, and the test that fits how it was varied.
+//!
+//! - Levels that vary within boots are compared within boots only: given how many cycles of a boot failed, their levels
+//!   are exchangeable (stratified exact test, the small-sample form of Mantel and Haenszel 1959).
+//! - Two levels that vary from boot to boot: Boschloo's test on boots.
+//! - More levels, or boots of several kinds: permutation of the outcomes within kinds, by the chi-square statistic.
+//! - Boots that come in streaks: if the arms were interleaved in random blocks, labels are exchanged within blocks, which
+//!   holds whatever the streaks (Fisher's randomisation test); else whole blocks of outcomes are permuted.
+
+use std::collections::BTreeMap;
+
+use super::arms::{Arms, Cell};
+use super::boot_log::BootLog;
+use super::chance::Chance;
+use super::exact_test::{self, Count};
+use super::finding::Unit;
+use super::independent_sum::{IndependentSum, hypergeometric};
+use super::permutation::{BlockPermutation, SHUFFLES, thinned};
+
+/// Of more boots only the latest are shuffled.
+const SHUFFLED_UP_TO: usize = 10_000;
+
+/// What was counted for one factor.
+#[derive(Clone, Debug)]
+pub struct FactorTable {
+    pub unit: Unit,
+    /// One per level, in the order in which the levels first occurred.
+    pub counts: Vec<Count>,
+    pub p: f64,
+    pub method: String,
+}
+
+/// One boot as the tests see it: who it may be compared with, its level, its outcome.
+struct BootOutcome {
+    stratum: (u32, &'static str),
+    level: usize,
+    bad: bool,
+}
+
+pub fn table(arms: &Arms, log: &BootLog, factor: &str, levels: &[&str]) -> FactorTable {
+    let cells: Vec<(Cell, usize)> = arms
+        .cells()
+        .iter()
+        .filter_map(|cell| Some((*cell, levels.iter().position(|level| Some(*level) == arms.level(cell.arm, factor))?)))
+        .collect();
+    let within = cells.windows(2).any(|pair| pair[0].0.boot == pair[1].0.boot && pair[0].1 != pair[1].1);
+    if within { within_boots(&cells, levels.len()) } else { over_boots(&boots(&cells, log), levels.len()) }
+}
+
+fn within_boots(cells: &[(Cell, usize)], levels: usize) -> FactorTable {
+    let mut counts = vec![Count { failed: 0, n: 0 }; levels];
+    let mut by_boot: BTreeMap<u32, Vec<Count>> = BTreeMap::new();
+    for (cell, level) in cells {
+        let boot = by_boot.entry(cell.boot).or_insert_with(|| vec![Count { failed: 0, n: 0 }; levels]);
+        for count in [&mut counts[*level], &mut boot[*level]] {
+            count.failed += u64::from(cell.failed);
+            count.n += u64::from(cell.cycles);
+        }
+    }
+    // Of two levels one tells all; of more, each is compared with the rest.
+    let compared = if levels == 2 { 1 } else { levels };
+    let tests = (0..compared).map(|level| level_against_rest(by_boot.values(), level));
+    let (p, way) = tests.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((1.0, "exact"));
+    let p = (p * compared as f64).min(1.0);
+    FactorTable { unit: Unit::Cycle, counts, p, method: format!("stratified test within boots, {way}") }
+}
+
+fn level_against_rest<'a>(boots: impl Iterator<Item = &'a Vec<Count>>, level: usize) -> (f64, &'static str) {
+    let mut sum = IndependentSum::default();
+    let mut seen = 0;
+    for boot in boots {
+        let all: u64 = boot.iter().map(|count| count.n).sum();
+        let failed: u64 = boot.iter().map(|count| count.failed).sum();
+        if failed > 0 && failed < all && boot[level].n > 0 && boot[level].n < all {
+            let (least, probabilities) = hypergeometric(all, failed, boot[level].n);
+            sum.add(least, &probabilities);
+            seen += boot[level].failed;
+        }
+    }
+    ((2.0 * sum.at_least(seen).min(sum.at_most(seen))).min(1.0), sum.way())
+}
+
+fn boots(cells: &[(Cell, usize)], log: &BootLog) -> Vec<BootOutcome> {
+    let mut boots: Vec<BootOutcome> = Vec::new();
+    let mut last = None;
+    for (cell, level) in cells {
+        if last == Some(cell.boot) {
+            // Another arm of the same boot that shares this factor's level.
+            if let Some(boot) = boots.last_mut() {
+                boot.bad |= cell.failed > 0;
+            }
+            continue;
+        }
+        last = Some(cell.boot);
+        let stratum = log.get(cell.boot as usize).map_or((0, ""), |boot| (boot.campaign, boot.kind.name()));
+        boots.push(BootOutcome { stratum, level: *level, bad: cell.failed > 0 });
+    }
+    boots
+}
+
+fn over_boots(boots: &[BootOutcome], levels: usize) -> FactorTable {
+    let counts = count(boots.iter().map(|boot| (boot.level, boot.bad)), levels);
+    let outcomes: Vec<f64> = boots.iter().map(|boot| f64::from(u8::from(boot.bad))).collect();
+    // A long campaign is thinned for the estimate only; streaks much longer than the thinning still show.
+    let blocks = BlockPermutation::fitted_to(&thinned(&outcomes), 3);
+    let one_kind = boots.windows(2).all(|pair| pair[0].stratum == pair[1].stratum);
+    let (p, method) = if blocks.block > 1 {
+        streaky(boots, levels, &outcomes)
+    } else if levels == 2 && one_kind {
+        let (p, method) = exact_test::p_value(counts[0], counts[1]);
+        (p, method.to_owned())
+    } else {
+        (within_kinds(boots, levels), format!("chi-square, permutation of boots within kinds, {SHUFFLES} shuffles"))
+    };
+    FactorTable { unit: Unit::Boot, counts, p, method }
+}
+
+fn count(outcomes: impl Iterator<Item = (usize, bool)>, levels: usize) -> Vec<Count> {
+    let mut counts = vec![Count { failed: 0, n: 0 }; levels];
+    for (level, bad) in outcomes {
+        counts[level].n += 1;
+        counts[level].failed += u64::from(bad);
+    }
+    counts
+}
+
+/// Pearson's chi-square for equal shares.
+fn chi_square(counts: &[Count]) -> f64 {
+    let n: u64 = counts.iter().map(|count| count.n).sum();
+    let share = counts.iter().map(|count| count.failed).sum::<u64>() as f64 / n as f64;
+    if share <= 0.0 || share >= 1.0 {
+        return 0.0;
+    }
+    let excess = |count: &Count| {
+        (count.failed as f64 - count.n as f64 * share).powi(2) / (count.n as f64 * share * (1.0 - share))
+    };
+    counts.iter().filter(|count| count.n > 0).map(excess).sum()
+}
+
+fn within_kinds(boots: &[BootOutcome], levels: usize) -> f64 {
+    let boots = &boots[boots.len().saturating_sub(SHUFFLED_UP_TO)..];
+    let mut strata: BTreeMap<(u32, &str), Vec<usize>> = BTreeMap::new();
+    for (place, boot) in boots.iter().enumerate() {
+        strata.entry(boot.stratum).or_default().push(place);
+    }
+    let groups: Vec<Vec<usize>> = strata.into_values().collect();
+    exchange(boots, levels, &groups)
+}
+
+fn streaky(boots: &[BootOutcome], levels: usize, outcomes: &[f64]) -> (f64, String) {
+    let latest = boots.len().saturating_sub(SHUFFLED_UP_TO);
+    let (boots, outcomes) = (&boots[latest..], &outcomes[latest..]);
+    if let Some(groups) = interleaved(boots, levels) {
+        let p = exchange(boots, levels, &groups);
+        return (p, format!("chi-square, exchange of labels within the interleaved blocks, {SHUFFLES} shuffles"));
+    }
+    let blocks = BlockPermutation::fitted_to(outcomes, 3);
+    let p = blocks.p_value(outcomes, |shuffled| {
+        chi_square(&count(boots.iter().zip(shuffled).map(|(boot, bad)| (boot.level, *bad > 0.0)), levels))
+    });
+    (p, format!("chi-square, {}", blocks.method()))
+}
+
+/// The random blocks of the plan, if each holds every level equally often.
+fn interleaved(boots: &[BootOutcome], levels: usize) -> Option<Vec<Vec<usize>>> {
+    let whole = boots.len() / levels * levels;
+    let blocks: Vec<Vec<usize>> = (0..whole).step_by(levels).map(|start| (start..start + levels).collect()).collect();
+    let is_fair = |block: &Vec<usize>| {
+        let mut seen: Vec<usize> = block.iter().map(|&place| boots[place].level).collect();
+        seen.sort_unstable();
+        seen.iter().copied().eq(0..levels)
+    };
+    (blocks.len() > 1 && blocks.iter().all(is_fair)).then_some(blocks)
+}
+
+/// Permutes outcomes within groups of boots that are exchangeable under the null.
+fn exchange(boots: &[BootOutcome], levels: usize, groups: &[Vec<usize>]) -> f64 {
+    let mut outcomes: Vec<bool> = boots.iter().map(|boot| boot.bad).collect();
+    let statistic = |outcomes: &[bool]| {
+        chi_square(&count(boots.iter().zip(outcomes).map(|(boot, bad)| (boot.level, *bad)), levels))
+    };
+    let seen = statistic(&outcomes);
+    let mut chance = Chance::seeded(4);
+    let mut as_extreme = 0;
+    for _ in 0..SHUFFLES {
+        for group in groups {
+            for last in (1..group.len()).rev() {
+                outcomes.swap(group[last], group[chance.below(last + 1)]);
+            }
+        }
+        as_extreme += u32::from(statistic(&outcomes) >= seen - 1e-9);
+    }
+    f64::from(1 + as_extreme) / f64::from(1 + SHUFFLES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boots(outcomes: impl Iterator<Item = (usize, bool)>) -> Vec<BootOutcome> {
+        outcomes.map(|(level, bad)| BootOutcome { stratum: (1, "NRST"), level, bad }).collect()
+    }
+
+    /// Outcomes of a slow hidden state, in pairs of arms in random order, neither of which matters.
+    fn streaky_null(n: usize, interleave: bool, chance: &mut Chance) -> Vec<BootOutcome> {
+        let mut bad = false;
+        let mut first = 0;
+        boots((0..n).map(|boot| {
+            if chance.happens(0.15) {
+                bad = chance.happens(0.4);
+            }
+            if boot % 2 == 0 {
+                first = chance.below(2);
+            }
+            let level = if interleave { (boot + first) % 2 } else { usize::from(boot >= n / 2) };
+            (level, bad)
+        }))
+    }
+
+    #[test]
+    fn streaky_boots_raise_few_false_alarms_however_the_arms_were_ordered() {
+        let mut chance = Chance::seeded(31);
+        for interleave in [true, false] {
+            let alarms = (0..60).filter(|_| over_boots(&streaky_null(60, interleave, &mut chance), 2).p < 0.05).count();
+            assert!(alarms <= 8, "{alarms} of 60");
+            let naive = (0..60).filter(|_| {
+                let boots = streaky_null(60, interleave, &mut chance);
+                let counts = count(boots.iter().map(|boot| (boot.level, boot.bad)), 2);
+                exact_test::p_value(counts[0], counts[1]).0 < 0.05
+            });
+            assert!(interleave || naive.count() > 15);
+        }
+    }
+
+    #[test]
+    fn arms_in_sequence_with_steady_rates_are_compared_exactly() {
+        let found = over_boots(&boots((0..40).map(|boot| (boot % 2, boot % 2 == 0 && boot % 4 == 0))), 2);
+        assert_eq!((found.method.as_str(), found.unit), ("Boschloo's exact test", Unit::Boot));
+        assert!(found.p < 0.001);
+    }
+
+    #[test]
+    fn three_levels_are_compared_at_once() {
+        let found = over_boots(&boots((0..60).map(|boot| (boot * 7 % 3, boot * 7 % 3 == 1 && boot % 5 > 0))), 3);
+        assert!(found.p < 0.01 && found.method.starts_with("chi-square"), "{found:?}");
+    }
+
+    #[test]
+    fn levels_within_boots_are_not_fooled_by_bad_boots() {
+        // Bad boots fail in both levels alike; level 1 happens to be tried more often in them.
+        let cells: Vec<_> = (0..10u32)
+            .flat_map(|boot| {
+                let bad = boot < 5;
+                [0u32, 1].map(|level| {
+                    let cycles = if bad == (level == 1) { 6 } else { 2 };
+                    (
+                        Cell { boot, arm: level, cycles, failed: if bad { cycles / 2 } else { 0 }, failed_at: None },
+                        level as usize,
+                    )
+                })
+            })
+            .collect();
+        let found = within_boots(&cells, 2);
+        assert!(found.p > 0.5, "{found:?}");
+        assert!(exact_test::p_value(found.counts[0], found.counts[1]).0 < 0.1);
+    }
+}

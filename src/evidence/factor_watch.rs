@@ -1,0 +1,115 @@
+//! What may be said of factors at any look: one e-value per factor, fed boot by boot at constant cost.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::arms::Levels;
+use super::e_value::EqualRates;
+use super::finding::{Finding, Unit};
+
+/// One over the chance of ever raising a false alarm.
+const ALARM: f64 = 20.0;
+
+/// A factor with more levels is a measurement, and outcomes that wait longer for a partner are dropped.
+const MOST_LEVELS: usize = 12;
+const MOST_WAITING: usize = 64;
+
+#[derive(Clone, Debug, Default)]
+pub struct FactorWatch {
+    factors: BTreeMap<String, Watched>,
+}
+
+/// Outcomes wait until every level has one; together they make a block.
+#[derive(Clone, Debug)]
+struct Watched {
+    levels: Vec<String>,
+    waiting: Vec<VecDeque<bool>>,
+    rates: EqualRates,
+    boots: u64,
+}
+
+impl FactorWatch {
+    /// A boot is over, and some of its cycles ran under these levels.
+    pub fn settle(&mut self, levels: &Levels, failed: bool) {
+        for (factor, level) in levels {
+            let watched = self.factors.entry(factor.clone()).or_insert_with(|| Watched {
+                levels: Vec::new(),
+                waiting: Vec::new(),
+                rates: EqualRates::of_arms(0),
+                boots: 0,
+            });
+            watched.settle(level, failed);
+        }
+    }
+
+    /// Bonferroni over factors: e-values that a factor shares with its aliases are as valid, only not independent.
+    pub fn findings(&self) -> Vec<Finding> {
+        let compared = self.factors.values().filter(|watched| watched.levels.len() > 1).count() as f64;
+        let alarms = self.factors.iter().filter(|(_, watched)| watched.rates.e_value() >= ALARM * compared);
+        alarms
+            .map(|(factor, watched)| {
+                let e = watched.rates.e_value();
+                let text = format!(
+                    "{factor} matters: the failure rates of its levels differ ({}).",
+                    watched.levels.join(", ")
+                );
+                Finding::new("factor-matters", text, watched.boots, Unit::Boot).by(
+                    format!("sequential test of equal rates (Turner, Ly and Grunwald), e = {e:.0}"),
+                    (e - 1.0) / (e + 1.0),
+                )
+            })
+            .collect()
+    }
+}
+
+impl Watched {
+    fn settle(&mut self, level: &str, failed: bool) {
+        let place = match self.levels.iter().position(|known| known == level) {
+            Some(place) => place,
+            None if self.levels.len() >= MOST_LEVELS => return,
+            None => {
+                self.levels.push(level.to_owned());
+                self.waiting.push(VecDeque::new());
+                self.rates.add_arm();
+                self.levels.len() - 1
+            }
+        };
+        self.boots += 1;
+        if self.waiting[place].len() < MOST_WAITING {
+            self.waiting[place].push_back(failed);
+        }
+        if self.levels.len() > 1 && self.waiting.iter().all(|queue| !queue.is_empty()) {
+            let block: Vec<bool> = self.waiting.iter_mut().filter_map(VecDeque::pop_front).collect();
+            self.rates.add_block(&block);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(watch: &mut FactorWatch, level: &str, failed: bool) {
+        watch.settle(&[("port".to_owned(), level.to_owned())].into(), failed);
+    }
+
+    #[test]
+    fn a_port_that_always_fails_is_seen_after_a_few_boots_and_a_level_that_joins_late_is_let_in() {
+        let mut watch = FactorWatch::default();
+        for _ in 0..12 {
+            settle(&mut watch, "1-4", true);
+            settle(&mut watch, "3-1", false);
+        }
+        assert_eq!(watch.findings().len(), 1);
+        settle(&mut watch, "3-2", false);
+        assert_eq!(watch.findings()[0].text, "port matters: the failure rates of its levels differ (1-4, 3-1, 3-2).");
+    }
+
+    #[test]
+    fn equal_ports_raise_no_alarm() {
+        let mut watch = FactorWatch::default();
+        for boot in 0..200 {
+            settle(&mut watch, if boot % 2 == 0 { "1-4" } else { "3-1" }, boot % 3 == 0);
+        }
+        assert!(watch.findings().is_empty());
+    }
+}

@@ -1,0 +1,253 @@
+//! Findings on what was varied: factors that matter, factors that do not, and pairs that act together.
+
+use super::arms::Arms;
+use super::boot_log::BootLog;
+use super::exact_test::{self, Count};
+use super::factor_table::{FactorTable, table};
+use super::finding::{Finding, Unit};
+use super::independent_sum::normal_cdf;
+use super::multiplicity::benjamini_hochberg;
+use super::weight;
+
+/// More levels than this are no arms but a measurement.
+const MOST_LEVELS: usize = 12;
+
+/// "No effect" is only said where it has at least this weight.
+const LEAST_WEIGHT_OF_ABSENCE: f64 = 0.3;
+
+/// The tests of all factors, aliased ones as one, with false discoveries controlled.
+pub fn tested(arms: &Arms, log: &BootLog) -> Vec<Finding> {
+    let factors = arms.factors();
+    let groups: Vec<(Vec<&str>, Vec<&str>, FactorTable)> = arms
+        .aliases()
+        .into_iter()
+        .filter_map(|group| {
+            let levels = factors.get(group[0]).filter(|levels| levels.len() <= MOST_LEVELS)?;
+            Some((group.clone(), levels.clone(), table(arms, log, group[0], levels)))
+        })
+        .collect();
+    let adjusted = benjamini_hochberg(&groups.iter().map(|(.., table)| table.p).collect::<Vec<_>>());
+    let mut found = Vec::new();
+    for ((group, levels, table), p) in groups.iter().zip(adjusted) {
+        found.extend(if p < weight::REPORTED_BELOW {
+            matters(group, levels, table, p)
+        } else {
+            no_effect(group, levels, table)
+        });
+        found.extend(rises_with_length(group, levels, table, p));
+    }
+    for (at, (a, levels_a, _)) in groups.iter().enumerate() {
+        for (b, levels_b, _) in &groups[at + 1..] {
+            found.extend(interaction(arms, (a, levels_a), (b, levels_b)));
+        }
+    }
+    let failed_at: Vec<u32> = arms.cells().iter().filter_map(|cell| cell.failed_at).collect();
+    found.into_iter().map(|finding| finding.seen_at(failed_at.iter().copied())).collect()
+}
+
+/// The best and the worst level that were tried.
+fn extremes(levels: &[&str], table: &FactorTable) -> Option<(usize, usize)> {
+    let tried = || (0..levels.len()).filter(|&level| table.counts[level].n > 0);
+    let by_share = |a: &usize, b: &usize| table.counts[*a].share().total_cmp(&table.counts[*b].share());
+    Some((tried().min_by(by_share)?, tried().max_by(by_share)?))
+}
+
+fn name(group: &[&str]) -> String {
+    match group {
+        [only] => (*only).to_owned(),
+        [first, others @ ..] => format!("{first} (always changed together with {})", others.join(", ")),
+        [] => String::new(),
+    }
+}
+
+fn total(table: &FactorTable) -> u64 {
+    table.counts.iter().map(|count| count.n).sum()
+}
+
+fn matters(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Option<Finding> {
+    let (best, worst) = extremes(levels, table)?;
+    let (difference, interval) = exact_test::difference(table.counts[worst], table.counts[best]);
+    let side = |level: usize| {
+        let Count { failed, n } = table.counts[level];
+        format!("{failed} of {} failed with {}", table.unit.count(n), levels[level])
+    };
+    let text = format!(
+        "{} matters: {}, {}; difference {:.0} % ({:.0} to {:.0} %).",
+        name(group),
+        side(worst),
+        side(best),
+        100.0 * difference,
+        100.0 * interval.0,
+        100.0 * interval.1
+    );
+    Some(
+        Finding::new("factor-matters", text, total(table), table.unit)
+            .of_size(difference, Some(interval), &format!("difference of shares of {}s", table.unit.name()))
+            .by(
+                format!("{}, p = {p:.2e} after Benjamini-Hochberg; interval after Newcombe", table.method),
+                weight::of_p_value(p),
+            ),
+    )
+}
+
+/// The largest difference that the data leave open, against the largest that there could be: twice the common rate.
+fn no_effect(group: &[&str], levels: &[&str], table: &FactorTable) -> Option<Finding> {
+    let failed: u64 = table.counts.iter().map(|count| count.failed).sum();
+    let rate = failed as f64 / total(table) as f64;
+    let (best, worst) = extremes(levels, table)?;
+    let (difference, interval) = exact_test::difference(table.counts[worst], table.counts[best]);
+    let bound = interval.1.max(-interval.0);
+    let weight = weight::of_absence(bound / (2.0 * rate));
+    if failed == 0 || weight < LEAST_WEIGHT_OF_ABSENCE {
+        return None;
+    }
+    let text = format!(
+        "{} does not matter: its levels differ by at most {:.0} percentage points at a failure rate of {:.0} % per {}.",
+        name(group),
+        100.0 * bound,
+        100.0 * rate,
+        table.unit.name()
+    );
+    Some(
+        Finding::new("factor-no-effect", text, total(table), table.unit)
+            .of_size(difference, Some(interval), &format!("difference of shares of {}s", table.unit.name()))
+            .by(format!("{}, p = {:.2}; bound after Newcombe", table.method, table.p), weight),
+    )
+}
+
+/// A factor that says how long transfers are, and whose longer levels fail more.
+fn rises_with_length(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Option<Finding> {
+    let (best, worst) = extremes(levels, table)?;
+    let bytes = |level: usize| levels[level].parse::<u64>().ok();
+    if !group.contains(&"transfer-bytes") || p >= weight::REPORTED_BELOW || bytes(worst)? <= bytes(best)? {
+        return None;
+    }
+    let (worse, better) = (table.counts[worst], table.counts[best]);
+    let text = format!(
+        "Longer transfers fail more: {} of {} with {} bytes, {} of {} with {}.",
+        worse.failed,
+        table.unit.count(worse.n),
+        levels[worst],
+        better.failed,
+        table.unit.count(better.n),
+        levels[best]
+    );
+    Some(
+        Finding::new("failures-rise-with-length", text, total(table), table.unit)
+            .of_size(worse.share() - better.share(), None, "difference of shares")
+            .by(format!("{}, p = {p:.2e} after Benjamini-Hochberg", table.method), weight::of_p_value(p)),
+    )
+}
+
+/// Does the effect of one factor depend on the level of another? Woolf's test (1955) for two odds ratios, 0.5 added to
+/// each count (Haldane), on boots.
+fn interaction(arms: &Arms, a: (&[&str], &[&str]), b: (&[&str], &[&str])) -> Option<Finding> {
+    let ([a0, a1], [b0, b1]) = (a.1, b.1) else { return None };
+    let count = |level_a: &str, level_b: &str| {
+        let here = arms.cells().iter().filter(|cell| {
+            arms.level(cell.arm, a.0[0]) == Some(level_a) && arms.level(cell.arm, b.0[0]) == Some(level_b)
+        });
+        here.fold((0.5f64, 0.5f64, 0u64), |(bad, good, n), cell| {
+            if cell.failed > 0 { (bad + 1.0, good, n + 1) } else { (bad, good + 1.0, n + 1) }
+        })
+    };
+    let effect_at = |level_b: &str| {
+        let (one, other) = (count(a1, level_b), count(a0, level_b));
+        let log_odds: f64 = (one.0 * other.1 / (one.1 * other.0)).ln();
+        (log_odds, 1.0 / one.0 + 1.0 / one.1 + 1.0 / other.0 + 1.0 / other.1, one.2 + other.2)
+    };
+    let (first, second) = (effect_at(b0), effect_at(b1));
+    let z = (first.0 - second.0) / (first.1 + second.1).sqrt();
+    let p = 2.0 * normal_cdf(-z.abs());
+    if p >= weight::REPORTED_BELOW {
+        return None;
+    }
+    let text = format!(
+        "{} and {} act together: {a1} against {a0} changes the odds of failing {:.1} times with {b0} and {:.1} times with {b1}.",
+        name(a.0),
+        name(b.0),
+        first.0.exp(),
+        second.0.exp()
+    );
+    let finding = Finding::new("factors-interact", text, first.2 + second.2, Unit::Boot);
+    Some(
+        finding
+            .of_size((first.0 - second.0).exp(), None, "ratio of odds ratios")
+            .by(format!("Woolf's test, p = {p:.2e}"), weight::of_p_value(p)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evidence::chance::Chance;
+    use crate::evidence::finding::Finding;
+    use crate::evidence::synthetic::{campaign, cycle, failing};
+    use crate::observation::failure::FailureClass;
+    use crate::observation::step::Phase;
+
+    /// Boots under the levels that `arm` gives, failing with the probability it gives.
+    fn findings(
+        boots: u32,
+        cycles: u32,
+        arm: impl Fn(u32) -> (Vec<(&'static str, &'static str)>, f64),
+    ) -> Vec<Finding> {
+        let mut chance = Chance::seeded(41);
+        campaign(boots, cycles, |number, boot| {
+            let (levels, rate) = arm(if cycles > 1 { number } else { boot });
+            let bad = chance.happens(rate);
+            let mut cycle =
+                if bad { failing(number, boot, FailureClass::BusError, Phase::Read) } else { cycle(number, boot) };
+            cycle.levels = levels.into_iter().map(|(factor, level)| (factor.to_owned(), level.to_owned())).collect();
+            cycle
+        })
+        .verdict_findings()
+    }
+
+    fn of<'a>(findings: &'a [Finding], id: &str) -> Vec<&'a str> {
+        findings.iter().filter(|finding| finding.id == id).map(|finding| finding.text.as_str()).collect()
+    }
+
+    #[test]
+    fn a_port_that_matters_is_named_with_what_changed_together_with_it() {
+        let found = findings(40, 1, |boot| {
+            if boot % 2 == 0 {
+                (vec![("port", "1-4"), ("controller", "a")], 0.7)
+            } else {
+                (vec![("port", "3-1"), ("controller", "b")], 0.02)
+            }
+        });
+        let texts = of(&found, "factor-matters");
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].starts_with("controller (always changed together with port) matters: "), "{}", texts[0]);
+    }
+
+    #[test]
+    fn a_factor_without_effect_is_bounded() {
+        let found = findings(400, 1, |boot| (vec![("port", if boot % 2 == 0 { "1-4" } else { "3-1" })], 0.3));
+        assert_eq!(of(&found, "factor-matters").len(), 0);
+        assert!(of(&found, "factor-no-effect")[0].starts_with("port does not matter: its levels differ by at most "));
+    }
+
+    #[test]
+    fn lengths_varied_within_boots_are_compared_within_them() {
+        let found = findings(20, 6, |number| {
+            if number % 2 == 0 {
+                (vec![("transfer-bytes", "2048")], 0.6)
+            } else {
+                (vec![("transfer-bytes", "64")], 0.05)
+            }
+        });
+        assert_eq!(of(&found, "factor-matters").len(), 1);
+        assert_eq!(of(&found, "failures-rise-with-length").len(), 1);
+    }
+
+    #[test]
+    fn two_factors_that_fail_only_together_interact() {
+        let found = findings(160, 1, |boot| {
+            let (hub, long) = (boot % 2 == 0, boot / 2 % 2 == 0);
+            let levels = vec![("hub", if hub { "yes" } else { "no" }), ("length", if long { "long" } else { "short" })];
+            (levels, if hub && long { 0.8 } else { 0.1 })
+        });
+        assert_eq!(of(&found, "factors-interact").len(), 1);
+    }
+}
