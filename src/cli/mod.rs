@@ -5,10 +5,15 @@ pub mod console;
 pub mod diagnose;
 pub mod doctor;
 pub mod exit;
+pub mod fus;
 pub mod list;
 pub mod man;
 pub mod merge;
+pub mod option_bytes;
+pub mod otp;
+pub mod part;
 pub mod profile;
+pub mod reading;
 pub mod replay;
 pub mod report;
 pub mod result;
@@ -59,6 +64,9 @@ pub enum Command {
     Profile(profile::ProfileArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    OptionBytes(option_bytes::OptionBytesArgs),
+    Otp(otp::OtpArgs),
+    Fus(fus::FusArgs),
     #[command(hide = true)]
     Worker,
 }
@@ -96,6 +104,9 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
         Command::Profile(args) => profile::run(args, console),
         Command::Completions(args) => completions::run(args, console),
         Command::Man(args) => man::run(args, console),
+        Command::OptionBytes(args) => option_bytes::run(args, console),
+        Command::Otp(args) => otp::run(args, console),
+        Command::Fus(args) => fus::run(args, console),
         Command::Worker => worker::run(console),
     }
 }

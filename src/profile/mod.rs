@@ -2,7 +2,9 @@
 
 pub mod board;
 pub mod device;
+pub mod dump;
 pub mod fus;
+pub mod fus_check;
 pub mod fus_code;
 pub mod loader;
 pub mod memory;

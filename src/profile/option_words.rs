@@ -130,9 +130,9 @@ fn coprocessor(name: &str, value: u32) -> Option<Said> {
             let start = Address(FLASH_BASE + (value & 0xFF) * 4096);
             plain(format!("the coprocessor's secure flash begins at {start}; application and images must end below"))
         }
-        ("SBRV", 0x3_FFFF) | ("SBRV", 0x3_1C00..=0x3_1FFF) => {
-            matters("the coprocessor boots outside the upgrade service; field reports show this with safeboot")
-        }
+        ("SBRV", 0x3_FFFF) | ("SBRV", 0x3_1C00..=0x3_1FFF) => matters(
+            "field reports show this with safeboot; with FUS version 0.0.0 it means that the upgrade service does not run",
+        ),
         ("SBRV", value) => plain(format!("the coprocessor boots at offset 0x{:05X}", value.wrapping_mul(4))),
         ("IPCCDBA", value) => plain(format!("mailbox table at {}", Address(0x2003_0000 + (value & 0x3FFF) * 4))),
         ("FSD", 1) => matters("flash security is off: no coprocessor firmware can be kept"),
