@@ -1,0 +1,166 @@
+//! From findings to probabilities: prior times graded likelihoods, with an open remainder for what nobody has written down.
+//!
+//! Findings of one group rest on the same thing, so the strongest of them counts once per cause. The weight of a finding
+//! scales its log-likelihood. A symptom that a cause says nothing about costs it a fixed factor, because a cause at work
+//! would have to produce what was seen; the open remainder pays nothing, since it may produce anything.
+
+use std::collections::BTreeMap;
+
+use super::grades::{NOT_THIS_PART, UNACCOUNTED};
+use super::knowledge::{Cause, Knowledge};
+use super::subject::Subject;
+use super::verdict::Argument;
+use crate::evidence::finding::Finding;
+
+/// A leading cause is decided from here on.
+pub const DECIDED: f64 = 0.85;
+
+/// No crystal cause goes above this on statistics and the board's profile alone.
+pub const CAP_WITHOUT_WITNESS: f64 = 0.9;
+
+/// At least this much is left for what the knowledge base does not describe.
+const LEAST_OPEN_SHARE: f64 = 0.15;
+
+/// All causes with their probabilities, the most probable first.
+#[derive(Clone, Debug)]
+pub struct Posterior<'k> {
+    pub causes: Vec<Weighed<'k>>,
+    /// The open remainder.
+    pub unknown: f64,
+}
+
+/// A cause with what made it as probable as it is.
+#[derive(Clone, Debug)]
+pub struct Weighed<'k> {
+    pub cause: &'k Cause,
+    pub probability: f64,
+    pub prior: f64,
+    pub reasons: Vec<Reason>,
+    /// Symptoms that it does not account for.
+    pub unaccounted: Vec<Argument>,
+    pub capped: bool,
+}
+
+/// One finding that counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    pub argument: Argument,
+    /// Natural logarithm of the likelihood ratio; below zero it speaks against.
+    pub shift: f64,
+    pub because: String,
+}
+
+impl Reason {
+    pub fn speaks_for(&self) -> bool {
+        self.shift > 0.0
+    }
+}
+
+impl<'k> Posterior<'k> {
+    pub fn of(knowledge: &'k Knowledge, subject: &Subject, findings: &[Finding]) -> Self {
+        let candidates: Vec<_> = knowledge.causes.iter().filter(|cause| cause.met_over(subject.transport)).collect();
+        let priors: Vec<_> = candidates.iter().map(|cause| cause.prior_for(subject)).collect();
+        let described: f64 = priors.iter().sum();
+        let scale = ((1.0 - LEAST_OPEN_SHARE) / described).min(1.0);
+        let open = 1.0 - described * scale;
+        let mut causes: Vec<_> = candidates
+            .into_iter()
+            .zip(priors)
+            .map(|(cause, prior)| weigh(knowledge, subject, findings, cause, prior * scale))
+            .collect();
+        let total: f64 = open + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
+        for weighed in &mut causes {
+            weighed.probability /= total;
+        }
+        causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
+        let mut posterior = Self { causes, unknown: open / total };
+        posterior.cap(findings);
+        posterior
+    }
+
+    /// What is cut off goes to the open remainder.
+    fn cap(&mut self, findings: &[Finding]) {
+        for weighed in &mut self.causes {
+            let needs = &weighed.cause.witnessed_by;
+            let witnessed = needs.is_empty() || findings.iter().any(|finding| needs.contains(&finding.id));
+            if !witnessed && weighed.probability > CAP_WITHOUT_WITNESS {
+                self.unknown += weighed.probability - CAP_WITHOUT_WITNESS;
+                weighed.probability = CAP_WITHOUT_WITNESS;
+                weighed.capped = true;
+            }
+        }
+    }
+
+    pub fn leading(&self) -> Option<&Weighed<'k>> {
+        self.causes.first().filter(|weighed| weighed.probability > self.unknown)
+    }
+
+    pub fn is_decided(&self) -> bool {
+        self.leading().is_some_and(|weighed| weighed.probability >= DECIDED)
+    }
+}
+
+/// The cause with prior times likelihood in the place of its probability.
+fn weigh<'k>(
+    knowledge: &Knowledge,
+    subject: &Subject,
+    findings: &[Finding],
+    cause: &'k Cause,
+    prior: f64,
+) -> Weighed<'k> {
+    let mut strongest: BTreeMap<&str, Reason> = BTreeMap::new();
+    let mut unaccounted: BTreeMap<&str, (f64, Argument)> = BTreeMap::new();
+    for finding in findings {
+        let Some(group) = knowledge.catalogue.group_of(&finding.id) else { continue };
+        match reason(cause, finding) {
+            Some(reason) => {
+                let known = strongest.get(group.id.as_str()).map_or(0.0, |reason| reason.shift.abs());
+                if reason.shift.abs() > known {
+                    strongest.insert(&group.id, reason);
+                }
+            }
+            None if group.symptom => {
+                let known = unaccounted.get(group.id.as_str()).map_or(-1.0, |(weight, _)| *weight);
+                if finding.weight > known {
+                    unaccounted.insert(&group.id, (finding.weight, argument(finding)));
+                }
+            }
+            None => {}
+        }
+    }
+    unaccounted.retain(|group, _| !strongest.contains_key(group));
+    let mut log = prior.ln() + strongest.values().map(|reason| reason.shift).sum::<f64>();
+    log += unaccounted.values().map(|(weight, _)| weight * UNACCOUNTED.ln()).sum::<f64>();
+    let mut reasons: Vec<_> = strongest.into_values().collect();
+    if !cause.applies_to(subject.part()) {
+        log += NOT_THIS_PART.ln();
+        reasons.push(other_part(cause, subject));
+    }
+    reasons.sort_by(|a, b| b.shift.abs().total_cmp(&a.shift.abs()));
+    let unaccounted = unaccounted.into_values().map(|(_, argument)| argument).collect();
+    Weighed { cause, probability: log.exp(), prior, reasons, unaccounted, capped: false }
+}
+
+fn other_part(cause: &Cause, subject: &Subject) -> Reason {
+    let text = format!("{} is none of {}.", subject.part().unwrap_or("The part"), cause.parts.join(", "));
+    Reason {
+        argument: Argument { finding: "part-does-not-apply".to_owned(), text, at: Vec::new() },
+        shift: NOT_THIS_PART.ln(),
+        because: "the cause is known on other parts".to_owned(),
+    }
+}
+
+fn reason(cause: &Cause, finding: &Finding) -> Option<Reason> {
+    let raised = cause.raises.iter().find(|link| link.finding == finding.id).map(|link| (link, 1.0));
+    let lowered = || cause.lowers.iter().find(|link| link.finding == finding.id).map(|link| (link, -1.0));
+    let (link, sign) = raised.or_else(lowered)?;
+    Some(Reason {
+        argument: argument(finding),
+        shift: sign * finding.weight * link.grade.likelihood_ratio().ln(),
+        because: link.because.clone(),
+    })
+}
+
+fn argument(finding: &Finding) -> Argument {
+    Argument { finding: finding.id.clone(), text: finding.text.clone(), at: finding.at.clone() }
+}

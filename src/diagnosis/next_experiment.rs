@@ -1,0 +1,81 @@
+//! Which experiment to do next: the expected information about the cause, per minute, over every experiment that is open.
+
+use super::inference::Posterior;
+use super::knowledge::{Experiment, Knowledge};
+use super::subject::Subject;
+use super::verdict::NextExperiment;
+use crate::evidence::finding::Finding;
+
+/// How many are proposed.
+const PROPOSED: usize = 5;
+
+/// Less than this is not worth anybody's walk to the bench.
+const LEAST_BITS: f64 = 0.02;
+
+/// Under a cause that nobody has written down an experiment may end either way.
+const CHANCE_IF_UNKNOWN: f64 = 0.5;
+
+/// The best experiments, the most information per minute first.
+pub fn propose(
+    knowledge: &Knowledge,
+    subject: &Subject,
+    posterior: &Posterior<'_>,
+    findings: &[Finding],
+) -> Vec<NextExperiment> {
+    let answered = |experiment: &Experiment| {
+        experiment.answered_by.iter().any(|answer| findings.iter().any(|finding| finding.id == *answer))
+    };
+    let mut rated: Vec<_> = knowledge
+        .experiments
+        .iter()
+        .filter(|experiment| experiment.is_open_to(subject) && !answered(experiment))
+        .map(|experiment| (information(posterior, experiment), experiment))
+        .filter(|(bits, _)| *bits >= LEAST_BITS)
+        .collect();
+    rated.sort_by(|(a, one), (b, other)| {
+        (b / other.minutes).total_cmp(&(a / one.minutes)).then_with(|| one.id.cmp(&other.id))
+    });
+    rated.into_iter().take(PROPOSED).map(|(bits, experiment)| describe(bits, experiment)).collect()
+}
+
+/// The mutual information of cause and outcome in bits.
+fn information(posterior: &Posterior<'_>, experiment: &Experiment) -> f64 {
+    let mut branches: Vec<_> =
+        posterior.causes.iter().map(|weighed| (weighed.probability, weighed.cause.predicts(experiment))).collect();
+    branches.push((posterior.unknown, CHANCE_IF_UNKNOWN));
+    let positive: f64 = branches.iter().map(|(share, chance)| share * chance).sum();
+    let left: f64 = branches.iter().map(|(share, chance)| share * entropy(*chance)).sum();
+    (entropy(positive) - left).max(0.0)
+}
+
+/// Of a coin, in bits.
+fn entropy(chance: f64) -> f64 {
+    let term = |p: f64| if p > 0.0 { -p * p.log2() } else { 0.0 };
+    term(chance) + term(1.0 - chance)
+}
+
+fn describe(bits: f64, experiment: &Experiment) -> NextExperiment {
+    let warning = match experiment.changes.as_slice() {
+        [] | [_] => String::new(),
+        several => format!(" This changes {} at once; the outcome cannot tell them apart.", several.join(", ")),
+    };
+    NextExperiment {
+        experiment: experiment.id.clone(),
+        minutes: experiment.minutes,
+        bits,
+        changes: experiment.changes.clone(),
+        text: format!("{}{warning}", experiment.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::entropy;
+
+    #[test]
+    fn a_fair_coin_holds_one_bit_and_a_sure_one_none() {
+        assert!((entropy(0.5) - 1.0).abs() < 1e-12);
+        assert_eq!((entropy(0.0), entropy(1.0)), (0.0, 0.0));
+        assert!((entropy(0.11) - 0.499_916).abs() < 1e-6);
+    }
+}
