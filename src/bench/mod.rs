@@ -6,4 +6,6 @@ pub mod host_port;
 pub mod mechanism;
 pub mod rom;
 pub mod surroundings;
+pub mod timeline;
+pub mod usbip;
 pub mod wire;

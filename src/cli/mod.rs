@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand; parse, call, render, exit code.
 
+pub mod bench;
+pub mod clock;
 pub mod completions;
 pub mod console;
 pub mod diagnose;
@@ -61,6 +63,8 @@ pub enum Command {
     Replay(replay::ReplayArgs),
     Report(report::ReportArgs),
     Merge(merge::MergeArgs),
+    Clock(clock::ClockArgs),
+    Bench(bench::BenchArgs),
     Profile(profile::ProfileArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -101,6 +105,8 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
         Command::Replay(args) => replay::run(args, console),
         Command::Report(args) => report::run(args, console),
         Command::Merge(args) => merge::run(args, console),
+        Command::Clock(args) => clock::run(args, console),
+        Command::Bench(args) => bench::run(args, console),
         Command::Profile(args) => profile::run(args, console),
         Command::Completions(args) => completions::run(args, console),
         Command::Man(args) => man::run(args, console),

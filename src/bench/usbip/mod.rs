@@ -1,0 +1,7 @@
+//! The server side of USB/IP, by hand: what the kernel's vhci driver and the `usbip` tool speak.
+
+pub mod export;
+pub mod message;
+pub mod session;
+#[cfg(unix)]
+pub mod vhci;
