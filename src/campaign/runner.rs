@@ -89,6 +89,9 @@ impl Runner<'_> {
             let record = if is_pointless(&steps, line) { skipped(line) } else { perform(self.link, line, arm) };
             steps.push(record);
         }
+        for message in self.link.host_messages() {
+            self.emit(EventKind::HostMessage(message))?;
+        }
         let identity = self.link.identity();
         if identity != known {
             self.emit(EventKind::BoardSeen(identity))?;

@@ -2,6 +2,7 @@
 
 pub mod board_selector;
 pub mod dfu_link;
+pub mod host_watch;
 pub mod latency;
 pub mod libusb_board;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub mod worker_client;
 
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
+use crate::observation::field_text::FieldText;
 use crate::observation::step::{Step, StepRecord};
 use crate::observation::units::Micros;
 
@@ -31,4 +33,9 @@ pub trait Link: Send {
 
     /// Switches the board off for `off_time` and on again, where this link can; says what kind of boot that was and how it is known.
     fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)>;
+
+    /// What the host has said about the board since this was last asked; nothing where the host is simulated.
+    fn host_messages(&mut self) -> Vec<FieldText> {
+        Vec::new()
+    }
 }

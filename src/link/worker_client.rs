@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
-use crate::observation::board::BoardIdentity;
+use crate::host::sys_root::SysRoot;
+use crate::observation::board::{BoardIdentity, PortPath};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{Failure, FailureClass};
+use crate::observation::field_text::FieldText;
 use crate::observation::step::{Outcome, Step, StepRecord, TransferSummary};
 use crate::observation::units::Micros;
 use crate::timebase::{HostTime, Timebase, to_duration};
 
 use super::Link;
 use super::board_selector::BoardSelector;
+use super::host_watch::HostWatch;
 use super::worker::{SUBCOMMAND, WorkerAnswer, WorkerRequest};
 
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct WorkerLink {
     grace: Micros,
     time: HostTime,
     identity: BoardIdentity,
+    /// Absent where there is no host to ask, as in tests.
+    watch: Option<HostWatch>,
     /// Set when the campaign is to end; a step under way is cut short.
     stop: Arc<AtomicBool>,
 }
@@ -58,7 +63,8 @@ impl WorkerLink {
     /// A link whose worker is this program itself.
     pub fn new(selector: BoardSelector, stop: Arc<AtomicBool>) -> io::Result<Self> {
         let program = std::env::current_exe()?;
-        Ok(Self { stop, ..Self::with_command(vec![program.into(), SUBCOMMAND.into()], selector) })
+        let watch = Some(HostWatch::begin(SysRoot::default()));
+        Ok(Self { stop, watch, ..Self::with_command(vec![program.into(), SUBCOMMAND.into()], selector) })
     }
 
     pub fn with_command(command: Vec<OsString>, selector: BoardSelector) -> Self {
@@ -69,6 +75,7 @@ impl WorkerLink {
             grace: Self::GRACE,
             time: HostTime::new(),
             identity: BoardIdentity::default(),
+            watch: None,
             stop: Arc::default(),
         }
     }
@@ -82,6 +89,29 @@ impl WorkerLink {
         let request = WorkerRequest::Perform { step: step.clone(), deadline };
         worker.send(&request).map_err(Silence::Broken)?;
         worker.answer_within(patience, &self.stop)
+    }
+}
+
+impl WorkerLink {
+    fn port(&self) -> Option<&PortPath> {
+        match &self.selector {
+            BoardSelector::Port(port) => Some(port),
+            BoardSelector::Serial(_) | BoardSelector::VidPid(..) => None,
+        }
+    }
+
+    /// A device that the kernel saw and could not bring up is not on libusb's list; only the kernel's messages tell.
+    fn explained(&mut self, mut record: StepRecord) -> StepRecord {
+        let port = self.port().cloned();
+        let Outcome::Failed(failure) = &mut record.outcome else { return record };
+        if failure.class != FailureClass::NotEnumerated {
+            return record;
+        }
+        if let Some(words) = self.watch.as_mut().and_then(|watch| watch.nothing_came(port.as_ref())) {
+            failure.class = FailureClass::DescriptorFailed;
+            failure.code = Some(FieldText::new(words));
+        }
+        record
     }
 }
 
@@ -100,7 +130,7 @@ impl Link for WorkerLink {
                 }
                 self.identity = answer.identity;
                 // The worker's clock started when it did.
-                StepRecord { started: Some(started), ..answer.record }
+                self.explained(StepRecord { started: Some(started), ..answer.record })
             }
             Err(silence) => {
                 self.worker = None;
@@ -134,6 +164,13 @@ impl Link for WorkerLink {
 
     fn power_cycle(&mut self, _off_time: Micros) -> Option<(BootKind, BootProof)> {
         None
+    }
+
+    fn host_messages(&mut self) -> Vec<FieldText> {
+        let port = self.port().cloned();
+        let Some(watch) = &mut self.watch else { return Vec::new() };
+        watch.look(port.as_ref());
+        watch.take_messages()
     }
 }
 
