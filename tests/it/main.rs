@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod architecture;
+mod bad_input;
+mod hostile_text;
 mod parts_commands;
 mod profile_command;
 mod profiles_against_facts;
+mod program;
 mod verdict_schema;

@@ -1,6 +1,7 @@
 //! A report as one file of HTML: no script, nothing loaded from elsewhere, readable in the dark, on paper and on a phone.
 
 pub mod causes;
+pub mod collection;
 pub mod figures;
 pub mod tables;
 
@@ -16,6 +17,26 @@ const STYLE: &str = include_str!("style.css");
 /// The page of a verdict; with the snapshot of its campaign, charts, findings and limits too.
 pub fn page(verdict: &Verdict, snapshot: Option<&Snapshot>) -> String {
     let subject = safe(&wording::subject(verdict, snapshot));
+    document(
+        &format!("{}: {subject}", wording::verdict_word(verdict.verdict)),
+        &html! {
+            (header(verdict, &subject))
+            @if let Some(snapshot) = snapshot { (figures::tiles(snapshot)) }
+            (causes::causes(verdict, snapshot.is_some()))
+            (causes::next(verdict))
+            @if let Some(snapshot) = snapshot { (figures::charts(snapshot)) }
+            (tables::failures(verdict))
+            @if let Some(snapshot) = snapshot {
+                (tables::findings(&snapshot.findings))
+                (tables::limits(snapshot))
+                (tables::set_up(snapshot))
+            }
+        },
+        &html! { " from " (verdict.source.for_html()) },
+    )
+}
+
+fn document(title: &str, body: &Markup, origin: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -24,26 +45,12 @@ pub fn page(verdict: &Verdict, snapshot: Option<&Snapshot>) -> String {
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (wording::verdict_word(verdict.verdict)) ": " (subject) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                main {
-                    (header(verdict, &subject))
-                    @if let Some(snapshot) = snapshot { (figures::tiles(snapshot)) }
-                    (causes::causes(verdict, snapshot.is_some()))
-                    (causes::next(verdict))
-                    @if let Some(snapshot) = snapshot { (figures::charts(snapshot)) }
-                    (tables::failures(verdict))
-                    @if let Some(snapshot) = snapshot {
-                        (tables::findings(&snapshot.findings))
-                        (tables::limits(snapshot))
-                        (tables::set_up(snapshot))
-                    }
-                }
-                footer {
-                    p { "Made by flakescope " (env!("CARGO_PKG_VERSION")) " from " span.source { (verdict.source.for_html()) } "." }
-                }
+                main { (body) }
+                footer { p { "Made by flakescope " (env!("CARGO_PKG_VERSION")) (origin) "." } }
             }
         }
     }
