@@ -7,9 +7,7 @@ use clap::Args;
 use super::console::Console;
 use super::exit::ExitCode;
 use super::result::{self, Format};
-use crate::case::file::{Case, CaseError};
-use crate::investigation::ledger::{Depth, Ledger};
-use crate::investigation::snapshot::RunState;
+use crate::investigation::whole_case;
 
 /// Give the verdict on a case
 #[derive(Debug, Args)]
@@ -24,15 +22,13 @@ pub struct DiagnoseArgs {
 }
 
 pub fn run(args: &DiagnoseArgs, console: &mut Console) -> ExitCode {
-    let ledger = match Case::open(&args.case).and_then(|case| fold(&case)) {
-        Ok(ledger) => ledger,
+    let (snapshot, _) = match whole_case::read(&args.case) {
+        Ok(read) => read,
         Err(error) => {
             console.error(&error.to_string());
             return ExitCode::UnreadableInput;
         }
     };
-    let state = if ledger.was_interrupted() { RunState::Interrupted } else { RunState::Finished };
-    let snapshot = ledger.snapshot(Depth::Verdict, state, Some(args.case.clone()));
     match result::write(&snapshot, args.format, console) {
         Ok(()) => result::code(&snapshot.verdict),
         Err(error) => {
@@ -40,10 +36,4 @@ pub fn run(args: &DiagnoseArgs, console: &mut Console) -> ExitCode {
             ExitCode::UnreadableInput
         }
     }
-}
-
-fn fold(case: &Case) -> Result<Ledger, CaseError> {
-    let mut ledger = Ledger::default();
-    case.for_each(|event| ledger.absorb(&event))?;
-    Ok(ledger)
 }

@@ -1,12 +1,14 @@
 //! `flakescope replay`: plays a case on the screen.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::console::Console;
 use super::exit::ExitCode;
 use crate::case::file::Case;
+use crate::diagnosis::conclusion::Library;
 use crate::investigation::replay;
 use crate::tui;
 use crate::tui::run::ScreenOptions;
@@ -32,14 +34,16 @@ pub fn run(args: &ReplayArgs, console: &mut Console) -> ExitCode {
         console.error("replay needs a terminal; `flakescope report` writes a case to a file");
         return ExitCode::Usage;
     }
-    let case = match Case::open(&args.case) {
-        Ok(case) => case,
+    let opened = Case::open(&args.case).map_err(|error| error.to_string());
+    let opened = opened.and_then(|case| Ok((case, Library::load().map_err(|error| error.to_string())?)));
+    let (case, library) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
-            console.error(&error.to_string());
+            console.error(&error);
             return ExitCode::UnreadableInput;
         }
     };
-    let replay = replay::start(case, args.pace);
+    let replay = replay::start(case, Arc::new(library), args.pace);
     let options = ScreenOptions::for_this_terminal(console.colors_out(), Some(args.pace));
     match tui::run::run(replay.billboard.as_ref(), &replay.commands, &options) {
         Ok(_) => ExitCode::Clean,

@@ -1,16 +1,14 @@
 //! `flakescope report`: report files from a case.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::console::Console;
 use super::exit::ExitCode;
-use crate::case::file::{Case, CaseError};
-use crate::investigation::ledger::{Depth, Ledger};
-use crate::investigation::snapshot::{RunState, Snapshot};
+use crate::investigation::snapshot::Snapshot;
+use crate::investigation::whole_case;
 use crate::observation::cycle::Cycle;
-use crate::observation::event::EventKind;
 use crate::report::file::{ReportError, ReportKind, save};
 
 /// Write reports of a case
@@ -34,7 +32,7 @@ pub fn run(args: &ReportArgs, console: &mut Console) -> ExitCode {
         console.error(&refusal.to_string());
         return ExitCode::Usage;
     }
-    let (snapshot, cycles) = match read(&args.case) {
+    let (snapshot, cycles) = match whole_case::read(&args.case) {
         Ok(read) => read,
         Err(error) => {
             console.error(&error.to_string());
@@ -62,18 +60,4 @@ pub fn save_all(files: &[PathBuf], snapshot: &Snapshot, cycles: &[Cycle], consol
         }
     }
     code
-}
-
-/// The whole case: what it comes to, and every cycle.
-pub fn read(case: &Path) -> Result<(Snapshot, Vec<Cycle>), CaseError> {
-    let mut ledger = Ledger::default();
-    let mut cycles = Vec::new();
-    Case::open(case)?.for_each(|event| {
-        ledger.absorb(&event);
-        if let EventKind::CycleFinished(cycle) = event.kind {
-            cycles.push(cycle);
-        }
-    })?;
-    let state = if ledger.was_interrupted() { RunState::Interrupted } else { RunState::Finished };
-    Ok((ledger.snapshot(Depth::Verdict, state, Some(case.to_owned())), cycles))
 }

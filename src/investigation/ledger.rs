@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::limits;
 use super::snapshot::{BootStrip, CycleMark, RunState, Snapshot, TailLine};
 use super::tail;
 use crate::campaign::runner::Numbering;
 use crate::case::file::{Case, CaseError};
+use crate::diagnosis::conclusion::Library;
 use crate::diagnosis::verdict::{CampaignFigures, FailureLine, VERDICT_SCHEMA, Verdict, VerdictKind};
 use crate::evidence::campaign_evidence::CampaignEvidence;
 use crate::evidence::finding::{Finding, Unit};
+use crate::evidence::observed::Observed;
 use crate::observation::board::BoardIdentity;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{CampaignStart, Event, EventKind, Reentry, Transport};
@@ -19,6 +22,7 @@ use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Phase;
 use crate::observation::units::Micros;
+use crate::timebase;
 
 const TAIL_LINES: usize = 200;
 /// What a live screen can show; reports get every cycle.
@@ -37,7 +41,8 @@ pub enum Depth {
 
 #[derive(Debug)]
 pub struct Ledger {
-    start: CampaignStart,
+    library: Arc<Library>,
+    start: Option<CampaignStart>,
     at: Micros,
     last_seq: u64,
     board: BoardIdentity,
@@ -45,6 +50,7 @@ pub struct Ledger {
     boots: Vec<BootStrip>,
     numbering: Numbering,
     evidence: CampaignEvidence,
+    observed: Observed,
     failures: Vec<FailureLine>,
     listed: BTreeSet<(FailureClass, Phase)>,
     tail: VecDeque<TailLine>,
@@ -53,19 +59,11 @@ pub struct Ledger {
     interrupted: bool,
 }
 
-impl Default for Ledger {
-    fn default() -> Self {
+impl Ledger {
+    pub fn new(library: Arc<Library>) -> Self {
         Self {
-            start: CampaignStart {
-                transport: Transport::Dfu,
-                virtual_board: None,
-                recipe: String::new(),
-                reentry: Reentry::None,
-                seed: 0,
-                boots: 0,
-                cycles_per_boot: 0,
-                calendar_millis: 0,
-            },
+            library,
+            start: None,
             at: Micros::ZERO,
             last_seq: 0,
             board: BoardIdentity::default(),
@@ -73,6 +71,7 @@ impl Default for Ledger {
             boots: Vec::new(),
             numbering: Numbering::default(),
             evidence: CampaignEvidence::new(),
+            observed: Observed::default(),
             failures: Vec::new(),
             listed: BTreeSet::new(),
             tail: VecDeque::new(),
@@ -81,17 +80,23 @@ impl Default for Ledger {
             interrupted: false,
         }
     }
-}
 
-impl Ledger {
+    /// Everything that a case holds.
+    pub fn of_case(case: &Case, library: Arc<Library>) -> Result<Self, CaseError> {
+        let mut ledger = Self::new(library);
+        case.for_each(|event| ledger.absorb(&event))?;
+        Ok(ledger)
+    }
+
     pub fn absorb(&mut self, event: &Event) {
         self.last_seq = event.seq;
         if let Some(at) = event.at {
             self.at = at;
         }
         self.evidence.absorb(event);
+        self.observed.absorb(event);
         match &event.kind {
-            EventKind::CampaignStarted(start) => self.start = start.clone(),
+            EventKind::CampaignStarted(start) => self.start = Some(start.clone()),
             EventKind::BoardSeen(board) => self.board = board.clone(),
             EventKind::BootStarted(boot) => {
                 self.numbering.boots = self.numbering.boots.max(boot.number);
@@ -166,40 +171,67 @@ impl Ledger {
         Snapshot {
             at: self.at,
             state,
-            start: self.start.clone(),
+            start: self.start(),
             board: BoardIdentity { part: self.part(), ..self.board.clone() },
             boots: latest(&self.boots, cycles_before),
             rates: self.evidence.rates(),
             latencies: self.evidence.latencies(),
             findings,
             verdict,
-            limits: limits::of(&self.start, &self.boots),
+            limits: limits::of(&self.start(), &self.boots),
             tail: self.tail.iter().cloned().collect(),
             case,
         }
     }
 
     fn findings(&self, depth: Depth) -> Vec<Finding> {
-        match depth {
+        let mut findings = match depth {
             Depth::Live => self.evidence.live_findings(),
             Depth::Verdict => self.evidence.verdict_findings(),
+        };
+        findings.extend(self.library.findings(&self.observed));
+        findings
+    }
+
+    fn assess(&self, findings: &[Finding]) -> Verdict {
+        let kind = self.kind();
+        let subject = self.library.subject(&self.observed);
+        let conclusion = self.library.conclude(&subject, kind, findings);
+        Verdict {
+            schema: VERDICT_SCHEMA,
+            source: FieldText::new(self.source()),
+            verdict: kind,
+            decided: conclusion.decided,
+            device: self.part(),
+            transport: self.start.as_ref().map(|start| start.transport.name()),
+            tools: vec!["flakescope".to_owned()],
+            causes: conclusion.causes,
+            failures: self.failures.clone(),
+            next: conclusion.next,
+            campaign: self.figures(),
         }
     }
 
-    fn assess(&self, _findings: &[Finding]) -> Verdict {
-        Verdict {
-            schema: VERDICT_SCHEMA,
-            source: FieldText::default(),
-            verdict: self.kind(),
-            decided: false,
-            device: self.part(),
-            transport: Some(self.start.transport.name()),
-            tools: vec!["flakescope".to_owned()],
-            causes: Vec::new(),
-            failures: self.failures.clone(),
-            next: Vec::new(),
-            campaign: self.figures(),
-        }
+    /// What a case is called: the board, and when its last campaign began.
+    fn source(&self) -> String {
+        let start = self.start();
+        let board = start.virtual_board.or_else(|| self.board.port.as_ref().map(ToString::to_string));
+        let stamp = timebase::calendar_stamp(start.calendar_millis);
+        format!("{} {stamp}", board.unwrap_or_else(|| "board".to_owned()))
+    }
+
+    /// Before anything has begun there is nothing to show but that.
+    fn start(&self) -> CampaignStart {
+        self.start.clone().unwrap_or(CampaignStart {
+            transport: Transport::Dfu,
+            virtual_board: None,
+            recipe: String::new(),
+            reentry: Reentry::None,
+            seed: 0,
+            boots: 0,
+            cycles_per_boot: 0,
+            calendar_millis: 0,
+        })
     }
 
     fn part(&self) -> Option<String> {

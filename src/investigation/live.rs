@@ -14,6 +14,7 @@ use crate::campaign::reentry::{AsFound, ByCommand, LinkPower, Manual, Operator, 
 use crate::campaign::runner::{CampaignError, Runner};
 use crate::campaign::{Sink, SinkClosed};
 use crate::case::file::{Case, CaseError};
+use crate::diagnosis::conclusion::Library;
 use crate::link::Link;
 use crate::observation::event::{CampaignStart, EventKind, Reentry};
 use crate::observation::fact::Fact;
@@ -21,6 +22,7 @@ use crate::timebase::HostTime;
 
 /// Everything that a campaign needs to begin.
 pub struct Order {
+    pub library: Arc<Library>,
     pub plan: Plan,
     pub start: CampaignStart,
     pub link: Box<dyn Link>,
@@ -54,10 +56,10 @@ pub struct LiveRun {
 impl LiveRun {
     /// Folds what the case holds already, and starts.
     pub fn start(order: Order) -> Result<Self, LiveError> {
-        let mut ledger = Ledger::default();
-        if let Some(case) = &order.case {
-            case.for_each(|event| ledger.absorb(&event))?;
-        }
+        let ledger = match &order.case {
+            Some(case) => Ledger::of_case(case, order.library)?,
+            None => Ledger::new(order.library),
+        };
         let numbering = ledger.numbering();
         let (engine, sink) = Engine::new(order.case, ledger, order.flags.clone(), order.until_decided);
         let billboard = engine.billboard();

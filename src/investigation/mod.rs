@@ -9,3 +9,4 @@ pub mod live;
 pub mod replay;
 pub mod snapshot;
 pub mod tail;
+pub mod whole_case;

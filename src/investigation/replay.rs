@@ -10,6 +10,7 @@ use super::helm::{Commands, Flags, Helm};
 use super::ledger::Ledger;
 use crate::campaign::{Direction, Sink, Steer};
 use crate::case::file::Case;
+use crate::diagnosis::conclusion::Library;
 use crate::observation::units::Micros;
 
 /// The handles that a screen holds; the replay ends with the case or with the operator's wish.
@@ -19,9 +20,9 @@ pub struct Replay {
 }
 
 /// Starts to replay. A case that is damaged somewhere is shown up to there.
-pub fn start(case: Case, pace: f64) -> Replay {
+pub fn start(case: Case, library: Arc<Library>, pace: f64) -> Replay {
     let flags = Flags::default();
-    let (engine, sink) = Engine::new(None, Ledger::default(), flags.clone(), false);
+    let (engine, sink) = Engine::new(None, Ledger::new(library), flags.clone(), false);
     let billboard = engine.billboard();
     let (commands, receiver) = channel();
     thread::spawn(move || {

@@ -4,7 +4,6 @@ pub mod args;
 mod order;
 mod watch;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,14 +11,13 @@ use args::RunArgs;
 
 use super::console::Console;
 use super::exit::ExitCode;
-use super::result;
+use super::{report, result};
 use crate::case::file::Case;
 use crate::diagnosis::verdict::Verdict;
 use crate::evidence::finding::Unit;
 use crate::investigation::ledger::cycles_of;
 use crate::investigation::live::LiveRun;
 use crate::investigation::snapshot::{RunState, Snapshot};
-use crate::report;
 
 pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
     let on_screen = !args.headless && console.out.is_terminal();
@@ -77,11 +75,8 @@ fn conclude(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> ExitC
         console.error(&format!("standard output cannot be written: {error}"));
         return ExitCode::UnreadableInput;
     }
-    for file in &args.report {
-        if let Err(error) = write_report(file, snapshot) {
-            console.error(&error);
-            return ExitCode::UnreadableInput;
-        }
+    if let Err(refusal) = write_reports(args, snapshot, console) {
+        return refusal;
     }
     match &snapshot.state {
         RunState::Interrupted => ExitCode::Interrupted,
@@ -91,10 +86,16 @@ fn conclude(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> ExitC
     }
 }
 
-fn write_report(file: &Path, snapshot: &Snapshot) -> Result<(), String> {
-    let path = snapshot.case.as_deref().ok_or("this run kept no case to report on")?;
-    let cycles = Case::open(path).and_then(|case| cycles_of(&case)).map_err(|error| error.to_string())?;
-    report::file::save(file, snapshot, &cycles).map_err(|error| error.to_string())
+fn write_reports(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> Result<(), ExitCode> {
+    let (Some(case), false) = (&snapshot.case, args.report.is_empty()) else { return Ok(()) };
+    let cycles = Case::open(case).and_then(|case| cycles_of(&case)).map_err(|error| {
+        console.error(&error.to_string());
+        ExitCode::UnreadableInput
+    })?;
+    match report::save_all(&args.report, snapshot, &cycles, console) {
+        ExitCode::Clean => Ok(()),
+        refusal => Err(refusal),
+    }
 }
 
 /// Whether the share of failing boots is proven to be below `rate`.

@@ -10,6 +10,7 @@ use crate::campaign::plan::Plan;
 use crate::campaign::recipe::{Recipe, RecipeError};
 use crate::case::file::{Case, Durability};
 use crate::cli::exit::ExitCode;
+use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
 use crate::investigation::live::Order;
 use crate::link::Link;
@@ -49,6 +50,7 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>) -> Result<O
         Some(name) => virtual_link(name, args.seed)?,
         None => real_link(args, &stop)?,
     };
+    let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     let reentry = reentry(args);
     let case = open_case(args)?;
     let start = CampaignStart {
@@ -75,7 +77,17 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>) -> Result<O
     let flags = Flags { stop, decided: Arc::default() };
     let note = args.note.as_deref().map(note);
     let facts = facts.into_iter().chain(note).collect();
-    Ok(Order { plan, start, link, facts, case: Some(case), flags, pace, until_decided: args.until_decided })
+    Ok(Order {
+        library: Arc::new(library),
+        plan,
+        start,
+        link,
+        facts,
+        case: Some(case),
+        flags,
+        pace,
+        until_decided: args.until_decided,
+    })
 }
 
 fn reentry(args: &RunArgs) -> Reentry {
@@ -100,9 +112,15 @@ fn virtual_link(name: &str, seed: u64) -> Result<(Box<dyn Link>, Vec<Fact>), Ref
 
 /// What somebody said about the board: part and crystal. Not measurements.
 fn said_of(part: &str, crystal_mhz: Option<f64>) -> Vec<Fact> {
-    let fact = |key: &str, value| Fact { key: key.to_owned(), value, origin: Origin::Profile, quote: None };
-    let part = fact("part", FactValue::Text(FieldText::from(part)));
-    let crystal = crystal_mhz.map(|mhz| fact("fitted-crystal", FactValue::FrequencyMhz(mhz)));
+    let fact = |key: &str, value, quote: String| Fact {
+        key: key.to_owned(),
+        value,
+        origin: Origin::Profile,
+        quote: Some(FieldText::new(quote)),
+    };
+    let crystal =
+        crystal_mhz.map(|mhz| fact("fitted-crystal", FactValue::FrequencyMhz(mhz), format!("crystal {mhz} MHz")));
+    let part = fact("part", FactValue::Text(FieldText::from(part)), part.to_owned());
     std::iter::once(part).chain(crystal).collect()
 }
 
