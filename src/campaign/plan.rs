@@ -26,7 +26,7 @@ pub struct Plan {
     pub duration: Option<Micros>,
 }
 
-/// Something that is varied, with its levels: `transfer-bytes=2048,1024`.
+/// Something that is varied, with its levels: `transfer-size=2048,1024`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Factor {
     pub name: FactorName,
@@ -36,22 +36,22 @@ pub struct Factor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FactorName {
     /// Bytes per UPLOAD.
-    TransferBytes,
+    TransferSize,
 }
 
 impl FactorName {
     pub const fn name(self) -> &'static str {
         match self {
-            Self::TransferBytes => "transfer-bytes",
+            Self::TransferSize => "transfer-size",
         }
     }
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FactorError {
-    #[error("`{0}` is not FACTOR=LEVEL,LEVEL; for example transfer-bytes=2048,1024")]
+    #[error("`{0}` is not FACTOR=LEVEL,LEVEL; for example transfer-size=2048,1024")]
     Form(String),
-    #[error("`{0}` cannot be varied; what can be: transfer-bytes")]
+    #[error("`{0}` cannot be varied; what can be: transfer-size")]
     Unknown(String),
     #[error("`{level}` is not a level of {factor}: {why}")]
     Level { factor: &'static str, level: String, why: &'static str },
@@ -63,7 +63,7 @@ impl FromStr for Factor {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, levels) = text.split_once('=').ok_or_else(|| FactorError::Form(text.to_owned()))?;
         let name = match name {
-            "transfer-bytes" => FactorName::TransferBytes,
+            "transfer-size" => FactorName::TransferSize,
             other => return Err(FactorError::Unknown(other.to_owned())),
         };
         let levels: Vec<String> = levels.split(',').map(|level| level.trim().to_owned()).collect();
@@ -131,7 +131,7 @@ impl Schedule {
 pub fn step_in_arm(step: &Step, arm: &Arm) -> Step {
     let mut step = step.clone();
     if let Step::Read { transfer_bytes, .. } = &mut step
-        && let Some(level) = arm.get(&FactorName::TransferBytes)
+        && let Some(level) = arm.get(&FactorName::TransferSize)
     {
         *transfer_bytes = level.parse().ok();
     }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_block_holds_every_arm_once() {
-        let plan = plan(vec!["transfer-bytes=2048,1024,512".parse().unwrap()]);
+        let plan = plan(vec!["transfer-size=2048,1024,512".parse().unwrap()]);
         let mut schedule = plan.schedule();
         for _ in 0..20 {
             let mut block: Vec<_> = (0..3).map(|_| schedule.next_arm()).collect();
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn levels_that_the_rom_refuses_are_refused() {
-        for text in ["transfer-bytes=1,1024", "transfer-bytes=4096,1024", "transfer-bytes=1024", "speed=1,2", "x"] {
+        for text in ["transfer-size=1,1024", "transfer-size=4096,1024", "transfer-size=1024", "speed=1,2", "x"] {
             assert!(text.parse::<Factor>().is_err(), "{text}");
         }
     }

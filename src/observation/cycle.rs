@@ -16,7 +16,7 @@ pub struct Cycle {
     pub boot: Option<u32>,
     pub started: Option<Micros>,
     pub steps: Vec<StepRecord>,
-    /// The level of each factor that was varied, for example `transfer-bytes` = `1024`.
+    /// The level of each factor that was varied, for example `transfer-size` = `1024`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub levels: BTreeMap<String, String>,
 }

@@ -40,7 +40,7 @@ pub struct RunArgs {
     /// How long a virtual board stays without power between boots
     #[arg(long, value_name = "TIME", default_value = "2s")]
     pub off_time: Span,
-    /// Vary a factor, in random blocks; for example transfer-bytes=2048,1024
+    /// Vary a factor, in random blocks; for example transfer-size=2048,1024
     #[arg(long, value_name = "FACTOR=A,B")]
     pub vary: Vec<Factor>,
     /// How many boots

@@ -39,7 +39,7 @@ impl Refusal {
 }
 
 /// A watched campaign starts at this pace, so that a person can follow; without a screen nothing holds it back.
-const SCREEN_PACE: f64 = 8.0;
+const SCREEN_PACE: f64 = 20.0;
 
 pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>) -> Result<Order, Refusal> {
     let recipe = Recipe::find(&args.recipe).map_err(|error| match &error {
