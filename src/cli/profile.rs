@@ -8,7 +8,9 @@ use serde::de::IgnoredAny;
 
 use super::console::Console;
 use super::exit::ExitCode;
+use crate::bench::blueprint::Blueprint;
 use crate::campaign::recipe::Recipe;
+use crate::evidence::catalogue::Catalogue;
 use crate::profile::board;
 use crate::profile::device::{self, Device, Devices};
 use crate::profile::fus;
@@ -16,6 +18,9 @@ use crate::profile::loader::{self, ProfileError};
 use crate::profile::page;
 use crate::profile::rom::RomDfu;
 use crate::profile::shelf::{self, Sheet};
+use crate::readers::phrases::Phrases;
+use crate::tui::bindings::Bindings;
+use crate::tui::theme;
 
 /// Show and check what is known of parts, boards and everything else that profiles describe
 #[derive(Debug, Args)]
@@ -61,6 +66,8 @@ enum Kind {
     Phrases,
     Benches,
     Fus,
+    Keys,
+    Themes,
 }
 
 impl Kind {
@@ -224,10 +231,21 @@ fn check(kind: Kind, sheet: &Sheet) -> Result<(), ProfileError> {
         Kind::Boards => board::check_part(sheet, &board::parse(sheet)?, &device::catalogue()?),
         Kind::Recipes => Recipe::parse(&sheet.name, &sheet.file, &sheet.text).map(drop),
         Kind::Fus => fus::parse(sheet).map(drop),
-        Kind::Causes | Kind::Findings | Kind::Experiments | Kind::Phrases | Kind::Benches => {
-            loader::parse::<IgnoredAny>(&sheet.file, &sheet.text).map(drop)
-        }
+        Kind::Findings => Catalogue::from_sheets(&with_the_shelf(kind, sheet)?).map(drop),
+        Kind::Phrases => Phrases::from_sheets(std::slice::from_ref(sheet)).map(drop),
+        Kind::Benches => Blueprint::parse(&sheet.file, &sheet.text).map(drop),
+        Kind::Keys => Bindings::parse(&sheet.file, &sheet.text).map(drop),
+        Kind::Themes => theme::styles(&sheet.file, &sheet.text, true).map(drop),
+        Kind::Causes | Kind::Experiments => loader::parse::<IgnoredAny>(&sheet.file, &sheet.text).map(drop),
     }
+}
+
+/// Findings refer to each other, so a sheet is read together with the others.
+fn with_the_shelf(kind: Kind, sheet: &Sheet) -> Result<Vec<Sheet>, ProfileError> {
+    let mut sheets = shelf::sheets(&kind.folder())?;
+    sheets.retain(|other| other.name != sheet.name);
+    sheets.push(sheet.clone());
+    Ok(sheets)
 }
 
 fn print(console: &mut Console, text: &str) {

@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use crate::observation::units::Address;
 
+use super::flash_layout;
 use super::loader::{self, ProfileError};
-use super::memory::{Flash, FlashRegion, OptionBytes, OptionField, Otp, SystemMemory};
+use super::memory::{Flash, OptionBytes, OptionField, Otp, SystemMemory};
 use super::rom::{Limitation, Rom, RomPin};
 use super::shelf::{self, Sheet};
 use super::sources::{Confidence, Conflict};
@@ -220,12 +221,9 @@ impl Devices {
 
     /// Devices whose flash is laid out as this string of a DFU alternate setting says.
     pub fn by_layout(&self, layout: &str) -> Vec<&Device> {
-        let Some(shown) = regions_of_layout(layout) else { return Vec::new() };
+        let Some(shown) = flash_layout::regions(layout) else { return Vec::new() };
         let fits = |device: &Device| {
-            let Some(flash) = &device.flash else { return false };
-            let strings = flash.layouts.iter().filter_map(|string| regions_of_layout(string));
-            let maps = flash.maps.iter().map(|map| merged(&map.regions));
-            device.has_rom_dfu() && strings.chain(maps).any(|known| known == shown)
+            device.has_rom_dfu() && device.flash.as_ref().is_some_and(|flash| flash_layout::fits(flash, &shown))
         };
         self.devices.iter().map(|(_, device)| device).filter(|device| fits(device)).collect()
     }
@@ -269,46 +267,6 @@ fn may_grow_into(pattern: &str, part: &str) -> bool {
         Some(wanted) => wanted.eq_ignore_ascii_case(&given),
         None => false,
     })
-}
-
-/// The runs of equal sectors in the first address group of a layout string; `None` if it is not one of flash.
-fn regions_of_layout(layout: &str) -> Option<Vec<FlashRegion>> {
-    let mut parts = layout.strip_prefix('@')?.split('/');
-    let _name = parts.next()?;
-    let start = u32::from_str_radix(parts.next()?.trim().strip_prefix("0x")?, 16).ok()?;
-    let mut at = start;
-    let mut regions = Vec::new();
-    for segment in parts.next()?.split(',') {
-        let (count, size) = segment.trim().split_once('*')?;
-        let sectors: u32 = count.parse().ok()?;
-        let digits = size.find(|c: char| !c.is_ascii_digit()).unwrap_or(size.len());
-        let unit = match size[digits..].trim_start().chars().next() {
-            Some('K') => 1024,
-            Some('M') => 1024 * 1024,
-            _ => 1,
-        };
-        let sector_bytes = size[..digits].parse::<u32>().ok()?.checked_mul(unit)?;
-        regions.push(FlashRegion { at: Address(at), sectors, sector_bytes });
-        at = at.checked_add(sectors.checked_mul(sector_bytes)?)?;
-    }
-    (!regions.is_empty()).then(|| merged(&regions))
-}
-
-/// Neighbouring runs of equal sectors become one, so that two banks and one long run compare equal.
-fn merged(regions: &[FlashRegion]) -> Vec<FlashRegion> {
-    let mut merged: Vec<FlashRegion> = Vec::new();
-    for region in regions {
-        match merged.last_mut() {
-            Some(last)
-                if last.sector_bytes == region.sector_bytes
-                    && last.at.0 + last.sectors * last.sector_bytes == region.at.0 =>
-            {
-                last.sectors += region.sectors;
-            }
-            _ => merged.push(*region),
-        }
-    }
-    merged
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod board;
 pub mod device;
 pub mod dump;
+pub mod flash_layout;
 pub mod fus;
 pub mod fus_check;
 pub mod fus_code;

@@ -8,7 +8,7 @@ use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Phase;
 use crate::profile::loader::{self, ProfileError};
-use crate::profile::shelf;
+use crate::profile::shelf::{self, Sheet};
 
 use super::message::{Line, first_number};
 use super::notebook::Notebook;
@@ -92,8 +92,12 @@ pub struct Phrases {
 
 impl Phrases {
     pub fn load() -> Result<Self, ProfileError> {
+        Self::from_sheets(&shelf::sheets("phrases")?)
+    }
+
+    pub fn from_sheets(sheets: &[Sheet]) -> Result<Self, ProfileError> {
         let mut phrases = Vec::new();
-        for sheet in shelf::sheets("phrases")? {
+        for sheet in sheets {
             let parsed: PhraseSheet = loader::parse(&sheet.file, &sheet.text)?;
             for entry in parsed.phrase {
                 let compile = |pattern: &String| {

@@ -177,7 +177,7 @@ impl Bindings {
         Self::parse(&sheet.file, &sheet.text)
     }
 
-    fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
+    pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
         let names: BTreeMap<Action, Vec<String>> = loader::parse(file, text)?;
         let mut keys: BTreeMap<Action, Vec<KeyPress>> = BTreeMap::new();
         for (action, names) in names {

@@ -106,7 +106,8 @@ pub enum LooksError {
     Profile(#[from] ProfileError),
 }
 
-fn styles(file: &str, text: &str, colour: bool) -> Result<BTreeMap<Role, Style>, ProfileError> {
+/// Reads a theme: the style of every role it names.
+pub fn styles(file: &str, text: &str, colour: bool) -> Result<BTreeMap<Role, Style>, ProfileError> {
     let inks: BTreeMap<Role, Ink> = loader::parse(file, text)?;
     let mut styles = BTreeMap::new();
     for (role, ink) in inks {
