@@ -7,6 +7,7 @@ pub mod console;
 pub mod diagnose;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod fus;
 pub mod list;
 pub mod man;
@@ -71,6 +72,7 @@ pub enum Command {
     OptionBytes(option_bytes::OptionBytesArgs),
     Otp(otp::OtpArgs),
     Fus(fus::FusArgs),
+    Explain(explain::ExplainArgs),
     #[command(hide = true)]
     Worker,
 }
@@ -113,6 +115,7 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
         Command::OptionBytes(args) => option_bytes::run(args, console),
         Command::Otp(args) => otp::run(args, console),
         Command::Fus(args) => fus::run(args, console),
+        Command::Explain(args) => explain::run(args, console),
         Command::Worker => worker::run(console),
     }
 }

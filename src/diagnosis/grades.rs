@@ -23,9 +23,9 @@ impl Grade {
         match self {
             Self::Hint => 1.4,
             Self::Weak => 2.0,
-            Self::Moderate => 4.0,
-            Self::Strong => 10.0,
-            Self::Decisive => 40.0,
+            Self::Moderate => 3.0,
+            Self::Strong => 8.0,
+            Self::Decisive => 30.0,
         }
     }
 

@@ -21,6 +21,9 @@ pub const CAP_WITHOUT_WITNESS: f64 = 0.9;
 /// At least this much is left for what the knowledge base does not describe.
 const LEAST_OPEN_SHARE: f64 = 0.15;
 
+/// However well a cause explains what was seen, something else may do so too.
+const ALWAYS_OPEN: f64 = 0.03;
+
 /// All causes with their probabilities, the most probable first.
 #[derive(Clone, Debug)]
 pub struct Posterior<'k> {
@@ -70,10 +73,10 @@ impl<'k> Posterior<'k> {
             .collect();
         let total: f64 = open + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
         for weighed in &mut causes {
-            weighed.probability /= total;
+            weighed.probability *= (1.0 - ALWAYS_OPEN) / total;
         }
         causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
-        let mut posterior = Self { causes, unknown: open / total };
+        let mut posterior = Self { causes, unknown: ALWAYS_OPEN + (1.0 - ALWAYS_OPEN) * open / total };
         posterior.cap(findings);
         posterior
     }

@@ -10,3 +10,4 @@ pub mod knowledge;
 pub mod next_experiment;
 pub mod subject;
 pub mod verdict;
+pub mod why;

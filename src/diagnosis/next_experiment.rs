@@ -12,9 +12,6 @@ const PROPOSED: usize = 5;
 /// Less than this is not worth anybody's walk to the bench.
 const LEAST_BITS: f64 = 0.02;
 
-/// Under a cause that nobody has written down an experiment may end either way.
-const CHANCE_IF_UNKNOWN: f64 = 0.5;
-
 /// The best experiments, the most information per minute first.
 pub fn propose(
     knowledge: &Knowledge,
@@ -42,7 +39,7 @@ pub fn propose(
 fn information(posterior: &Posterior<'_>, experiment: &Experiment) -> f64 {
     let mut branches: Vec<_> =
         posterior.causes.iter().map(|weighed| (weighed.probability, weighed.cause.predicts(experiment))).collect();
-    branches.push((posterior.unknown, CHANCE_IF_UNKNOWN));
+    branches.push((posterior.unknown, experiment.otherwise.probability()));
     let positive: f64 = branches.iter().map(|(share, chance)| share * chance).sum();
     let left: f64 = branches.iter().map(|(share, chance)| share * entropy(*chance)).sum();
     (entropy(positive) - left).max(0.0)

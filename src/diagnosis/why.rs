@@ -1,0 +1,138 @@
+//! Why a cause is as probable as it is, and why it is not more: in words, with the cycles or lines behind each argument.
+
+use std::fmt::Write as _;
+
+use super::inference::{CAP_WITHOUT_WITNESS, Posterior, Reason, Weighed};
+use super::verdict::Argument;
+
+/// Which way the question goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    Why,
+    WhyNot,
+}
+
+/// The answer in lines; `None` if the cause is not among the candidates for this link.
+pub fn answer(posterior: &Posterior<'_>, id: &str, question: Question) -> Option<String> {
+    let place = posterior.causes.iter().position(|weighed| weighed.cause.id == id)?;
+    let weighed = &posterior.causes[place];
+    let mut text = format!(
+        "{} ({id}): {:.1} %, number {} of {} causes. Before any evidence it stood at {:.1} %.\n",
+        weighed.cause.name,
+        100.0 * weighed.probability,
+        place + 1,
+        posterior.causes.len(),
+        100.0 * weighed.prior
+    );
+    let (first, second) = match question {
+        Question::Why => (true, false),
+        Question::WhyNot => (false, true),
+    };
+    arguments(&mut text, weighed, first);
+    if question == Question::WhyNot {
+        unaccounted(&mut text, weighed);
+        better(&mut text, posterior, place);
+    }
+    arguments(&mut text, weighed, second);
+    if question == Question::Why {
+        unaccounted(&mut text, weighed);
+    }
+    if weighed.capped {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "It is held at {:.0} %: more would need a direct measurement ({}).",
+            100.0 * CAP_WITHOUT_WITNESS,
+            weighed.cause.witnessed_by.join(" or ")
+        );
+    }
+    Some(text)
+}
+
+fn arguments(text: &mut String, weighed: &Weighed<'_>, speaks_for: bool) {
+    let reasons: Vec<&Reason> = weighed.reasons.iter().filter(|reason| reason.speaks_for() == speaks_for).collect();
+    if reasons.is_empty() {
+        text.push_str(if speaks_for {
+            "Nothing that was found speaks for it.\n"
+        } else {
+            "Nothing that was found speaks against it.\n"
+        });
+        return;
+    }
+    text.push_str(if speaks_for { "For it:\n" } else { "Against it:\n" });
+    for reason in reasons {
+        let factor = reason.shift.abs().exp();
+        let way = if speaks_for { "more" } else { "less" };
+        // As above.
+        let _ = writeln!(
+            text,
+            "  {} {}\n    {factor:.1} times {way} probable, because {}.",
+            reason.argument.text,
+            places(&reason.argument),
+            reason.because
+        );
+    }
+}
+
+fn unaccounted(text: &mut String, weighed: &Weighed<'_>) {
+    if weighed.unaccounted.is_empty() {
+        return;
+    }
+    text.push_str("It does not account for:\n");
+    for argument in &weighed.unaccounted {
+        // As above.
+        let _ = writeln!(text, "  {} {}", argument.text, places(argument));
+    }
+}
+
+/// What explains the findings better.
+fn better(text: &mut String, posterior: &Posterior<'_>, place: usize) {
+    let ahead: Vec<_> = posterior.causes[..place]
+        .iter()
+        .take(3)
+        .map(|other| format!("{} ({:.0} %)", other.cause.name, 100.0 * other.probability))
+        .collect();
+    if !ahead.is_empty() {
+        // As above.
+        let _ = writeln!(text, "Ahead of it: {}.", ahead.join("; "));
+    }
+}
+
+/// `(at 3, 4, 9)`; cycles of a campaign or lines of a report.
+fn places(argument: &Argument) -> String {
+    const NAMED: usize = 8;
+    if argument.at.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<_> = argument.at.iter().take(NAMED).map(u32::to_string).collect();
+    let more = if argument.at.len() > NAMED { ", ..." } else { "" };
+    format!("(at {}{more})", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::knowledge::Knowledge;
+    use crate::diagnosis::subject::Subject;
+    use crate::evidence::finding::{Finding, Unit};
+    use crate::observation::event::Transport;
+
+    #[test]
+    fn the_answer_names_the_cycles_and_the_reasons() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let found = |id: &str, at: Vec<u32>| {
+            Finding::new(id, knowledge.catalogue.entry(id).unwrap().text.clone(), 9, Unit::Boot)
+                .by("count", 1.0)
+                .seen_at(at)
+        };
+        let findings = [found("fails-after-identify", vec![4, 9]), found("bus-errors-scattered", vec![4])];
+        let subject = Subject::of_part("STM32F407", Transport::Dfu);
+        let posterior = Posterior::of(&knowledge, &subject, &findings);
+        let why = answer(&posterior, "usb-cable", Question::Why).unwrap();
+        assert!(why.contains("For it:") && why.contains("(at 4)") && why.contains("because damaged packets"), "{why}");
+        let why_not = answer(&posterior, "hse-misdetected", Question::WhyNot).unwrap();
+        assert!(why_not.contains("Against it:") && why_not.contains("(at 4, 9)"), "{why_not}");
+        assert!(why_not.contains("Ahead of it:") && why_not.contains("does not account for"), "{why_not}");
+        assert_eq!(answer(&posterior, "no-such", Question::Why), None);
+    }
+}
