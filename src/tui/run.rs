@@ -19,6 +19,8 @@ use crate::profile::loader::ProfileError;
 /// Ten looks a second at the latest picture.
 const TICK: Duration = Duration::from_millis(100);
 
+const EVERY_TERMINALS_THEME: &str = "ansi";
+
 /// What the caller decides about the screen.
 pub struct ScreenOptions<'a> {
     /// Simulated or recorded seconds per second at the start; absent for a real board.
@@ -36,10 +38,12 @@ pub struct ScreenOptions<'a> {
 pub type ReportWriter<'a> = &'a dyn Fn(&Snapshot) -> Result<PathBuf, String>;
 
 impl ScreenOptions<'_> {
-    /// As the locale asks, with the theme that every terminal can show.
+    /// As the environment asks: the locale says whether there is UTF-8, FLAKESCOPE_THEME names the theme.
     pub fn for_this_terminal(colour: bool, pace: Option<f64>) -> Self {
-        let utf8 = locale_is_utf8(|name| std::env::var(name).ok());
-        Self { pace, replay: false, colour, utf8, theme: "ansi".to_owned(), report: None }
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let utf8 = locale_is_utf8(variable);
+        let theme = variable("FLAKESCOPE_THEME").unwrap_or_else(|| EVERY_TERMINALS_THEME.to_owned());
+        Self { pace, replay: false, colour, utf8, theme, report: None }
     }
 
     /// The same for a case that is played.

@@ -9,4 +9,5 @@ mod parts_commands;
 mod profile_command;
 mod profiles_against_facts;
 mod program;
+mod screen;
 mod verdict_schema;

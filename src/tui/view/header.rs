@@ -103,5 +103,8 @@ fn identity(board: &BoardIdentity) -> Vec<String> {
 
 fn plan(shown: &Snapshot, separator: &str) -> String {
     let start = &shown.start;
+    if start.recipe.is_empty() {
+        return String::new();
+    }
     format!("{}{separator}{}{separator}seed {}", start.transport.name(), start.recipe, start.seed)
 }

@@ -68,8 +68,8 @@ fn lines(app: &App, bindings: &Bindings, width: u16) -> Vec<(Piece, Piece)> {
 
 const READING: &[(&str, &str)] = &[
     (
-        "your own keys",
-        "Keys are read from keys/default.toml, colours from themes/, in your profile folder; `flakescope profile show` prints what is built in.",
+        "your own looks",
+        "Keys are read from keys/default.toml and colours from themes/ in your profile folder. FLAKESCOPE_THEME names the theme; ansi and night are built in.",
     ),
     (
         "failure rate",

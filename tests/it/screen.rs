@@ -1,0 +1,192 @@
+//! The screen in a real terminal: tmux runs the program, presses keys and shows what a person would see.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use flakescope::case::file::{Case, Durability};
+use flakescope::observation::board::BoardIdentity;
+use flakescope::observation::boot::{Boot, BootKind, BootProof};
+use flakescope::observation::cycle::Cycle;
+use flakescope::observation::event::{CampaignStart, EventKind, Reentry, Transport};
+use flakescope::observation::failure::{Failure, FailureClass};
+use flakescope::observation::step::{Outcome, Phase, StepRecord, TransferSummary};
+use flakescope::observation::units::Micros;
+
+#[test]
+fn keys_work_and_leaving_gives_the_terminal_back() {
+    let Some(terminal) = Terminal::start(120, 40) else { return };
+    terminal.replay_a_case();
+    terminal.wait_for("REPLAY");
+    terminal.wait_for("EEE");
+    terminal.press("?");
+    terminal.wait_for("this help");
+    terminal.press("Escape");
+    terminal.wait_for("Failure rate");
+    terminal.press("Space");
+    terminal.wait_for("FROZEN");
+    terminal.press("q");
+    terminal.wait_for("exit code 0");
+    terminal.expect_as_before();
+}
+
+#[test]
+fn sigterm_gives_the_terminal_back() {
+    let Some(terminal) = Terminal::start(80, 24) else { return };
+    terminal.replay_a_case();
+    terminal.wait_for("REPLAY");
+    let pid = std::fs::read_to_string(terminal.folder.path().join("pid")).unwrap();
+    assert!(Command::new("kill").args(["-TERM", pid.trim()]).status().unwrap().success());
+    terminal.wait_for("exit code");
+    terminal.expect_as_before();
+}
+
+#[test]
+fn a_terminal_that_shrinks_and_grows_keeps_its_screen() {
+    let Some(terminal) = Terminal::start(80, 24) else { return };
+    terminal.replay_a_case();
+    terminal.wait_for("Failure rate");
+    terminal.tmux(&["resize-window", "-t", "0", "-x", "20", "-y", "5"]);
+    terminal.wait_for("60x16 needed");
+    terminal.tmux(&["resize-window", "-t", "0", "-x", "100", "-y", "30"]);
+    terminal.wait_for("Failure rate");
+    terminal.press("q");
+    terminal.wait_for("exit code 0");
+}
+
+/// A tmux server of its own, so that nobody's sessions are touched.
+struct Terminal {
+    folder: tempfile::TempDir,
+    socket: PathBuf,
+}
+
+impl Terminal {
+    /// `None`, with a note, where there is no tmux.
+    fn start(width: u16, height: u16) -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            note("skipped: tmux is not installed; with it this test looks at the screen in a real terminal");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let terminal = Self { socket: folder.path().join("tmux"), folder };
+        let size = [width.to_string(), height.to_string()];
+        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1], "env PS1='$ ' sh"]);
+        terminal.wait_for("$");
+        Some(terminal)
+    }
+
+    /// Plays a case of 200 cycles slowly enough to be watched; tells its process id, exit code and the terminal's settings.
+    fn replay_a_case(&self) {
+        let script = format!(
+            "cd '{}'; stty -a > before; \
+             '{}' replay board.case --pace 2 & echo $! > pid; fg > /dev/null; echo exit code $?; stty -a > after\n",
+            self.folder.path().display(),
+            env!("CARGO_BIN_EXE_flakescope")
+        );
+        write_case(&self.folder.path().join("board.case"));
+        std::fs::write(self.folder.path().join("script"), script).unwrap();
+        let dot = format!("set -m; clear; . '{}'", self.folder.path().join("script").display());
+        self.tmux(&["send-keys", "-t", "0", &dot, "Enter"]);
+    }
+
+    fn press(&self, key: &str) {
+        self.tmux(&["send-keys", "-t", "0", key]);
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let mut tmux = Command::new("tmux");
+        // The terminal speaks UTF-8 whatever the tests run under.
+        tmux.env("LC_ALL", "C.UTF-8").env_remove("TMUX").env_remove("NO_COLOR").arg("-S").arg(&self.socket);
+        let output = tmux.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-t", "0"])
+    }
+
+    /// Looks until the text is there; a minute is far more than a loaded computer needs.
+    fn wait_for(&self, text: &str) {
+        for _ in 0..600 {
+            if self.screen().contains(text) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("`{text}` never came; the screen shows:\n{}", self.screen());
+    }
+
+    /// The settings of the terminal are those before the program ran, and the alternate screen is gone.
+    fn expect_as_before(&self) {
+        let read = |name| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+        for _ in 0..100 {
+            if !read("after").is_empty() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(read("after"), read("before"));
+        assert_eq!(self.tmux(&["display-message", "-p", "-t", "0", "#{alternate_on}"]).trim(), "0");
+        assert_eq!(self.tmux(&["display-message", "-p", "-t", "0", "#{cursor_flag}"]).trim(), "1");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "whoever runs the tests should know what was not tested")]
+fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Forty boots of five cycles; every third boot never enumerates.
+fn write_case(path: &Path) {
+    let mut case = Case::open_or_create(path, Durability::Crash).unwrap();
+    let start = CampaignStart {
+        transport: Transport::Dfu,
+        virtual_board: None,
+        recipe: "dfu-read".to_owned(),
+        reentry: Reentry::Manual,
+        seed: 1,
+        boots: 40,
+        cycles_per_boot: 5,
+        calendar_millis: 0,
+    };
+    case.append(None, EventKind::CampaignStarted(start)).unwrap();
+    let board = BoardIdentity { serial: Some("\u{1b}[2JSN".into()), ..BoardIdentity::default() };
+    case.append(Some(Micros::ZERO), EventKind::BoardSeen(board)).unwrap();
+    for number in 1..=40 {
+        let started = Micros::from_secs(u64::from(number));
+        let boot = Boot { number, started, kind: BootKind::Nrst, proof: BootProof::Commanded };
+        case.append(Some(started), EventKind::BootStarted(boot)).unwrap();
+        for index in 1..=5 {
+            let started = started + Micros::from_millis(u64::from(index) * 150);
+            case.append(Some(started), EventKind::CycleFinished(cycle((number - 1) * 5 + index, number, started)))
+                .unwrap();
+        }
+    }
+    case.append(Some(Micros::from_secs(42)), EventKind::CampaignEnded { interrupted: false }).unwrap();
+}
+
+fn cycle(number: u32, boot: u32, started: Micros) -> Cycle {
+    let outcome = if boot.is_multiple_of(3) {
+        Outcome::Failed(Failure::new(FailureClass::NotEnumerated, Phase::Enumerate).after(Micros::from_millis(100)))
+    } else {
+        Outcome::Done
+    };
+    let enumerate = StepRecord {
+        phase: Phase::Enumerate,
+        started: Some(started),
+        elapsed: Some(Micros::from_millis(100)),
+        outcome,
+        summary: TransferSummary::default(),
+        transfers: Vec::new(),
+        facts: Vec::new(),
+    };
+    Cycle { number, boot: Some(boot), started: Some(started), steps: vec![enumerate], levels: Default::default() }
+}
