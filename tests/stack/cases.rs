@@ -5,10 +5,38 @@ use crate::guest::Section;
 pub struct Case {
     /// One word; it also marks the case's section of the console.
     pub name: &'static str,
-    /// Shell, in the guest. Boards that it attaches are detached afterwards.
+    /// Shell, in the guest. Boards that it plugs in are unplugged afterwards.
     pub script: &'static str,
     pub check: fn(&Section) -> Result<(), String>,
 }
+
+/// Available to every script. `plug BOARD PORT` serves a virtual board on a port of the virtual controller and waits for it.
+const HELPERS: &str = r#"
+vhci=/sys/devices/platform/vhci_hcd.0
+start() { flakescope bench serve "$1" --vhci --vhci-port "$2" > "/tmp/served.$2" 2>&1 & }
+await() {
+    for i in $(seq 100); do [ -e "/sys/bus/usb/devices/1-$(($1 + 1)):1.0" ] && return; sleep 0.05; done
+    echo "nothing came to port $1"; cat "/tmp/served.$1"; exit 99
+}
+plug() { start "$1" "$2"; await "$2"; }
+unplug() { echo "$1" > $vhci/detach; }
+scope() { flakescope run --headless --boots 1 --format json --case "/tmp/$$.case" "$@"; }
+"#;
+
+const AFTER: &str = r"
+for port in 0 1 2 3; do echo $port > /sys/devices/platform/vhci_hcd.0/detach; done 2>/dev/null
+killall flakescope dfu-util 2>/dev/null
+for i in $(seq 100); do [ -e /sys/bus/usb/devices/1-1 ] || [ -e /sys/bus/usb/devices/1-2 ] || break; sleep 0.05; done
+rm -f /tmp/*.case* /tmp/*.bin
+";
+
+const PROTECTED: &str = r#"
+text = "An STM32F407 with its read-out protection on."
+part = "STM32F407VGT6"
+rom = "f40x-v9"
+crystal-mhz = 8.0
+read-out-protected = true
+"#;
 
 pub fn all() -> Vec<Case> {
     vec![
@@ -28,25 +56,122 @@ pub fn all() -> Vec<Case> {
                 expect(section, "ok       device-nodes")
             },
         },
+        Case {
+            name: "dfu_util_lists_every_alternate_setting",
+            script: "plug healthy-f407 0; dfu-util -l",
+            check: |section| {
+                expect_code(section, 0)?;
+                expect(section, "Found DFU: [0483:df11] ver=2200")?;
+                expect(section, "name=\"@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg\"")?;
+                expect(section, "name=\"@Option Bytes  /0x1FFFC000/01*016 e\"")?;
+                expect(section, "name=\"@OTP Memory /0x1FFF7800/01*512 e,01*016 e\"")
+            },
+        },
+        Case {
+            name: "list_names_port_speed_layout_and_part",
+            script: "plug healthy-f407 0; flakescope list",
+            check: |section| {
+                expect_code(section, 0)?;
+                for words in ["1-1  0483:df11  DFU", "full speed", "0x2200", "@Internal Flash", "STM32F405"] {
+                    expect(section, words)?;
+                }
+                Ok(())
+            },
+        },
+        Case {
+            name: "dfu_util_uploads_the_same_bytes_twice",
+            script: "plug healthy-f407 0
+for name in a b; do dfu-util -a 0 -s 0x08000000:20000 -U /tmp/$name.bin > /tmp/out 2>&1 || cat /tmp/out; done
+dfu-util -a 1 -s 0x1FFFC000:16 -U /tmp/options.bin > /tmp/out 2>&1 || cat /tmp/out
+cmp /tmp/a.bin /tmp/b.bin && wc -c /tmp/a.bin /tmp/options.bin",
+            check: |section| {
+                expect_code(section, 0)?;
+                expect(section, "20000 /tmp/a.bin")?;
+                expect(section, "16 /tmp/options.bin")
+            },
+        },
+        Case {
+            name: "twenty_cycles_over_libusb_are_clean",
+            script: "plug healthy-f407 0; scope --board 1-1 --cycles 20",
+            check: |section| {
+                expect_code(section, 0)?;
+                expect(section, "\"verdict\":\"clean\"")?;
+                expect(section, "\"cycles\":20")
+            },
+        },
+        Case {
+            name: "a_protected_board_stalls_for_both_tools",
+            script: "plug /tmp/protected.toml 0
+dfu-util -a 0 -s 0x08000000:1024 -U /tmp/a.bin
+scope --board 1-1 --cycles 3",
+            check: |section| {
+                expect(section, "LIBUSB_ERROR_PIPE")?;
+                expect(section, "\"class\":\"protected\"")?;
+                expect(section, "errVENDOR after LIBUSB_ERROR_PIPE")
+            },
+        },
+        Case {
+            name: "an_unplug_during_an_upload_is_seen_by_dfu_util",
+            script: "plug healthy-f407 0
+(sleep 0.5; unplug 0) &
+dfu-util -a 0 -s 0x08000000:1048576 -U /tmp/a.bin",
+            check: |section| expect(section, "LIBUSB_ERROR_NO_DEVICE"),
+        },
+        Case {
+            name: "an_unplug_during_a_run_is_a_disconnect",
+            script: "plug healthy-f407 0
+(sleep 2; unplug 0) &
+scope --port 1-1 --cycles 1000 --duration 4s",
+            check: |section| {
+                expect_code(section, 1)?;
+                expect(section, "\"class\":\"not-enumerated\"")
+            },
+        },
+        Case {
+            name: "a_board_that_arrives_late_is_waited_for",
+            script: "(sleep 1; start healthy-f407 0) &
+scope --port 1-1 --cycles 3",
+            check: |section| {
+                expect_code(section, 0)?;
+                expect(section, "\"verdict\":\"clean\"")
+            },
+        },
+        Case {
+            name: "two_boards_are_told_apart_by_their_ports",
+            script: "plug healthy-f407 0; plug healthy-f407 1
+flakescope list; scope --board 1-2 --cycles 2; flakescope run --headless --board 0483:df11",
+            check: |section| {
+                expect(section, "shares its serial number with 1-2")?;
+                expect(section, "shares its serial number with 1-1")?;
+                expect(section, "\"verdict\":\"clean\"")
+            },
+        },
+        Case {
+            name: "an_ordinary_user_is_told_the_udev_rule",
+            script: "plug healthy-f407 0
+su nobody -s /bin/sh -c 'flakescope list; cd /tmp; HOME=/tmp flakescope run --headless --board 1-1 --boots 1 --cycles 1 --case /tmp/nobody.case --format json'",
+            check: |section| {
+                expect(section, "you may not open it")?;
+                expect(section, "ATTRS{idVendor}==\"0483\", ATTRS{idProduct}==\"df11\"")?;
+                expect(section, "\"class\":\"access-denied\"")?;
+                expect(section, "LIBUSB_ERROR_ACCESS")
+            },
+        },
     ]
 }
 
 /// The script that the guest runs: every case with its own deadline.
 pub fn script() -> String {
-    let mut script = String::from(PRELUDE);
+    let mut script = String::new();
+    for (file, text) in [("helpers.sh", HELPERS), ("after.sh", AFTER), ("protected.toml", PROTECTED)] {
+        script.push_str(&format!("cat > /tmp/{file} <<'END'\n{text}\nEND\n"));
+    }
     for Case { name, script: body, .. } in all() {
         script.push_str(&format!("echo '@@case {name}'\ncat > /tmp/case.sh <<'END'\n. /tmp/helpers.sh\n{body}\nEND\n"));
         script.push_str(&format!("timeout 60 sh /tmp/case.sh 2>&1\necho \"@@end {name} $?\"\nsh /tmp/after.sh\n"));
     }
     script
 }
-
-const PRELUDE: &str = r"
-cat > /tmp/helpers.sh <<'END'
-END
-cat > /tmp/after.sh <<'END'
-END
-";
 
 fn expect_code(section: &Section, code: i32) -> Result<(), String> {
     if section.code == code { Ok(()) } else { Err(format!("exit code {} instead of {code}", section.code)) }
