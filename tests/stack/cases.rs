@@ -38,6 +38,39 @@ crystal-mhz = 8.0
 read-out-protected = true
 "#;
 
+const NOISY: &str = r#"
+text = "An STM32F407 on a pair so noisy that some transfer of every session fails for good."
+part = "STM32F407VGT6"
+rom = "f40x-v9"
+crystal-mhz = 8.0
+
+[mechanism.bit-errors]
+to-host-per-bit = 6e-4
+to-device-per-bit = 6e-4
+"#;
+
+/// Long enough for an unplug to come in the middle.
+const LONG_READ: &str = r#"
+description = "Reads a long range, so that something can happen meanwhile"
+
+[[step]]
+do = "enumerate"
+deadline-ms = 3000
+
+[[step]]
+do = "open"
+
+[[step]]
+do = "claim"
+
+[[step]]
+do = { read = { address = 0x0800_0000, length-bytes = 1048576 } }
+deadline-ms = 60000
+
+[[step]]
+do = "close"
+"#;
+
 pub fn all() -> Vec<Case> {
     vec![
         Case {
@@ -118,13 +151,14 @@ dfu-util -a 0 -s 0x08000000:1048576 -U /tmp/a.bin",
             check: |section| expect(section, "LIBUSB_ERROR_NO_DEVICE"),
         },
         Case {
-            name: "an_unplug_during_a_run_is_a_disconnect",
+            name: "an_unplug_during_a_read_is_a_disconnect_and_then_an_empty_port",
             script: "plug healthy-f407 0
 (sleep 2; unplug 0) &
-scope --port 1-1 --cycles 1000 --duration 4s",
+scope --port 1-1 --recipe /tmp/long-read.toml --cycles 2",
             check: |section| {
                 expect_code(section, 1)?;
-                expect(section, "\"class\":\"not-enumerated\"")
+                expect(section, "\"class\":\"disconnected\",\"phase\":\"read\",\"code\":\"LIBUSB_ERROR_NO_DEVICE\"")?;
+                expect(section, "\"class\":\"not-enumerated\",\"phase\":\"enumerate\"")
             },
         },
         Case {
@@ -134,6 +168,25 @@ scope --port 1-1 --cycles 3",
             check: |section| {
                 expect_code(section, 0)?;
                 expect(section, "\"verdict\":\"clean\"")
+            },
+        },
+        Case {
+            name: "a_bus_error_keeps_the_kernels_code_beside_libusbs",
+            script: "start /tmp/noisy.toml 0; sleep 2; scope --port 1-1 --cycles 6",
+            check: |section| {
+                expect_code(section, 1)?;
+                expect(section, "\"class\":\"bus-error\"")?;
+                expect(section, "LIBUSB_ERROR_IO (-71)")
+            },
+        },
+        Case {
+            name: "a_board_that_never_enumerates_is_told_in_the_kernels_words",
+            script: "echo 500 > /sys/module/usbcore/parameters/initial_descriptor_timeout
+start deaf-f407 0; scope --port 1-1 --cycles 1
+echo 5000 > /sys/module/usbcore/parameters/initial_descriptor_timeout",
+            check: |section| {
+                expect(section, "\"class\":\"descriptor-failed\"")?;
+                expect(section, "error -110")
             },
         },
         Case {
@@ -163,7 +216,13 @@ su nobody -s /bin/sh -c 'flakescope list; cd /tmp; HOME=/tmp flakescope run --he
 /// The script that the guest runs: every case with its own deadline.
 pub fn script() -> String {
     let mut script = String::new();
-    for (file, text) in [("helpers.sh", HELPERS), ("after.sh", AFTER), ("protected.toml", PROTECTED)] {
+    for (file, text) in [
+        ("helpers.sh", HELPERS),
+        ("after.sh", AFTER),
+        ("protected.toml", PROTECTED),
+        ("noisy.toml", NOISY),
+        ("long-read.toml", LONG_READ),
+    ] {
         script.push_str(&format!("cat > /tmp/{file} <<'END'\n{text}\nEND\n"));
     }
     for Case { name, script: body, .. } in all() {
