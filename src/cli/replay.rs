@@ -44,7 +44,7 @@ pub fn run(args: &ReplayArgs, console: &mut Console) -> ExitCode {
         }
     };
     let replay = replay::start(case, Arc::new(library), args.pace);
-    let options = ScreenOptions::for_this_terminal(console.colors_out(), Some(args.pace));
+    let options = ScreenOptions::for_replay(console.colors_out(), args.pace);
     match tui::run::run(replay.billboard.as_ref(), &replay.commands, &options) {
         Ok(_) => ExitCode::Clean,
         Err(error) => {
