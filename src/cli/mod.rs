@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod clock;
+pub mod compare;
 pub mod completions;
 pub mod console;
 pub mod diagnose;
@@ -55,7 +56,7 @@ pub struct GlobalArgs {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, and it lives as long as the program")]
+#[allow(clippy::large_enum_variant, reason = "there is one, and it lives as long as the program")]
 pub enum Command {
     List(list::ListArgs),
     Doctor(doctor::DoctorArgs),
@@ -63,6 +64,7 @@ pub enum Command {
     Diagnose(diagnose::DiagnoseArgs),
     Replay(replay::ReplayArgs),
     Report(report::ReportArgs),
+    Compare(compare::CompareArgs),
     Merge(merge::MergeArgs),
     Clock(clock::ClockArgs),
     Bench(bench::BenchArgs),
@@ -106,6 +108,7 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
         Command::Diagnose(args) => diagnose::run(args, console),
         Command::Replay(args) => replay::run(args, console),
         Command::Report(args) => report::run(args, console),
+        Command::Compare(args) => compare::run(args, console),
         Command::Merge(args) => merge::run(args, console),
         Command::Clock(args) => clock::run(args, console),
         Command::Bench(args) => bench::run(args, console),

@@ -1,5 +1,6 @@
 //! What is kept of every boot: a tally of constant size, and sums over all boots that cost nothing to update.
 
+use super::finding::NAMED_CYCLES;
 use super::trial::{Mark, Marks, Trial};
 use crate::observation::boot::{Boot, BootKind};
 use crate::observation::event::CampaignStart;
@@ -152,12 +153,16 @@ impl BootSums {
     }
 
     /// By how much correlation within boots inflates the variance of a rate over cycles (Kish 1965), with the
-    /// correlation estimated as by Fleiss and Cuzick (1979); never below 1.
+    /// correlation estimated as by Fleiss and Cuzick (1979); never below 1. Where nothing or everything failed the
+    /// correlation cannot be seen, and the worst is assumed: each boot counts once.
     pub fn design_effect(&self) -> f64 {
         let (boots, cycles, failed) = (self.boots as f64, self.cycles as f64, self.failed as f64);
         let spread = failed * (1.0 - failed / cycles.max(1.0));
-        if cycles <= boots || spread <= 0.0 {
+        if cycles <= boots {
             return 1.0;
+        }
+        if spread <= 0.0 {
+            return cycles / boots;
         }
         let within = failed - self.failed_squared_per_cycle;
         let correlation = 1.0 - within * cycles / ((cycles - boots) * spread);
@@ -171,6 +176,8 @@ pub struct BootLog {
     boots: Vec<BootTally>,
     /// Over all boots but the one under way.
     closed: BootSums,
+    /// The first failed cycle of boots that hold good cycles too; the first boots only.
+    mixed_at: Vec<u32>,
     campaigns: u32,
     cycles_per_boot: u32,
     ended: bool,
@@ -211,6 +218,9 @@ impl BootLog {
             && !self.ended
         {
             self.closed.add(last);
+            if last.is_mixed() && self.mixed_at.len() < NAMED_CYCLES {
+                self.mixed_at.extend(last.failed_at);
+            }
         }
         self.ended = true;
     }
@@ -241,6 +251,12 @@ impl BootLog {
     /// The boot at this place, as `add` returned it.
     pub fn get(&self, place: usize) -> Option<&BootTally> {
         self.boots.get(place)
+    }
+
+    /// The first failed cycle of boots that hold good cycles too.
+    pub fn mixed_at(&self) -> impl Iterator<Item = u32> + '_ {
+        let under_way = self.boots.last().filter(|boot| !self.ended && boot.is_mixed()).and_then(|boot| boot.failed_at);
+        self.mixed_at.iter().copied().chain(under_way)
     }
 
     pub fn is_campaign(&self) -> bool {

@@ -8,6 +8,7 @@ use super::arms::Arms;
 use super::arrival;
 use super::boot_log::{BootLog, BootSums};
 use super::confidence_sequence::{self, ALPHA};
+use super::covariates::Covariates;
 use super::factors;
 use super::finding::{Finding, Unit};
 use super::kinds_of_failure::KindsOfFailure;
@@ -35,6 +36,7 @@ pub struct CampaignEvidence {
     transfers: Transfers,
     place: Place,
     course: OverTime,
+    covariates: Covariates,
     /// In the order of the recipe.
     latencies: Vec<(Phase, LatencySketch)>,
 }
@@ -52,7 +54,8 @@ impl CampaignEvidence {
             EventKind::CampaignEnded { .. } => self.boots.end_campaign(),
             EventKind::BoardSeen(board) => self.place.meet(board),
             EventKind::HostMessage(text) | EventKind::Note(text) => self.course.remark(text),
-            EventKind::CycleFinished(_) | EventKind::SessionStarted(_) | EventKind::FactNoted(_) => {}
+            EventKind::FactNoted(fact) => self.covariates.note(fact),
+            EventKind::CycleFinished(_) | EventKind::SessionStarted(_) => {}
         }
     }
 
@@ -66,6 +69,7 @@ impl CampaignEvidence {
         self.transfers.absorb(&trial);
         self.place.absorb(&trial, boot);
         self.course.absorb(&trial);
+        self.covariates.absorb(&trial, boot);
         self.time(cycle);
     }
 
@@ -151,6 +155,7 @@ impl CampaignEvidence {
             found.extend(self.transfers.tested());
             found.extend(self.place.tested(&sums));
             found.extend(factors::tested(&self.arms, &self.boots));
+            found.extend(self.covariates.tested());
         }
         found
     }

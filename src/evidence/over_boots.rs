@@ -42,7 +42,7 @@ pub fn counted(log: &BootLog, sums: &BootSums) -> Vec<Finding> {
             Finding::new("failures-within-boots", text, sums.boots, Unit::Boot)
                 .of_size(share, Some(interval), "share of failing boots")
                 .by(format!("count; {}", confidence_sequence::METHOD), share * weight::of_sightings(sums.mixed))
-                .seen_at(log.boots().filter(|boot| boot.is_mixed()).filter_map(|boot| boot.failed_at)),
+                .seen_at(log.mixed_at()),
         );
     }
     found

@@ -12,7 +12,7 @@ pub enum Mark {
     AtEnumerate,
     /// The board had answered in this cycle before it failed.
     AfterAnswer,
-    /// On the bus, and no answer to anything in this cycle.
+    /// On the bus, or at least on the port, and no answer to anything in this cycle.
     Silent,
     /// An answer stayed out after others had come.
     LateTimeout,
@@ -96,9 +96,22 @@ fn marks_of(failure: &Failure, present: bool, answered_before: bool) -> Marks {
         FailureClass::Timeout | FailureClass::Hang if present => marks.insert(Mark::Silent),
         FailureClass::Stall => marks.insert(Mark::Stall),
         FailureClass::Disconnected if present => marks.insert(Mark::Disconnect),
-        FailureClass::BusError | FailureClass::Parity | FailureClass::DescriptorFailed => marks.insert(Mark::BusError),
+        FailureClass::BusError | FailureClass::Parity => marks.insert(Mark::BusError),
+        FailureClass::DescriptorFailed => marks.merge(descriptor_marks(failure)),
         FailureClass::DataMismatch => marks.insert(Mark::DataDiffers),
         _ => {}
+    }
+    marks
+}
+
+/// The host saw something on the port. Its error number tells silence (-110) from errors on the wire (-71, -84).
+fn descriptor_marks(failure: &Failure) -> Marks {
+    let mut marks = Marks::default();
+    let code = failure.code.as_ref().map_or("", |code| code.raw());
+    if code.contains("-110") {
+        marks.insert(Mark::Silent);
+    } else if code.contains("-71") || code.contains("-84") {
+        marks.insert(Mark::BusError);
     }
     marks
 }
@@ -140,6 +153,21 @@ mod tests {
             let trial = Trial::of(&cycle);
             assert!(trial.marks.has(mark), "{phase}");
             assert_eq!(trial.marks.has(Mark::AfterAnswer), mark == Mark::LateTimeout);
+        }
+    }
+
+    #[test]
+    fn a_descriptor_that_could_not_be_read_is_silence_or_noise_by_its_error_number() {
+        for (code, mark) in [
+            ("device descriptor read/64, error -110", Mark::Silent),
+            ("device descriptor read/64, error -71", Mark::BusError),
+        ] {
+            let mut cycle = failing(1, 1, FailureClass::DescriptorFailed, Phase::Enumerate);
+            cycle.steps[0].outcome =
+                Outcome::Failed(Failure::new(FailureClass::DescriptorFailed, Phase::Enumerate).with_code(code));
+            let marks = Trial::of(&cycle).marks;
+            assert!(marks.has(mark) && marks.has(Mark::AtEnumerate), "{code}");
+            assert_ne!(marks.has(Mark::Silent), marks.has(Mark::BusError));
         }
     }
 

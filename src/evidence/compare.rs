@@ -1,0 +1,258 @@
+//! Two arms, cases or spans side by side: the difference, how sure it is, what is still needed, and one sentence to paste.
+//!
+//! The unit is the boot. Where both sides ran in the same boots they are compared within them, by cycles; where a side
+//! is a single boot its cycles are counted, and the sentence says that nothing decided at power-up was tested.
+//! Boots that come in streaks count for fewer: n (1 - r) / (1 + r), r being the correlation of one boot with the next
+//! (the effective sample size of a first-order autoregression, Bayley and Hammersley 1946).
+
+use super::e_value;
+use super::exact_test::{self, Count, difference};
+use super::finding::Unit;
+use super::independent_sum::{IndependentSum, hypergeometric};
+use super::permutation::serial_correlation;
+
+/// 1.96 for a two-sided test at 5 %, 0.8416 for a power of 80 %.
+const Z_OF_TEST_AND_POWER: f64 = 1.959_964 + 0.841_621;
+
+/// One side of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// As the sentence is to call it.
+    pub name: String,
+    /// In the order in which they ran.
+    pub boots: Vec<SideBoot>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SideBoot {
+    /// Equal on both sides where it is the same boot.
+    pub id: u64,
+    pub cycles: u64,
+    pub failed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    pub unit: Unit,
+    pub a: Count,
+    pub b: Count,
+    /// Share of `b` minus share of `a`, with its 95 % interval.
+    pub difference: f64,
+    pub interval: (f64, f64),
+    pub p: f64,
+    pub method: String,
+    /// Valid however often the campaign was looked at; only on boots.
+    pub e_value: Option<f64>,
+    /// How many more per side would show a difference of this size with a power of 80 %; none where it is shown already,
+    /// or where there is none to show.
+    pub needed: Option<u64>,
+    pub sentence: String,
+}
+
+/// `None` where a side holds no cycle.
+pub fn compare(a: &Side, b: &Side) -> Option<Comparison> {
+    if a.boots.is_empty() || b.boots.is_empty() {
+        return None;
+    }
+    let same_boots = a.boots.iter().any(|boot| b.boots.iter().any(|other| other.id == boot.id));
+    let unit = if same_boots || a.boots.len() == 1 || b.boots.len() == 1 { Unit::Cycle } else { Unit::Boot };
+    let (count_a, count_b) = (count(a, unit), count(b, unit));
+    let streaks = if unit == Unit::Boot { shrinkage(a).min(shrinkage(b)) } else { 1.0 };
+    let (sure_a, sure_b) = (shrunk(count_a, streaks), shrunk(count_b, streaks));
+    let (_, interval) = difference(sure_b, sure_a);
+    let (p, method) = if same_boots {
+        within_boots(a, b)
+    } else {
+        let (p, test) = exact_test::p_value(sure_a, sure_b);
+        (
+            p,
+            if streaks < 1.0 {
+                format!("{test}, boots in streaks counted as {:.0} %", 100.0 * streaks)
+            } else {
+                test.to_owned()
+            },
+        )
+    };
+    let e_value = (unit == Unit::Boot && streaks >= 1.0).then(|| e_value::of_pairs(outcomes(a), outcomes(b)));
+    let mut comparison = Comparison {
+        unit,
+        a: count_a,
+        b: count_b,
+        difference: count_b.share() - count_a.share(),
+        interval,
+        p,
+        method,
+        e_value,
+        needed: if p < 0.05 { None } else { still_needed(count_a, count_b, streaks) },
+        sentence: String::new(),
+    };
+    comparison.sentence = sentence(a, b, &comparison);
+    Some(comparison)
+}
+
+fn outcomes(side: &Side) -> impl Iterator<Item = bool> + '_ {
+    side.boots.iter().map(|boot| boot.failed > 0)
+}
+
+fn count(side: &Side, unit: Unit) -> Count {
+    if unit == Unit::Boot {
+        return Count { failed: outcomes(side).filter(|failed| *failed).count() as u64, n: side.boots.len() as u64 };
+    }
+    side.boots
+        .iter()
+        .fold(Count { failed: 0, n: 0 }, |sum, boot| Count { failed: sum.failed + boot.failed, n: sum.n + boot.cycles })
+}
+
+/// By how much streaks reduce what the boots are worth; 1 where no streaks are seen.
+fn shrinkage(side: &Side) -> f64 {
+    let values: Vec<f64> = outcomes(side).map(|failed| f64::from(u8::from(failed))).collect();
+    let r = serial_correlation(&values);
+    let noise = 2.0 / (values.len() as f64).sqrt();
+    if r > noise { (1.0 - r) / (1.0 + r) } else { 1.0 }
+}
+
+fn shrunk(count: Count, by: f64) -> Count {
+    let scale = |value: u64| (value as f64 * by).round() as u64;
+    Count { failed: scale(count.failed), n: scale(count.n).max(1) }
+}
+
+/// Given how many cycles of a boot failed, they are as likely to belong to either side under the null.
+fn within_boots(a: &Side, b: &Side) -> (f64, String) {
+    let mut sum = IndependentSum::default();
+    let mut seen = 0;
+    for boot in &a.boots {
+        let Some(other) = b.boots.iter().find(|other| other.id == boot.id) else { continue };
+        let (least, probabilities) =
+            hypergeometric(boot.cycles + other.cycles, boot.failed + other.failed, boot.cycles);
+        sum.add(least, &probabilities);
+        seen += boot.failed;
+    }
+    ((2.0 * sum.at_least(seen).min(sum.at_most(seen))).min(1.0), format!("stratified test within boots, {}", sum.way()))
+}
+
+/// Cohen's arcsine approximation (1988) to the size of each side, less what is there.
+fn still_needed(a: Count, b: Count, streaks: f64) -> Option<u64> {
+    let angle = |count: Count| 2.0 * count.share().sqrt().asin();
+    let effect = (angle(a) - angle(b)).abs();
+    if effect < 1e-9 {
+        return None;
+    }
+    let needed = (2.0 * (Z_OF_TEST_AND_POWER / effect).powi(2) / streaks).ceil() as u64;
+    Some(needed.saturating_sub(a.n.min(b.n)).max(1))
+}
+
+fn sentence(a: &Side, b: &Side, found: &Comparison) -> String {
+    let unit = found.unit.name();
+    let side = |side: &Side, count: Count| {
+        format!(
+            "{} failed in {} of {} ({:.0} %)",
+            side.name,
+            count.failed,
+            found.unit.count(count.n),
+            100.0 * count.share()
+        )
+    };
+    let points = 100.0 * found.difference;
+    let way = if points < 0.0 { "fewer" } else { "more" };
+    let (low, high) = if points < 0.0 { (-found.interval.1, -found.interval.0) } else { found.interval };
+    let e = found
+        .e_value
+        .map(|e| match e {
+            ..10.0 => format!("; e = {e:.1}"),
+            ..1000.0 => format!("; e = {e:.0}"),
+            _ => "; e > 1000".to_owned(),
+        })
+        .unwrap_or_default();
+    let mut text = format!(
+        "{}, {}: {:.0} percentage points {way} (95 % interval {:.0} to {:.0}; {}, p = {:.2}{e}).",
+        side(a, found.a),
+        side(b, found.b),
+        points.abs(),
+        100.0 * low,
+        100.0 * high,
+        found.method,
+        found.p
+    );
+    if found.p < 0.001 {
+        text = text.replace(&format!("p = {:.2}", found.p), "p < 0.001");
+    }
+    if found.p >= 0.05 {
+        text.push_str(" That does not show a difference");
+        if let Some(needed) = found.needed {
+            text.push_str(&format!("; one of this size would take about {needed} more {unit}s per side"));
+        }
+        text.push('.');
+    }
+    if a.boots.len() == 1 || b.boots.len() == 1 {
+        text.push_str(" A side of one boot tests nothing that is decided at power-up.");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(name: &str, first_id: u64, failed: impl Iterator<Item = u64>) -> Side {
+        let boots = failed.zip(first_id..).map(|(failed, id)| SideBoot { id, cycles: 5, failed }).collect();
+        Side { name: name.to_owned(), boots }
+    }
+
+    fn every(n: u64, of: u64) -> impl Iterator<Item = u64> {
+        (0..of).map(move |boot| if boot % n == 0 { 5 } else { 0 })
+    }
+
+    #[test]
+    fn a_mended_board_gives_a_sentence_to_paste() {
+        let found = compare(&side("before", 0, every(2, 40)), &side("after", 100, every(20, 40))).unwrap();
+        assert_eq!(
+            (found.unit, found.a, found.b),
+            (Unit::Boot, Count { failed: 20, n: 40 }, Count { failed: 2, n: 40 })
+        );
+        insta::assert_snapshot!(found.sentence);
+    }
+
+    #[test]
+    fn what_is_not_shown_says_what_it_would_take() {
+        let found = compare(&side("hub", 0, every(5, 20)), &side("direct", 100, every(10, 20))).unwrap();
+        assert!(found.p > 0.05);
+        insta::assert_snapshot!(found.sentence);
+    }
+
+    #[test]
+    fn one_boot_per_side_is_said_to_be_one() {
+        let found = compare(&side("a", 0, [3].into_iter()), &side("b", 9, [0].into_iter())).unwrap();
+        assert_eq!(found.unit, Unit::Cycle);
+        assert!(found.sentence.ends_with("A side of one boot tests nothing that is decided at power-up."));
+        assert_eq!(found.e_value, None);
+    }
+
+    #[test]
+    fn sides_of_the_same_boots_are_compared_within_them() {
+        // Both sides fail in the same bad boots: boots would show nothing, and within them nothing differs.
+        let found = compare(&side("64", 0, every(2, 20)), &side("2048", 0, every(2, 20))).unwrap();
+        assert_eq!(found.unit, Unit::Cycle);
+        assert!(found.p > 0.9 && found.method.starts_with("stratified"), "{found:?}");
+    }
+
+    #[test]
+    fn streaks_make_boots_worth_less() {
+        let streaky = side("a", 0, (0..40).map(|boot| if boot < 14 { 5 } else { 0 }));
+        let strewn = side("a", 0, (0..40).map(|boot| if boot * 14 % 40 < 14 { 5 } else { 0 }));
+        let other = side("b", 100, every(40, 40));
+        let (one, two) = (compare(&streaky, &other).unwrap(), compare(&strewn, &other).unwrap());
+        assert_eq!(one.a, two.a);
+        assert!(one.p > 10.0 * two.p, "{} {}", one.p, two.p);
+    }
+
+    /// Cohen (1988), table 6.4.1: 80 % power at 5 % two-sided, h = 0.5 takes 63 per side. sin^2 (pi/8) against
+    /// sin^2 (pi/8 + 0.25) are 0.5 apart in h.
+    #[test]
+    fn the_size_needed_agrees_with_the_published_table() {
+        let p = |h: f64| (std::f64::consts::FRAC_PI_8 + h / 2.0).sin().powi(2);
+        let count = |share: f64| Count { failed: (share * 1e6).round() as u64, n: 1_000_000 };
+        let effect = 2.0 * (count(p(0.5)).share().sqrt().asin() - count(p(0.0)).share().sqrt().asin());
+        assert!((effect - 0.5).abs() < 1e-5);
+        assert_eq!((2.0 * (Z_OF_TEST_AND_POWER / effect).powi(2)).ceil(), 63.0);
+    }
+}

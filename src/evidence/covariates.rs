@@ -1,0 +1,200 @@
+//! Does the failure rate go with something that was measured: temperature, a voltage, a latency?
+//!
+//! Ranks of the measured values against outcomes (the statistic of Mann and Whitney 1947), judged by block permutation:
+//! temperature and outcomes both come in streaks, and a plain test would take that for a relation.
+
+use std::collections::BTreeMap;
+
+use super::finding::{Finding, Unit};
+use super::multiplicity::benjamini_hochberg;
+use super::permutation::{BlockPermutation, thinned};
+use super::trial::Trial;
+use super::weight;
+use crate::observation::fact::{Fact, FactValue};
+
+/// Fewer units show nothing.
+const LEAST_UNITS: usize = 10;
+/// A factor with fewer levels is compared level by level.
+const LEAST_VALUES: usize = 13;
+/// More quantities than this are not followed.
+const MOST_QUANTITIES: usize = 16;
+
+/// The latest value of every measured quantity, and what it was in each cycle.
+#[derive(Clone, Debug, Default)]
+pub struct Covariates {
+    latest: BTreeMap<String, f64>,
+    rows: BTreeMap<String, Vec<Row>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    boot: u32,
+    cycle: u32,
+    value: f32,
+    failed: bool,
+}
+
+impl Covariates {
+    pub fn note(&mut self, fact: &Fact) {
+        let value = match fact.value {
+            FactValue::Number(value) | FactValue::FrequencyMhz(value) | FactValue::Volts(value) => value,
+            FactValue::Flag(_) | FactValue::Address(_) | FactValue::Text(_) | FactValue::Bytes(_) => return,
+        };
+        self.measured(&fact.key, value);
+    }
+
+    fn measured(&mut self, quantity: &str, value: f64) {
+        if self.latest.len() < MOST_QUANTITIES || self.latest.contains_key(quantity) {
+            self.latest.insert(quantity.to_owned(), value);
+        }
+    }
+
+    pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize) {
+        for fact in trial.cycle.steps.iter().flat_map(|step| &step.facts) {
+            self.note(fact);
+        }
+        for (factor, level) in &trial.cycle.levels {
+            if let Ok(value) = level.parse() {
+                self.measured(factor, value);
+            }
+        }
+        for (quantity, value) in &self.latest {
+            let row =
+                Row { boot: boot as u32, cycle: trial.cycle.number, value: *value as f32, failed: trial.failed() };
+            self.rows.entry(quantity.clone()).or_default().push(row);
+        }
+    }
+
+    /// Which quantities go with the failures; false discoveries are controlled.
+    pub fn tested(&self) -> Vec<Finding> {
+        let units: Vec<(&str, Unit, Vec<Row>)> = self
+            .rows
+            .iter()
+            .map(|(quantity, rows)| (quantity.as_str(), by_boot(rows)))
+            .map(|(quantity, (unit, rows))| (quantity, unit, rows))
+            .filter(|(.., rows)| is_worth_a_test(rows))
+            .collect();
+        let tests: Vec<(f64, String)> = units.iter().map(|(.., rows)| test(rows)).collect();
+        let adjusted = benjamini_hochberg(&tests.iter().map(|(p, _)| *p).collect::<Vec<_>>());
+        let reported = units.iter().zip(&tests).zip(adjusted).filter(|(_, p)| *p < weight::REPORTED_BELOW);
+        reported.map(|(((quantity, unit, rows), (_, method)), p)| finding(quantity, *unit, rows, p, method)).collect()
+    }
+}
+
+/// One row per boot, with its first value; the cycles where there is one boot only.
+fn by_boot(rows: &[Row]) -> (Unit, Vec<Row>) {
+    if rows.first().map(|row| row.boot) == rows.last().map(|row| row.boot) {
+        return (Unit::Cycle, rows.to_vec());
+    }
+    let mut boots: Vec<Row> = Vec::new();
+    for row in rows {
+        match boots.last_mut().filter(|last| last.boot == row.boot) {
+            Some(last) => last.failed |= row.failed,
+            None => boots.push(*row),
+        }
+    }
+    (Unit::Boot, boots)
+}
+
+fn is_worth_a_test(rows: &[Row]) -> bool {
+    let bad = rows.iter().filter(|row| row.failed).count();
+    let mut values: Vec<f32> = rows.iter().map(|row| row.value).collect();
+    values.sort_by(f32::total_cmp);
+    values.dedup();
+    rows.len() >= LEAST_UNITS && bad >= 3 && rows.len() - bad >= 3 && values.len() >= LEAST_VALUES
+}
+
+fn test(rows: &[Row]) -> (f64, String) {
+    let outcomes = thinned(&rows.iter().map(|row| f64::from(u8::from(row.failed))).collect::<Vec<_>>());
+    let ranks = centred_ranks(&thinned(&rows.iter().map(|row| f64::from(row.value)).collect::<Vec<_>>()));
+    let blocks = BlockPermutation::fitted_to(&outcomes, 5);
+    let p = blocks
+        .p_value(&outcomes, |outcomes| outcomes.iter().zip(&ranks).map(|(bad, rank)| bad * rank).sum::<f64>().abs());
+    (p, blocks.method())
+}
+
+/// Ranks less their mean; equal values share theirs.
+fn centred_ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let middle = (values.len() - 1) as f64 / 2.0;
+    let mut start = 0;
+    while start < order.len() {
+        let same = order[start..].iter().take_while(|&&place| values[place] == values[order[start]]).count();
+        let shared = start as f64 + (same - 1) as f64 / 2.0 - middle;
+        for &place in &order[start..start + same] {
+            ranks[place] = shared;
+        }
+        start += same;
+    }
+    ranks
+}
+
+fn finding(quantity: &str, unit: Unit, rows: &[Row], p: f64, method: &str) -> Finding {
+    let ranks = centred_ranks(&rows.iter().map(|row| f64::from(row.value)).collect::<Vec<_>>());
+    let bad = rows.iter().filter(|row| row.failed).count() as f64;
+    let good = rows.len() as f64 - bad;
+    let sum: f64 = rows.iter().zip(&ranks).filter(|(row, _)| row.failed).map(|(_, rank)| rank).sum();
+    // The share of pairs of a bad and a good unit in which the bad one has the higher value.
+    let higher = 0.5 + sum / (bad * good);
+    let median = |failed: bool| {
+        let mut values: Vec<f32> = rows.iter().filter(|row| row.failed == failed).map(|row| row.value).collect();
+        values.sort_by(f32::total_cmp);
+        values[values.len() / 2]
+    };
+    let text = format!(
+        "Failures go with {quantity}: median {:.4} in failing {}s, {:.4} in good ones; the failing one has the higher value in {:.0} % of pairs.",
+        median(true),
+        unit.name(),
+        median(false),
+        100.0 * higher
+    );
+    Finding::new("covariate-matters", text, rows.len() as u64, unit)
+        .of_size(higher, None, "share of pairs in which the failing one is higher")
+        .by(format!("Mann-Whitney ranks, {method}, p = {p:.3} after Benjamini-Hochberg"), weight::of_p_value(p))
+        .seen_at(rows.iter().filter(|row| row.failed).map(|row| row.cycle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::chance::Chance;
+    use crate::evidence::synthetic::{campaign, cycle, failing};
+    use crate::observation::failure::FailureClass;
+    use crate::observation::step::Phase;
+
+    /// Boots at a slowly wandering temperature that fail as `rate` says.
+    fn texts(seed: u64, rate: impl Fn(f64) -> f64) -> Vec<String> {
+        let mut chance = Chance::seeded(seed);
+        let mut temperature = 30.0;
+        let evidence = campaign(80, 2, |number, boot| {
+            if number % 2 == 1 {
+                temperature += 4.0 * (chance.fraction() - 0.5) - 0.05 * (temperature - 30.0);
+            }
+            let mut cycle = if chance.happens(rate(temperature)) {
+                failing(number, boot, FailureClass::BusError, Phase::Read)
+            } else {
+                cycle(number, boot)
+            };
+            cycle.steps[0].facts.push(Fact::measured("temperature", FactValue::Number(temperature)));
+            cycle
+        });
+        let findings = evidence.verdict_findings().into_iter();
+        findings.filter(|finding| finding.id == "covariate-matters").map(|finding| finding.text).collect()
+    }
+
+    #[test]
+    fn failures_that_follow_the_temperature_are_seen_and_others_are_not() {
+        let following = texts(51, |temperature| if temperature > 31.0 { 0.8 } else { 0.05 });
+        assert_eq!(following.len(), 1);
+        assert!(following[0].starts_with("Failures go with temperature: median 3"), "{}", following[0]);
+        let alarms = (0..40).filter(|&seed| !texts(seed, |_| 0.2).is_empty()).count();
+        assert!(alarms <= 6, "{alarms} of 40");
+    }
+
+    #[test]
+    fn equal_values_share_their_rank() {
+        assert_eq!(centred_ranks(&[5.0, 1.0, 5.0, 9.0]), [0.0, -1.5, 0.0, 1.5]);
+    }
+}
