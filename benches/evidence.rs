@@ -82,7 +82,7 @@ fn events(number: u32) -> Vec<Event> {
     let boot = number / CYCLES_PER_BOOT + 1;
     let mut events = Vec::new();
     let event = |kind| Event { seq: u64::from(number) + 1, at: None, kind };
-    if number % CYCLES_PER_BOOT == 0 {
+    if number.is_multiple_of(CYCLES_PER_BOOT) {
         let kind = BootKind::ColdPowerOn { off_time: None };
         let started = Micros::from_secs(u64::from(boot));
         events.push(event(EventKind::BootStarted(Boot { number: boot, started, kind, proof: BootProof::Commanded })));
@@ -116,6 +116,6 @@ fn cycle(number: u32, boot: u32, failure: Option<(FailureClass, Phase)>) -> Cycl
             TransferSummary { count: 4, bytes: 300, total: Micros(4_000), max: Micros(1_200), inferred_retries: 0 };
         StepRecord { phase, started: None, elapsed, outcome, summary, transfers: Vec::new(), facts: Vec::new() }
     });
-    let levels = [("port".to_owned(), if boot % 2 == 0 { "1-4" } else { "3-1" }.to_owned())].into();
+    let levels = [("port".to_owned(), if boot.is_multiple_of(2) { "1-4" } else { "3-1" }.to_owned())].into();
     Cycle { number, boot: Some(boot), started: Some(Micros::from_secs(u64::from(number))), steps: steps.into(), levels }
 }

@@ -10,6 +10,9 @@ use super::trial::Trial;
 const MOST_ARMS: usize = 256;
 const OTHERS: u32 = u32::MAX;
 
+/// How the board was reset is a factor of every campaign.
+pub const BOOT_KIND: &str = "boot-kind";
+
 /// The levels of every factor: one arm of the campaign.
 pub type Levels = BTreeMap<String, String>;
 
@@ -109,7 +112,10 @@ impl Arms {
     /// Factors whose levels always changed together, so that no data can tell them apart.
     pub fn aliases(&self) -> Vec<Vec<&str>> {
         let mut groups: Vec<Vec<&str>> = Vec::new();
-        for factor in self.factors().into_keys() {
+        let mut factors: Vec<&str> = self.factors().into_keys().collect();
+        // A group is tested as its first member, and kinds of boot need a test of their own.
+        factors.sort_by_key(|factor| *factor != BOOT_KIND);
+        for factor in factors {
             match groups.iter_mut().find(|group| self.change_together(group[0], factor)) {
                 Some(group) => group.push(factor),
                 None => groups.push(vec![factor]),

@@ -3,9 +3,11 @@
 //! A ROM that does not see its crystal resets and tries again, so one plug-in can hold many ROM boots; a ROM that waits
 //! for something first comes late and on time. Boots in which it did not come within the deadline count as longer waits.
 
+use super::arms::Arms;
 use super::boot_log::{Arrival, BootLog};
 use super::finding::{Finding, Unit};
-use super::survival::{Survival, Wait};
+use super::multiplicity::benjamini_hochberg;
+use super::survival::{Survival, Wait, log_rank};
 use super::weight;
 use crate::observation::boot::BootKind;
 use crate::observation::units::Micros;
@@ -64,6 +66,52 @@ pub fn findings(log: &BootLog) -> Vec<Finding> {
     Vec::new()
 }
 
+/// The waits of boots under one level of a factor.
+struct Level<'a> {
+    name: &'a str,
+    waits: Vec<Wait>,
+}
+
+impl<'a> Level<'a> {
+    fn of(arms: &Arms, log: &BootLog, factor: &str, name: &'a str) -> Self {
+        let under = log.boots().filter(|boot| boot.arm.and_then(|arm| arms.level(arm, factor)) == Some(name));
+        let known = under.filter(|boot| boot.kind != BootKind::Unknown);
+        Self { name, waits: known.filter_map(|boot| boot.arrival).map(wait).collect() }
+    }
+}
+
+/// Factors of two levels under which the board takes longer to come, each boot being of one level.
+pub fn by_factor(arms: &Arms, log: &BootLog) -> Vec<Finding> {
+    let mut compared = Vec::new();
+    for (factor, levels) in arms.factors() {
+        let [one, other] = levels[..] else { continue };
+        let pair = [one, other].map(|level| Level::of(arms, log, factor, level));
+        if pair.iter().all(|level| level.waits.len() >= LEAST_BOOTS) {
+            compared.push((factor, pair));
+        }
+    }
+    let p_values: Vec<f64> = compared.iter().map(|(_, [one, other])| log_rank(&one.waits, &other.waits).1).collect();
+    let tested = compared.iter().zip(benjamini_hochberg(&p_values));
+    tested
+        .filter(|(_, p)| *p < weight::REPORTED_BELOW)
+        .filter_map(|((factor, pair), p)| slower(factor, pair, p))
+        .collect()
+}
+
+fn slower(factor: &str, [one, other]: &[Level<'_>; 2], p: f64) -> Option<Finding> {
+    let (first, second) = (Survival::of(&one.waits).quantile(0.5)?, Survival::of(&other.waits).quantile(0.5)?);
+    if (first - second).abs() < ms(SCATTER_OF_A_HOST) {
+        return None;
+    }
+    let text = format!(
+        "The time to enumerate depends on {factor}: median {first:.0} ms with {}, {second:.0} ms with {}.",
+        one.name, other.name
+    );
+    let boots = (one.waits.len() + other.waits.len()) as u64;
+    let finding = Finding::new("factor-matters", text, boots, Unit::Boot).of_size(second - first, None, "ms");
+    Some(finding.by(format!("log-rank test, p = {p:.2e} after Benjamini-Hochberg"), weight::of_p_value(p)))
+}
+
 fn wait(arrival: Arrival) -> Wait {
     match arrival {
         Arrival::After(time) => Wait { time: ms(time), happened: true },
@@ -112,6 +160,20 @@ mod tests {
         let times: Vec<_> = (0..=20).map(|_| (200.0 - 900.0 * chance.fraction().ln()) as u64).collect();
         let ids = found(|boot| if boot == 9 { None } else { Some(times[boot as usize]) });
         assert_eq!(ids, ["enumerate-fails-some-boots", "enumerate-scattered"]);
+    }
+
+    #[test]
+    fn a_port_on_which_it_takes_longer_is_named() {
+        let evidence = campaign(40, 1, |number, boot| {
+            let mut cycle = cycle(number, boot);
+            let slow = boot % 2 == 0;
+            cycle.steps[0].elapsed = Some(Micros::from_millis(if slow { 900 } else { 400 } + u64::from(boot % 7) * 10));
+            cycle.levels = [("port".to_owned(), if slow { "1-4" } else { "3-1" }.to_owned())].into();
+            cycle
+        });
+        let found = evidence.verdict_findings();
+        let slower = found.iter().find(|finding| finding.id == "factor-matters").unwrap();
+        assert_eq!(slower.text, "The time to enumerate depends on port: median 430 ms with 3-1, 930 ms with 1-4.");
     }
 
     #[test]

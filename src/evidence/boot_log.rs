@@ -3,6 +3,7 @@
 use super::finding::NAMED_CYCLES;
 use super::trial::{Mark, Marks, Trial};
 use crate::observation::boot::{Boot, BootKind};
+use crate::observation::cycle::Cycle;
 use crate::observation::event::CampaignStart;
 use crate::observation::step::{Outcome, Phase};
 use crate::observation::units::Micros;
@@ -246,6 +247,12 @@ impl BootLog {
     /// Boots that hold a cycle, oldest first.
     pub fn boots(&self) -> impl Iterator<Item = &BootTally> {
         self.boots.iter().filter(|boot| boot.cycles > 0)
+    }
+
+    /// How the boot that holds this cycle was brought about.
+    pub fn kind_for(&self, cycle: &Cycle) -> BootKind {
+        let announced = self.boots.last().filter(|boot| !self.ended && Some(boot.number) == cycle.boot);
+        announced.map_or(BootKind::Unknown, |boot| boot.kind)
     }
 
     /// The boot at this place, as `add` returned it.

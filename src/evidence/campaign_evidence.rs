@@ -4,7 +4,7 @@
 //! cycle and costs the same after a million cycles as after a hundred. Exact and permutation tests on boots come on top
 //! in `verdict_findings`.
 
-use super::arms::Arms;
+use super::arms::{Arms, BOOT_KIND};
 use super::arrival;
 use super::boot_log::{BootLog, BootSums};
 use super::confidence_sequence::{self, ALPHA};
@@ -61,7 +61,9 @@ impl CampaignEvidence {
 
     fn count(&mut self, cycle: &Cycle) {
         let trial = Trial::of(cycle);
-        let arm = self.arms.of(&cycle.levels);
+        let mut levels = cycle.levels.clone();
+        levels.insert(BOOT_KIND.to_owned(), self.boots.kind_for(cycle).name().to_owned());
+        let arm = self.arms.of(&levels);
         let boot = self.boots.add(&trial, arm);
         self.arms.absorb(&trial, boot, arm);
         self.kinds.absorb(&trial);
@@ -148,6 +150,7 @@ impl CampaignEvidence {
         }
         let mut found = self.counted(&sums);
         found.extend(arrival::findings(&self.boots));
+        found.extend(arrival::by_factor(&self.arms, &self.boots));
         if sums.failed > 0 {
             found.extend(self.steps.findings(sums.boots));
             found.extend(over_boots::tested(&self.boots, &sums));

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::arms::{Arms, Cell};
+use super::arms::{Arms, BOOT_KIND, Cell};
 use super::boot_log::BootLog;
 use super::chance::Chance;
 use super::exact_test::{self, Count};
@@ -44,7 +44,15 @@ pub fn table(arms: &Arms, log: &BootLog, factor: &str, levels: &[&str]) -> Facto
         .filter_map(|cell| Some((*cell, levels.iter().position(|level| Some(*level) == arms.level(cell.arm, factor))?)))
         .collect();
     let within = cells.windows(2).any(|pair| pair[0].0.boot == pair[1].0.boot && pair[0].1 != pair[1].1);
-    if within { within_boots(&cells, levels.len()) } else { over_boots(&boots(&cells, log), levels.len()) }
+    if within {
+        return within_boots(&cells, levels.len());
+    }
+    let mut boots = boots(&cells, log);
+    if factor == BOOT_KIND {
+        // Here the kinds themselves are compared, whatever campaign they come from.
+        boots.iter_mut().for_each(|boot| boot.stratum = (0, ""));
+    }
+    over_boots(&boots, levels.len())
 }
 
 fn within_boots(cells: &[(Cell, usize)], levels: usize) -> FactorTable {

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::arms::Levels;
+use super::confidence_sequence::ALPHA;
 use super::e_value::EqualRates;
 use super::finding::{Finding, Unit};
-
-/// One over the chance of ever raising a false alarm.
-const ALARM: f64 = 20.0;
+use super::multiplicity::e_benjamini_hochberg;
 
 /// A factor with more levels is a measurement, and outcomes that wait longer for a partner are dropped.
 const MOST_LEVELS: usize = 12;
@@ -41,19 +40,20 @@ impl FactorWatch {
         }
     }
 
-    /// Bonferroni over factors: e-values that a factor shares with its aliases are as valid, only not independent.
+    /// Factors whose e-value stands out among all; e-BH allows for factors that share their levels.
     pub fn findings(&self) -> Vec<Finding> {
-        let compared = self.factors.values().filter(|watched| watched.levels.len() > 1).count() as f64;
-        let alarms = self.factors.iter().filter(|(_, watched)| watched.rates.e_value() >= ALARM * compared);
-        alarms
-            .map(|(factor, watched)| {
-                let e = watched.rates.e_value();
+        let compared: Vec<_> = self.factors.iter().filter(|(_, watched)| watched.levels.len() > 1).collect();
+        let e_values: Vec<f64> = compared.iter().map(|(_, watched)| watched.rates.e_value()).collect();
+        let alarms = e_benjamini_hochberg(&e_values, ALPHA);
+        let reported = compared.iter().zip(e_values).zip(alarms).filter(|(_, alarm)| *alarm);
+        reported
+            .map(|(((factor, watched), e), _)| {
                 let text = format!(
                     "{factor} matters: the failure rates of its levels differ ({}).",
                     watched.levels.join(", ")
                 );
                 Finding::new("factor-matters", text, watched.boots, Unit::Boot).by(
-                    format!("sequential test of equal rates (Turner, Ly and Grunwald), e = {e:.0}"),
+                    format!("sequential test of equal rates (Turner, Ly and Grunwald), e = {e:.0}, e-BH"),
                     (e - 1.0) / (e + 1.0),
                 )
             })

@@ -179,9 +179,12 @@ fn interaction(arms: &Arms, a: (&[&str], &[&str]), b: (&[&str], &[&str])) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use crate::evidence::campaign_evidence::CampaignEvidence;
     use crate::evidence::chance::Chance;
     use crate::evidence::finding::Finding;
-    use crate::evidence::synthetic::{campaign, cycle, failing};
+    use crate::evidence::synthetic::{campaign, cold_boot, cycle, failing, start};
+    use crate::observation::boot::{Boot, BootKind};
+    use crate::observation::event::{Event, EventKind};
     use crate::observation::failure::FailureClass;
     use crate::observation::step::Phase;
 
@@ -219,6 +222,31 @@ mod tests {
         let texts = of(&found, "factor-matters");
         assert_eq!(texts.len(), 1);
         assert!(texts[0].starts_with("controller (always changed together with port) matters: "), "{}", texts[0]);
+    }
+
+    #[test]
+    fn a_kind_of_boot_that_fails_more_is_a_factor_of_its_own() {
+        let mut evidence = CampaignEvidence::new();
+        let mut tell = |kind| evidence.absorb(&Event { seq: 1, at: None, kind });
+        tell(EventKind::CampaignStarted(start(40, 1)));
+        for number in 1..=40 {
+            let cold = number % 2 == 0;
+            let boot = cold_boot(number);
+            tell(EventKind::BootStarted(if cold { boot } else { Boot { kind: BootKind::Nrst, ..boot } }));
+            let bad = cold && number % 4 == 0;
+            tell(EventKind::CycleFinished(if bad {
+                failing(number, number, FailureClass::NotEnumerated, Phase::Enumerate)
+            } else {
+                cycle(number, number)
+            }));
+        }
+        let found = evidence.verdict_findings();
+        assert!(
+            of(&found, "factor-matters")[0].starts_with(
+                "boot-kind matters: 10 of 20 boots failed with cold power-on, 0 of 20 boots failed with NRST"
+            ),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl KindsOfFailure {
                 Mark::Silent,
                 sums.silent_throughout,
                 "timeouts-no-answer",
-                "the board was on the bus and answered nothing",
+                "the board was on the bus, or at least on its port, and answered nothing",
             ),
             self.counted(
                 sums,
