@@ -22,6 +22,7 @@ pub mod replay;
 pub mod report;
 pub mod result;
 pub mod run;
+pub mod triage;
 pub mod worker;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -62,6 +63,7 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     Run(run::args::RunArgs),
     Diagnose(diagnose::DiagnoseArgs),
+    Triage(triage::TriageArgs),
     Replay(replay::ReplayArgs),
     Report(report::ReportArgs),
     Compare(compare::CompareArgs),
@@ -106,6 +108,7 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
         Command::Doctor(args) => doctor::run(args, console),
         Command::Run(args) => run::run(args, console),
         Command::Diagnose(args) => diagnose::run(args, console),
+        Command::Triage(args) => triage::run(args, console),
         Command::Replay(args) => replay::run(args, console),
         Command::Report(args) => report::run(args, console),
         Command::Compare(args) => compare::run(args, console),

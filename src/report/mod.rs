@@ -11,4 +11,6 @@ pub mod markdown;
 #[cfg(test)]
 pub mod sample;
 pub mod text;
+pub mod triage_reply;
+pub mod triage_text;
 pub mod wording;

@@ -1,0 +1,68 @@
+//! What follows from a report's facts together with the tables of parts and images: identities and addresses that do not fit.
+
+use crate::evidence::observed::Observed;
+use crate::observation::event::EventKind;
+use crate::observation::fact::{Fact, FactValue};
+use crate::observation::field_text::FieldText;
+use crate::observation::units::Address;
+use crate::profile::device::{Device, Devices};
+use crate::profile::fus::{self, FusTable};
+
+/// Facts to be noted after the ones of the report, each with the line and quote of the fact it rests on.
+pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<EventKind> {
+    let device = observed.parts().find_map(|part| devices.by_part(part));
+    let mut derived = Vec::new();
+    derived.extend(device.and_then(|device| unfit_identity(observed, device)));
+    derived.extend(device.and_then(|device| unfit_otp(observed, device, devices)));
+    derived.extend(image_address(observed, images));
+    derived.into_iter().map(EventKind::FactNoted).collect()
+}
+
+fn fact<'a>(observed: &'a Observed, key: &str) -> Option<&'a Fact> {
+    observed.facts().iter().find(|fact| fact.key == key)
+}
+
+fn from(basis: &Fact, key: &str, value: FactValue) -> Fact {
+    Fact { key: key.to_owned(), value, origin: basis.origin, quote: basis.quote.clone() }
+}
+
+fn unfit_identity(observed: &Observed, device: &Device) -> Option<Fact> {
+    let basis = fact(observed, "dev-id")?;
+    let FactValue::Number(id) = basis.value else { return None };
+    let text = format!("{} has DEV_ID {:#05x}, read was {:#05x}", device.name, device.dev_id, id as u16);
+    (id as u16 != device.dev_id).then(|| from(basis, "identity-does-not-fit", FactValue::Text(FieldText::new(text))))
+}
+
+fn unfit_otp(observed: &Observed, device: &Device, devices: &Devices) -> Option<Fact> {
+    let basis = fact(observed, "otp-address")?;
+    let FactValue::Address(address) = basis.value else { return None };
+    let own = device.otp.as_ref()?.area.as_ref();
+    let holds = |device: &Device| {
+        device.otp.as_ref().and_then(|otp| otp.area.as_ref()).is_some_and(|area| area.holds(address))
+    };
+    if holds(device) {
+        return Some(from(basis, "otp-address-fits", FactValue::Flag(true)));
+    }
+    let owner = devices.all().find(|(_, other)| holds(other)).map(|(_, other)| other.name.as_str());
+    let right = own.map_or("none".to_owned(), |area| area.address.to_string());
+    let text = match owner {
+        Some(owner) => format!("{address} is the OTP of {owner}; {} has it at {right}", device.name),
+        None => format!("{address} is no OTP address; {} has it at {right}", device.name),
+    };
+    Some(from(basis, "otp-address-of-other-part", FactValue::Text(FieldText::new(text))))
+}
+
+/// The file and the address of a wireless stack or FUS image against the release tables.
+fn image_address(observed: &Observed, images: &FusTable) -> Option<Fact> {
+    let basis = fact(observed, "fus-image-address")?;
+    let FactValue::Address(Address(address)) = basis.value else { return None };
+    let FactValue::Text(image) = &fact(observed, "fus-image")?.value else { return None };
+    let flash_kb = observed.parts().find_map(fus::flash_kb_of_part);
+    let fit = images.check_address(image.raw(), flash_kb, Address(address));
+    if !fit.known {
+        return None;
+    }
+    let key = if fit.fits.is_empty() { "fus-address-fits-no-release" } else { "fus-address-fits-some-releases" };
+    let text = format!("{} at {}: {fit}", image.raw(), Address(address));
+    Some(from(basis, key, FactValue::Text(FieldText::new(text))))
+}

@@ -1,0 +1,158 @@
+//! Triage: a report of any origin to a verdict, through the same evidence and diagnosis as a live campaign.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use super::part_facts;
+use crate::diagnosis::conclusion::Library;
+use crate::diagnosis::subject::Subject;
+use crate::diagnosis::verdict::{FailureLine, UNKNOWN_CAUSE, VERDICT_SCHEMA, Verdict, VerdictKind};
+use crate::evidence::finding::Finding;
+use crate::evidence::observed::Observed;
+use crate::observation::cycle::Cycle;
+use crate::observation::event::{Event, EventKind, Transport};
+use crate::observation::fact::{Fact, Origin};
+use crate::observation::field_text::FieldText;
+use crate::profile::fus::{self, FusTable};
+use crate::profile::loader::ProfileError;
+use crate::readers::parts;
+use crate::readers::reading::Readers;
+
+/// Failures listed in a verdict.
+const LISTED_FAILURES: usize = 100;
+
+/// Readers and knowledge, loaded once for any number of reports.
+#[derive(Debug)]
+pub struct Triage {
+    readers: Readers,
+    pub library: Library,
+    images: FusTable,
+}
+
+/// A report with what it came to.
+#[derive(Debug)]
+pub struct Triaged {
+    pub verdict: Verdict,
+    pub findings: Vec<Finding>,
+    pub subject: Subject,
+    pub facts: Vec<Fact>,
+    /// Failures that are normal where they stand, with the reason.
+    pub normal: Vec<(FailureLine, String)>,
+    /// The words of the lines that facts and failures rest on.
+    pub quotes: BTreeMap<u32, FieldText>,
+    pub lines: u32,
+}
+
+impl Triage {
+    pub fn load() -> Result<Self, ProfileError> {
+        Ok(Self { readers: Readers::load()?, library: Library::load()?, images: fus::table()? })
+    }
+
+    /// Reads one report to its end. Any content gives a verdict; only reading itself can fail.
+    pub fn report(&self, name: &str, source: &mut dyn Read) -> io::Result<Triaged> {
+        let reading = self.readers.read(source)?;
+        let mut gathered = Gathered::default();
+        for kind in reading.events {
+            gathered.absorb(kind);
+        }
+        for kind in part_facts::derive(&gathered.observed, &self.library.devices, &self.images) {
+            gathered.absorb(kind);
+        }
+        Ok(self.conclude(name, gathered, reading.lines))
+    }
+
+    fn conclude(&self, name: &str, gathered: Gathered, lines: u32) -> Triaged {
+        let kind = gathered.kind();
+        let findings = self.library.findings(&gathered.observed);
+        let subject = self.library.subject(&gathered.observed);
+        let conclusion = self.library.conclude(&subject, kind, &findings);
+        let verdict = Verdict {
+            schema: VERDICT_SCHEMA,
+            source: FieldText::new(name),
+            verdict: kind,
+            decided: conclusion.decided,
+            device: parts::most_likely(gathered.observed.parts()).or_else(|| subject.part().map(str::to_owned)),
+            transport: gathered.transport().map(Transport::name),
+            tools: gathered.tools,
+            causes: conclusion.causes,
+            failures: gathered.failures,
+            next: conclusion.next,
+            campaign: None,
+        };
+        let facts = gathered.observed.facts().to_vec();
+        Triaged { verdict, findings, subject, facts, normal: gathered.normal, quotes: gathered.quotes, lines }
+    }
+}
+
+impl Triaged {
+    /// The leading cause that has a name.
+    pub fn leading(&self) -> Option<&crate::diagnosis::verdict::RankedCause> {
+        self.verdict.causes.iter().find(|cause| cause.id != UNKNOWN_CAUSE)
+    }
+}
+
+/// What the events of one report add up to.
+#[derive(Default)]
+struct Gathered {
+    observed: Observed,
+    seq: u64,
+    sessions: u32,
+    good_cycles: u32,
+    tools: Vec<String>,
+    transports: Vec<Transport>,
+    failures: Vec<FailureLine>,
+    normal: Vec<(FailureLine, String)>,
+    quotes: BTreeMap<u32, FieldText>,
+}
+
+impl Gathered {
+    fn absorb(&mut self, kind: EventKind) {
+        self.seq += 1;
+        match &kind {
+            EventKind::SessionStarted(session) => {
+                self.sessions += 1;
+                if !self.tools.contains(&session.tool) {
+                    self.tools.push(session.tool.clone());
+                }
+                self.transports.push(session.transport);
+            }
+            EventKind::CycleFinished(cycle) => self.count(cycle),
+            EventKind::FactNoted(fact) => {
+                if let (Origin::Line(line), Some(quote)) = (fact.origin, &fact.quote) {
+                    self.quotes.entry(line).or_insert_with(|| quote.clone());
+                }
+            }
+            _ => {}
+        }
+        self.observed.absorb(&Event { seq: self.seq, at: None, kind });
+    }
+
+    fn count(&mut self, cycle: &Cycle) {
+        self.good_cycles += u32::from(cycle.failure().is_none());
+        for failure in cycle.failures() {
+            let line = FailureLine::of(failure, None);
+            match &failure.expected {
+                Some(reason) => self.normal.push((line, reason.clone())),
+                None if self.failures.len() < LISTED_FAILURES => self.failures.push(line),
+                None => {}
+            }
+        }
+    }
+
+    fn kind(&self) -> VerdictKind {
+        if !self.failures.is_empty() {
+            VerdictKind::Fault
+        } else if self.sessions > 0 || self.good_cycles > 0 {
+            VerdictKind::Clean
+        } else {
+            VerdictKind::Inconclusive
+        }
+    }
+
+    /// The transport that most sessions used; a session that does not say leaves it open.
+    fn transport(&self) -> Option<Transport> {
+        let count = |transport: Transport| self.transports.iter().filter(|other| **other == transport).count();
+        let best = [Transport::Dfu, Transport::Swd].into_iter().max_by_key(|transport| count(*transport))?;
+        (count(best) > 0).then_some(best).or_else(|| self.transports.first().copied())
+    }
+}

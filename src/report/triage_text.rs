@@ -1,0 +1,131 @@
+//! A triaged report as plain text: first the answer, then why, then what to do, then what to ask.
+
+use std::io::{self, Write};
+
+use textwrap::{Options, fill};
+
+use super::triage_reply;
+use super::wording;
+use crate::diagnosis::conclusion::Library;
+use crate::diagnosis::verdict::{Argument, RankedCause, UNKNOWN_CAUSE, VerdictKind};
+use crate::investigation::triage::Triaged;
+use crate::observation::field_text::FieldText;
+
+const WIDTH: usize = 100;
+/// Causes that are explained; the rest is in the JSON.
+const EXPLAINED: usize = 3;
+/// Below this a cause is explained only if it leads.
+const WORTH_EXPLAINING: f64 = 0.08;
+const NORMAL_SHOWN: usize = 4;
+
+pub fn write(out: &mut impl Write, triaged: &Triaged, library: &Library) -> io::Result<()> {
+    let mut text = String::new();
+    head(&mut text, triaged);
+    why(&mut text, triaged);
+    normal(&mut text, triaged);
+    to_do(&mut text, triaged, library);
+    if triaged.verdict.verdict != VerdictKind::Clean {
+        section(&mut text, "WHAT TO ASK");
+        for line in triage_reply::questions(triaged, library) {
+            item(&mut text, &line);
+        }
+    }
+    out.write_all(text.as_bytes())
+}
+
+fn head(text: &mut String, triaged: &Triaged) {
+    let verdict = &triaged.verdict;
+    let word = wording::verdict_word(verdict.verdict);
+    line(text, &format!("{word}  {}", FieldText::new(wording::headline(verdict)).for_terminal()), "", "  ");
+    line(text, &format!("{}, {} lines", verdict.source.for_terminal(), triaged.lines), "", "  ");
+    let mut subject = vec![verdict.device.clone().unwrap_or_else(|| "part not named".to_owned())];
+    subject.extend(verdict.transport.filter(|transport| *transport != "other").map(str::to_owned));
+    subject.extend(verdict.tools.iter().cloned());
+    line(text, &FieldText::new(subject.join(", ")).for_terminal(), "", "  ");
+}
+
+fn why(text: &mut String, triaged: &Triaged) {
+    let explained = triaged.verdict.causes.iter().filter(|cause| cause.id != UNKNOWN_CAUSE).take(EXPLAINED);
+    let mut explained = explained
+        .enumerate()
+        .filter(|(place, cause)| *place == 0 || cause.probability >= WORTH_EXPLAINING)
+        .map(|(_, cause)| cause)
+        .peekable();
+    if explained.peek().is_some() {
+        section(text, "WHY");
+    }
+    for cause in explained {
+        let name = wording::cause_name(cause);
+        line(text, &format!("{name} ({})", wording::probability(cause.probability)), "  ", "    ");
+        arguments(text, triaged, cause);
+    }
+}
+
+fn arguments(text: &mut String, triaged: &Triaged, cause: &RankedCause) {
+    for (sign, arguments) in [("+", &cause.speaks_for), ("-", &cause.speaks_against)] {
+        for argument in arguments {
+            let shown = FieldText::new(&argument.text).for_terminal();
+            line(text, &format!("{sign} {shown}{}", place(triaged, argument)), "    ", "      ");
+        }
+    }
+}
+
+/// The lines of the report behind an argument, the first with its words unless the argument holds them already.
+fn place(triaged: &Triaged, argument: &Argument) -> String {
+    let Some(places) = wording::places(&argument.at, "line") else { return String::new() };
+    let quote = argument.at.first().and_then(|line| triaged.quotes.get(line));
+    match quote.map(FieldText::for_terminal).filter(|quote| !argument.text.contains(quote.as_str())) {
+        Some(quote) => format!(" [{places}: \"{quote}\"]"),
+        None => format!(" [{places}]"),
+    }
+}
+
+fn normal(text: &mut String, triaged: &Triaged) {
+    if triaged.normal.is_empty() {
+        return;
+    }
+    section(text, "NORMAL, NOT A FAULT");
+    let mut told: Vec<&str> = Vec::new();
+    for (failure, reason) in &triaged.normal {
+        if told.contains(&reason.as_str()) || told.len() == NORMAL_SHOWN {
+            continue;
+        }
+        told.push(reason);
+        let code = failure.code.as_ref().map(FieldText::for_terminal).unwrap_or_default();
+        let at = failure.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        item(text, &format!("{at}{code}: {reason}"));
+    }
+}
+
+fn to_do(text: &mut String, triaged: &Triaged, library: &Library) {
+    let remedy = triaged
+        .leading()
+        .and_then(|leading| library.knowledge.causes.iter().find(|cause| cause.id == leading.id))
+        .map(|cause| cause.remedy.as_str());
+    if triaged.verdict.next.is_empty() && remedy.is_none() {
+        return;
+    }
+    section(text, "WHAT TO DO");
+    for next in &triaged.verdict.next {
+        item(text, &format!("{} ({})", next.text, wording::experiment_terms(next)));
+    }
+    if let Some(remedy) = remedy {
+        item(text, &format!("If the leading cause is confirmed: {remedy}"));
+    }
+}
+
+fn section(text: &mut String, title: &str) {
+    text.push('\n');
+    text.push_str(title);
+    text.push('\n');
+}
+
+fn item(text: &mut String, words: &str) {
+    line(text, words, "  * ", "    ");
+}
+
+fn line(text: &mut String, words: &str, first: &str, rest: &str) {
+    let options = Options::new(WIDTH).initial_indent(first).subsequent_indent(rest).break_words(false);
+    text.push_str(&fill(words, options));
+    text.push('\n');
+}
