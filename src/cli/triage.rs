@@ -90,7 +90,13 @@ fn read(triage: &Triage, args: &TriageArgs, path: &Path, console: &mut Console, 
     }
 }
 
-fn write_one(triage: &Triage, args: &TriageArgs, triaged: &Triaged, number: usize, console: &mut Console) -> io::Result<()> {
+fn write_one(
+    triage: &Triage,
+    args: &TriageArgs,
+    triaged: &Triaged,
+    number: usize,
+    console: &mut Console,
+) -> io::Result<()> {
     let out = &mut console.out;
     if args.reply {
         return write!(out, "{}", triage_reply::reply(triaged, &triage.library));

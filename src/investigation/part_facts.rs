@@ -37,9 +37,8 @@ fn unfit_otp(observed: &Observed, device: &Device, devices: &Devices) -> Option<
     let basis = fact(observed, "otp-address")?;
     let FactValue::Address(address) = basis.value else { return None };
     let own = device.otp.as_ref()?.area.as_ref();
-    let holds = |device: &Device| {
-        device.otp.as_ref().and_then(|otp| otp.area.as_ref()).is_some_and(|area| area.holds(address))
-    };
+    let holds =
+        |device: &Device| device.otp.as_ref().and_then(|otp| otp.area.as_ref()).is_some_and(|area| area.holds(address));
     if holds(device) {
         return Some(from(basis, "otp-address-fits", FactValue::Flag(true)));
     }
@@ -62,7 +61,7 @@ fn image_address(observed: &Observed, images: &FusTable) -> Option<Fact> {
     if !fit.known {
         return None;
     }
-    let key = if fit.fits.is_empty() { "fus-address-fits-no-release" } else { "fus-address-fits-some-releases" };
-    let text = format!("{} at {}: {fit}", image.raw(), Address(address));
-    Some(from(basis, key, FactValue::Text(FieldText::new(text))))
+    let quote = FieldText::new(format!("{} at {}: {fit}", image.raw(), Address(address)));
+    let known = FactValue::Flag(!fit.fits.is_empty());
+    Some(Fact { quote: Some(quote), ..from(basis, "fus-address-known", known) })
 }

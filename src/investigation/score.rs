@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn causes_of_one_family_add_up() {
-        let sums = families([("usb-power", 0.2), ("boot-strap", 0.3), ("usb-power", 0.25), ("unknown", 0.25)].into_iter());
+        let sums =
+            families([("usb-power", 0.2), ("boot-strap", 0.3), ("usb-power", 0.25), ("unknown", 0.25)].into_iter());
         assert_eq!(sums[0].0, "usb-power");
         assert!((sums[0].1 - 0.45).abs() < 1e-12);
         assert_eq!(sums.len(), 2);

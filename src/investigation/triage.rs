@@ -10,9 +10,10 @@ use crate::diagnosis::verdict::{FailureLine, UNKNOWN_CAUSE, VERDICT_SCHEMA, Verd
 use crate::evidence::finding::Finding;
 use crate::evidence::observed::Observed;
 use crate::observation::cycle::Cycle;
-use crate::observation::event::{Event, EventKind, Transport};
-use crate::observation::fact::{Fact, Origin};
+use crate::observation::event::{Event, EventKind, Session, Transport};
+use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
+use crate::observation::step::Phase;
 use crate::profile::fus::{self, FusTable};
 use crate::profile::loader::ProfileError;
 use crate::readers::parts;
@@ -55,6 +56,7 @@ impl Triage {
         for kind in reading.events {
             gathered.absorb(kind);
         }
+        gathered.settle_transport();
         for kind in part_facts::derive(&gathered.observed, &self.library.devices, &self.images) {
             gathered.absorb(kind);
         }
@@ -71,7 +73,7 @@ impl Triage {
             source: FieldText::new(name),
             verdict: kind,
             decided: conclusion.decided,
-            device: parts::most_likely(gathered.observed.parts()).or_else(|| subject.part().map(str::to_owned)),
+            device: parts::most_likely(named_parts(&gathered.observed)).or_else(|| subject.part().map(str::to_owned)),
             transport: gathered.transport().map(Transport::name),
             tools: gathered.tools,
             causes: conclusion.causes,
@@ -82,6 +84,14 @@ impl Triage {
         let facts = gathered.observed.facts().to_vec();
         Triaged { verdict, findings, subject, facts, normal: gathered.normal, quotes: gathered.quotes, lines }
     }
+}
+
+/// In the order in which the report names them.
+fn named_parts(observed: &Observed) -> impl Iterator<Item = &str> {
+    observed.facts().iter().filter(|fact| fact.key == "part").filter_map(|fact| match &fact.value {
+        FactValue::Text(text) => Some(text.raw()),
+        _ => None,
+    })
 }
 
 impl Triaged {
@@ -137,6 +147,30 @@ impl Gathered {
                 None => {}
             }
         }
+    }
+
+    /// Where no tool's line tells, the failures or the poster's words name the link.
+    fn settle_transport(&mut self) {
+        if self.transports.iter().any(|transport| *transport != Transport::Other) {
+            return;
+        }
+        let failed_in = |phases: &[Phase]| self.failures.iter().any(|failure| phases.contains(&failure.phase));
+        let line_of = |key: &str| {
+            let fact = self.observed.facts().iter().find(|fact| fact.key == key)?;
+            if let Origin::Line(line) = fact.origin { Some(line) } else { None }
+        };
+        let over_usb = failed_in(&[Phase::Enumerate, Phase::Open, Phase::Claim, Phase::Descriptors, Phase::Layout]);
+        let over_swd = failed_in(&[Phase::Connect, Phase::Halt, Phase::ProbeOpen, Phase::TargetVoltage]);
+        let (dfu, swd) = (line_of("names-dfu"), line_of("names-swd"));
+        let transport = match () {
+            () if over_usb && !over_swd => Transport::Dfu,
+            () if dfu.is_some() && (swd.is_none() || dfu <= swd) => Transport::Dfu,
+            () if over_swd || swd.is_some() => Transport::Swd,
+            () => return,
+        };
+        self.transports.push(transport);
+        let words = Session { tool: "words".to_owned(), version: None, transport, line: 1 };
+        self.observed.absorb(&Event { seq: self.seq, at: None, kind: EventKind::SessionStarted(words) });
     }
 
     fn kind(&self) -> VerdictKind {

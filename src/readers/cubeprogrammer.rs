@@ -3,7 +3,6 @@
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
-use crate::observation::field_text::FieldText;
 use crate::observation::step::Phase as P;
 use crate::observation::units::Address;
 
@@ -37,9 +36,6 @@ const MESSAGES: &[Message] = &[
     message("DEV_USB_DRIVER", Says::Fails(F::DriverMissing, P::ProbeOpen)),
     message("JTAG_GET_IDCODE_ERROR", Says::Fails(F::NoAcknowledge, P::Connect)),
     message("ST-LINK firmware upgrade required", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
-    message("Old ST-LINK firmware", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
-    message("ST-LINK already used", Says::Fails(F::Busy, P::ProbeOpen)),
-    message("ST-LINK is already used", Says::Fails(F::Busy, P::ProbeOpen)),
     message("No debug probe detected", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("No ST-LINK detected", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("No STLink detected", Says::Fails(F::NoProbe, P::ProbeOpen)),
@@ -116,7 +112,7 @@ const MESSAGES: &[Message] = &[
     message("Download verification failed", Says::Fails(F::VerifyFailed, P::Verify)),
     message("RUNNING Program", Says::Begins(P::Leave)),
     message("Start operation achieved successfully", Says::Done(P::Leave)),
-    message("Start operation failed", Says::Fails(F::ConnectFailed, P::Leave)),
+    message("Start operation failed", Says::Fails(F::ConnectFailed, P::Reset)),
     message("Connection to device ", Says::Look(connection_lost)),
     message("Disconnected from device", Says::Nothing),
     message("File does not exist", Says::Fails(F::BadFile, P::ImageFile)),
@@ -313,7 +309,7 @@ fn download_begins(notebook: &mut Notebook, line: &Line<'_>) {
 /// The tool takes the flash for something else: its device data do not fit the part.
 fn tool_misreads_flash(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
-    notebook.fact("tool-contradiction", FactValue::Text(FieldText::new("flash is not taken for flash")), line);
+    notebook.fact("tool-contradiction", FactValue::Flag(true), line);
     notebook.fail(F::ToolFailure, P::Erase, "Not flash Memory : No erase done", line);
 }
 
@@ -322,7 +318,7 @@ fn alignment(notebook: &mut Notebook, line: &Line<'_>) {
     let before = line.text.split("-bytes aligned").next().unwrap_or_default();
     let bytes = before.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<u32>().ok());
     if bytes.is_some_and(|bytes| !bytes.is_power_of_two()) {
-        notebook.fact("tool-contradiction", FactValue::Text(FieldText::new("impossible alignment")), line);
+        notebook.fact("tool-contradiction", FactValue::Flag(true), line);
     }
 }
 
@@ -331,7 +327,7 @@ fn erasing_sector(notebook: &mut Notebook, line: &Line<'_>) {
     let Some(sector) = line.value_of("erasing sector").and_then(first_number) else { return };
     if sector >= 4096.0 {
         notebook.at_work(NAME, Transport::Other, line);
-        notebook.fact("tool-contradiction", FactValue::Text(FieldText::new("sector number out of the world")), line);
+        notebook.fact("tool-contradiction", FactValue::Flag(true), line);
         notebook.fail(F::ToolFailure, P::Erase, "impossible sector number", line);
     }
 }

@@ -20,7 +20,6 @@ const fn message(needle: &'static str, says: Says) -> Message {
 const MESSAGES: &[Message] = &[
     message("dfu-util 0.", Says::Look(banner)),
     message("No DFU capable USB device", Says::Fails(F::NotFound, P::Enumerate)),
-    message("no DFU capable USB device", Says::Fails(F::NotFound, P::Enumerate)),
     message("More than one DFU capable USB device found", Says::Fails(F::BadArguments, P::Open)),
     message("Cannot open DFU device", Says::Look(cannot_open)),
     message("Cannot open device", Says::Look(cannot_open)),
@@ -78,6 +77,7 @@ const MESSAGES: &[Message] = &[
     message("Lost device", Says::Fails(F::Disconnected, P::Wait)),
     message("Failed to retrieve language identifiers", Says::Fails(F::DescriptorFailed, P::Descriptors)),
     message("Failed to retrieve string descriptor", Says::Fails(F::DescriptorFailed, P::Descriptors)),
+    message(":leave", Says::Look(leave_asked)),
     message("Invalid DFU suffix signature", Says::Nothing),
     message("Error: File exists", Says::Fails(F::BadFile, P::ImageFile)),
     message("Could not open file", Says::Fails(F::BadFile, P::ImageFile)),
@@ -209,10 +209,19 @@ fn page_refused(notebook: &mut Notebook, line: &Line<'_>) {
 const AFTER_LEAVE: &str =
     "the device left DFU and started its application before it was asked for its status once more";
 
+/// Where the poster tells that the message comes with `:leave` only, it was the leave.
+fn leave_asked(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("error message") {
+        notebook.excuse(|failure| failure.code.as_ref().is_some_and(|code| code.raw() == GET_STATUS), AFTER_LEAVE);
+    }
+}
+
+const GET_STATUS: &str = "Error during download get_status";
+
 fn get_status(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
-    let code = "Error during download get_status";
-    if notebook.has_done(P::Write) {
+    let code = GET_STATUS;
+    if notebook.has_done(P::Write) || line.contains(":leave") {
         notebook.normal(F::Disconnected, P::Leave, code, AFTER_LEAVE, line);
     } else {
         let phase = if line.contains("upload") { P::Read } else { P::Write };

@@ -28,4 +28,5 @@ pub mod stlink_gdb_server;
 pub mod stlink_org;
 pub mod stlink_utility;
 pub mod timestamps;
+pub mod uart_loaders;
 pub mod webdfu;

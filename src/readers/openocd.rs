@@ -19,10 +19,9 @@ const fn message(needle: &'static str, says: Says) -> Message {
 
 const MESSAGES: &[Message] = &[
     message("Open On-Chip Debugger", Says::Started),
-    message("Info : STLINK ", Says::Look(probe)),
+    message("Info : STLINK V", Says::Look(probe)),
     message("Info : clock speed", Says::Look(clock_speed)),
     message("Info : Target voltage:", Says::Look(voltage)),
-    message("Error: target voltage may be too low", Says::Fails(F::LowVoltage, P::TargetVoltage)),
     message("target voltage may be too low for reliable debugging", Says::Fails(F::LowVoltage, P::TargetVoltage)),
     message("init mode failed", Says::Fails(F::NoTarget, P::Connect)),
     message("Error: open failed", Says::Fails(F::NoProbe, P::ProbeOpen)),
@@ -50,7 +49,6 @@ const MESSAGES: &[Message] = &[
     message("Error: expected 1 of 1", Says::Look(expected_idcode)),
     message("timed out while waiting for target halted", Says::Fails(F::NotHalted, P::Halt)),
     message("TARGET: ", Says::Look(not_halted)),
-    message("- Not halted", Says::Fails(F::NotHalted, P::Halt)),
     message("Examination failed", Says::Fails(F::NoTarget, P::Connect)),
     message("target not examined yet", Says::Fails(F::NoTarget, P::Connect)),
     message("hardware has", Says::Look(examined)),
@@ -135,7 +133,8 @@ fn memory(notebook: &mut Notebook, line: &Line<'_>) {
 fn unexpected_idcode(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
     if let Some(id) = first_hex(line.text) {
-        notebook.text_fact("unexpected-idcode", &format!("{id:#010x}"), line);
+        notebook.fact("unexpected-idcode", FactValue::Flag(true), line);
+        notebook.text_fact("idcode", &format!("{id:#010x}"), line);
     }
     notebook.fail(F::IdMismatch, P::Identify, "UNEXPECTED idcode", line);
 }

@@ -17,6 +17,12 @@ const fn message(needle: &'static str, says: Says) -> Message {
 }
 
 const MESSAGES: &[Message] = &[
+    message("dfu", Says::Look(names_dfu)),
+    message("swd", Says::Look(names_swd)),
+    message("st-link", Says::Look(names_swd)),
+    message("stlink", Says::Look(names_swd)),
+    message("jtag", Says::Look(names_swd)),
+    message("debugger", Says::Look(names_swd)),
     message("stm32", Says::Look(part)),
     message("nucleo", Says::Look(part)),
     message("disco", Says::Look(part)),
@@ -45,8 +51,7 @@ const MESSAGES: &[Message] = &[
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?x)
-        (?i: \b stm32 [\ -]? | \b nucleo -? (?:64|144|32)? [\ -]* | \b disco [\ -]* )?
-        (?-i: \b )?
+        (?: (?i: \b stm32 [\ -]? | \b nucleo -? (?:64|144|32)? [\ -]* | \b disco [\ -]* ) | \b )
         ( (?i: F[0-47][0-9]{2} | H[57][0-9A-Z][0-9] | L[0-5][0-9]{2} | G[04][0-9B-C][0-9] | U[05][0-9A-Z][0-9] | C0[0-9]{2} | WBA?[0-9][0-9M] | WL[E5][0-9] | N6[0-9]{2} ) )
         ( (?i: [A-Z][0-9A-K] | [A-Z]{2} )? ) (?i: [HTUY][0-9X]{0,2} | x? )? (?: \b | [_.,] )",
     )
@@ -67,7 +72,10 @@ fn part(notebook: &mut Notebook, line: &Line<'_>) {
         if !named && series.chars().any(|c| c.is_ascii_lowercase()) {
             continue;
         }
-        let name = format!("STM32{}{}", series.to_ascii_uppercase(), found[2].to_ascii_uppercase());
+        let pins = found[2].to_ascii_uppercase();
+        let placeholder = pins.starts_with('X') && pins.ends_with(['X', '4', '6', '8']);
+        let pins = if placeholder { "" } else { pins.as_str() };
+        let name = format!("STM32{}{pins}", series.to_ascii_uppercase());
         notebook.text_fact("part", &name, line);
         if whole.starts_with("nucleo") || whole.starts_with("disco") {
             notebook.fact("dev-board", FactValue::Flag(true), line);
@@ -78,17 +86,27 @@ fn part(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
+/// Which link the report is about, where no tool's line tells.
+fn names_dfu(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.fact("names-dfu", FactValue::Flag(true), line);
+}
+
+fn names_swd(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.fact("names-swd", FactValue::Flag(true), line);
+}
+
 /// Every board sold under this name carries, or claims to carry, the same part.
 fn blue_pill(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.text_fact("part", "STM32F103C8", line);
-    notebook.fact("dev-board", FactValue::Flag(true), line);
+    notebook.fact("blue-pill", FactValue::Flag(true), line);
 }
 
-/// The part a report is about: the most often named one, in the longest form given.
-pub fn most_likely<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
-    let first = names.clone().next()?;
-    let longest = names.filter(|name| name.starts_with(first)).max_by_key(|name| name.len())?;
-    Some(longest.to_owned())
+/// The part a report is about: the first one named, in the longest form given.
+pub fn most_likely<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let names: Vec<&str> = names.collect();
+    let first = *names.first()?;
+    let longest = names.iter().filter(|name| name.starts_with(first)).max_by_key(|name| name.len())?;
+    Some((*longest).to_owned())
 }
 
 #[cfg(test)]

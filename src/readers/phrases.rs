@@ -29,6 +29,9 @@ struct PhraseEntry {
     fact: Option<String>,
     #[serde(default)]
     value: ValueKind,
+    /// For a text: what is noted instead of the words.
+    #[serde(default)]
+    text: Option<String>,
     /// The failure that the words describe.
     #[serde(default)]
     failure: Option<DescribedFailure>,
@@ -126,14 +129,17 @@ impl Phrases {
             .flat_map(|(index, phrase)| phrase.entry.near.iter().map(move |literal| (literal.as_str(), index)))
     }
 
-    /// Tries the phrases whose literals stand on the line.
-    pub fn hear(&self, notebook: &mut Notebook, indices: &[usize], line: &Line<'_>) {
+    /// Tries the phrases whose literals stand on the line; described failures only where no tool has reported one there.
+    pub fn hear(&self, notebook: &mut Notebook, indices: &[usize], line: &Line<'_>, failures_too: bool) {
         if indices.is_empty() {
             return;
         }
         for sentence in sentences(line.text) {
             for &index in indices {
-                self.hear_sentence(notebook, &self.phrases[index], sentence, line);
+                let phrase = &self.phrases[index];
+                if failures_too || phrase.entry.failure.is_none() {
+                    self.hear_sentence(notebook, phrase, sentence, line);
+                }
             }
         }
     }
@@ -149,6 +155,7 @@ impl Phrases {
         let whole = found.get(0).expect("a match has a whole");
         let denied = phrase.entry.deniable && self.denial.is_match(&sentence[..whole.start()]);
         let group = found.get(1).map_or("", |group| group.as_str());
+        let group = phrase.entry.text.as_deref().unwrap_or(group);
         if let Some(fact) = &phrase.entry.fact {
             let Some(value) = value_of(&phrase.entry.value, group, denied) else { return };
             notebook.fact_quoted(fact, value, sentence, line);
@@ -205,7 +212,7 @@ mod tests {
             return Vec::new();
         }
         let mut notebook = Notebook::default();
-        phrases.hear(&mut notebook, &[index], &Line { number: 1, text });
+        phrases.hear(&mut notebook, &[index], &Line { number: 1, text }, true);
         notebook.into_events()
     }
 

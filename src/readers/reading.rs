@@ -13,11 +13,12 @@ use super::sieve::Sieve;
 use super::timestamps;
 use super::{
     betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, openocd, other_hosts, otp, parts,
-    probers, pyocd, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility, webdfu,
+    probers, pyocd, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility, uart_loaders,
+    webdfu,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 20] = [
+const TOOLS: [&Tool; 21] = [
     &cubeprogrammer::TOOL,
     &fus::TOOL,
     &stlink_gdb_server::TOOL,
@@ -32,6 +33,7 @@ const TOOLS: [&Tool; 20] = [
     &webdfu::TOOL,
     &betaflight::TOOL,
     &qmk_toolbox::TOOL,
+    &uart_loaders::TOOL,
     &libusb::TOOL,
     &linux_kernel::TOOL,
     &other_hosts::TOOL,
@@ -84,7 +86,11 @@ impl Readers {
         // A stamped line was printed by a tool, not written by a person.
         if timestamps::stamp_of(line.text).is_none() {
             let indices: Vec<_> = of_phrases.iter().map(|meaning| meaning - self.messages.len()).collect();
-            self.phrases.hear(notebook, &indices, line);
+            // What the tool has said on this line itself is not said again as a description.
+            let told = of_messages
+                .iter()
+                .any(|&meaning| matches!(self.messages[meaning].1.says, Says::Fails(..) | Says::Normal(..)));
+            self.phrases.hear(notebook, &indices, line, !told);
         }
     }
 

@@ -89,10 +89,12 @@ fn chip_id(notebook: &mut Notebook, line: &Line<'_>) {
 fn unknown_chip(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
     let id = first_hex(line.text).unwrap_or(0);
-    notebook.text_fact("unknown-chip-id", &format!("{id:#x}"), line);
+
     if id == 0 {
         notebook.fail(F::NoTarget, P::Identify, "unknown chip id 0", line);
     } else {
+        notebook.fact("unknown-chip-id", FactValue::Flag(true), line);
+        notebook.text_fact("chip-id", &format!("{id:#x}"), line);
         notebook.fail(F::IdMismatch, P::Identify, "unknown chip id", line);
     }
 }
@@ -106,7 +108,6 @@ fn nrst(notebook: &mut Notebook, line: &Line<'_>) {
         "the reset wire is optional; the tool resets by software",
         line,
     );
-    notebook.fact("nrst-not-connected", FactValue::Flag(true), line);
 }
 
 fn writing(notebook: &mut Notebook, line: &Line<'_>) {

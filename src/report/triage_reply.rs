@@ -95,7 +95,10 @@ fn registers(triaged: &Triaged, device: Option<&Device>) -> Option<String> {
 
 fn host_view(triaged: &Triaged) -> Option<String> {
     let usb = triaged.verdict.transport != Some("swd")
-        || suspects(triaged, &["host-permission", "host-driver-missing", "probe-busy", "probe-usb-fault", "host-usb-controller"]);
+        || suspects(
+            triaged,
+            &["host-permission", "host-driver-missing", "probe-busy", "probe-usb-fault", "host-usb-controller"],
+        );
     if !usb {
         return None;
     }
@@ -135,7 +138,9 @@ fn missing(triaged: &Triaged) -> Vec<String> {
     let told = |key: &str| triaged.facts.iter().any(|fact| fact.key == key);
     let mut asked = Vec::new();
     if triaged.verdict.device.is_none() {
-        asked.push("The full part number on the chip, and the board's schematic around USB or SWD, BOOT0 and NRST".to_owned());
+        asked.push(
+            "The full part number on the chip, and the board's schematic around USB or SWD, BOOT0 and NRST".to_owned(),
+        );
     }
     let crystal_matters = suspects(triaged, &["hse-mismatch", "hse-no-start", "hsi-drift", "crystal-fault"]);
     if crystal_matters && !told("fitted-crystal") && !told("fitted-oscillator") {
@@ -143,7 +148,10 @@ fn missing(triaged: &Triaged) -> Vec<String> {
     }
     if !told("tool-version") {
         let tool = triaged.verdict.tools.first().map_or("the tool", String::as_str);
-        asked.push(format!("The version of {}, and the complete log with nothing left out", FieldText::new(tool).for_terminal()));
+        asked.push(format!(
+            "The version of {}, and the complete log with nothing left out",
+            FieldText::new(tool).for_terminal()
+        ));
     }
     asked
 }
