@@ -11,5 +11,5 @@ pub mod replay;
 pub mod score;
 pub mod snapshot;
 pub mod tail;
-pub mod whole_case;
 pub mod triage;
+pub mod whole_case;

@@ -362,8 +362,8 @@ fn connection_lost(notebook: &mut Notebook, line: &Line<'_>) {
         None
     };
     match reason {
-        Some(reason) => notebook.normal(F::Disconnected, P::Wait, code, reason, line),
-        None => notebook.fail(F::Disconnected, P::Wait, code, line),
+        Some(reason) => notebook.normal(F::Disconnected, P::Unknown, code, reason, line),
+        None => notebook.fail(F::Disconnected, P::Unknown, code, line),
     }
 }
 
