@@ -88,7 +88,7 @@ fn failures(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
             group.count,
             group.class,
             group.phase,
-            group.code.as_ref().map_or(String::new(), FieldText::for_markdown),
+            group.codes_in_words(3, FieldText::for_markdown),
             group.elapsed_ms.map_or("not known".to_owned(), wording::milliseconds),
             wording::places(&group.at, place).unwrap_or_default(),
         )?;

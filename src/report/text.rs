@@ -27,6 +27,8 @@ const WORTH_A_LINE: f64 = 0.02;
 
 const CAUSES_SHOWN: usize = 6;
 
+const FAILURES_SHOWN: usize = 8;
+
 /// Writes the summary of a campaign.
 pub fn write(out: &mut impl Write, snapshot: &Snapshot, style: Style) -> io::Result<()> {
     let verdict = &snapshot.verdict;
@@ -117,9 +119,10 @@ impl Page {
             return;
         }
         self.section(text, "FAILURES");
-        for group in grouped(&verdict.failures) {
-            let code = group.code.as_ref().map_or("no code".to_owned(), FieldText::for_terminal);
-            let mut line = format!("{:>4} x {} at {}, {code}", group.count, group.class, group.phase);
+        let groups = grouped(&verdict.failures);
+        for group in groups.iter().take(FAILURES_SHOWN) {
+            let codes = group.codes_in_words(2, FieldText::for_terminal);
+            let mut line = format!("{:>4} x {} at {}, {codes}", group.count, group.class, group.phase);
             if let Some(elapsed) = group.elapsed_ms {
                 let _ = write!(line, ", after {}", wording::milliseconds(elapsed));
             }
@@ -127,6 +130,9 @@ impl Page {
                 let _ = write!(line, "; {places}");
             }
             self.line(text, &line, "", "       ");
+        }
+        if let Some(left) = groups.len().checked_sub(FAILURES_SHOWN).filter(|left| *left > 0) {
+            self.line(text, &wording::count(left as u64, "other kind"), "       ", "       ");
         }
     }
 

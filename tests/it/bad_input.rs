@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use super::program::{answer, flakescope};
 
@@ -9,6 +10,12 @@ const READ_A_CASE: [&[&str]; 3] = [&["diagnose"], &["report", "--out", "out.html
 
 fn in_folder(folder: &Path, args: &[&str]) -> super::program::Answer {
     answer(flakescope().current_dir(folder).args(args))
+}
+
+/// A short campaign, kept in `name` below `folder`.
+fn make_case(folder: &Path, name: &str) {
+    let made = in_folder(folder, &["run", "--headless", "--virtual", "healthy-f407", "--boots", "2", "--case", name]);
+    assert_eq!(made.code, Some(0), "{made:?}");
 }
 
 #[test]
@@ -35,6 +42,21 @@ fn what_is_no_case_is_refused() {
 }
 
 #[test]
+fn a_damaged_case_is_refused_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    make_case(folder.path(), "good.case");
+    let mut bytes = fs::read(folder.path().join("good.case")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes.truncate(middle);
+    for byte in &mut bytes[512..] {
+        *byte ^= 0x5a;
+    }
+    fs::write(folder.path().join("bad.case"), &bytes).unwrap();
+    in_folder(folder.path(), &["diagnose", "bad.case"]).refused(4, &["error: ", "bad.case"]);
+    assert_eq!(fs::read(folder.path().join("bad.case")).unwrap(), bytes);
+}
+
+#[test]
 fn a_folder_is_no_case() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("a.case")).unwrap();
@@ -42,8 +64,56 @@ fn a_folder_is_no_case() {
 }
 
 #[test]
+fn an_unknown_virtual_board_is_named_with_those_that_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = in_folder(folder.path(), &["run", "--headless", "--virtual", "healthy-f408", "--case", "x.case"]);
+    refused.refused(3, &["error: ", "healthy-f408", "healthy-f407"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a refusal left files behind");
+}
+
+#[test]
+fn a_typo_in_a_virtual_board_is_found_by_line_and_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/benches/healthy-f407.toml"));
+    fs::write(folder.path().join("mine.toml"), format!("sed = 3\n{}", good.unwrap())).unwrap();
+    let refused = in_folder(folder.path(), &["run", "--headless", "--virtual", "mine.toml", "--case", "x.case"]);
+    refused.refused(4, &["error: ", "mine.toml:1", "sed"]);
+}
+
+#[test]
 fn an_unknown_recipe_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["run", "--headless", "--virtual", "healthy-f407", "--recipe", "dfu-reed", "--case", "x.case"];
     in_folder(folder.path(), &args).refused(2, &["error: ", "dfu-reed", "dfu-read"]);
+}
+
+#[test]
+fn a_report_of_unknown_kind_is_refused_before_the_campaign_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["run", "--headless", "--virtual", "healthy-f407", "--case", "x.case", "--report", "out.pdf"];
+    in_folder(folder.path(), &args).refused(2, &["error: ", "out.pdf", ".html", ".csv"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a refusal left files behind");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    make_case(folder.path(), "good.case");
+    let refused = in_folder(folder.path(), &["report", "good.case", "--out", "missing/out.html"]);
+    refused.refused(4, &["error: ", "missing/out.html"]);
+}
+
+#[test]
+fn a_closed_standard_output_ends_quietly_with_the_code_of_the_result() {
+    let folder = tempfile::tempdir().unwrap();
+    make_case(folder.path(), "good.case");
+    for args in [&["diagnose", "good.case"][..], &["man"], &["completions", "bash"], &["--help"]] {
+        let mut child = flakescope();
+        child.current_dir(folder.path()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), errors.as_ref()), (Some(0), ""), "{args:?}");
+    }
 }

@@ -20,6 +20,10 @@ use crate::investigation::live::LiveRun;
 use crate::investigation::snapshot::{RunState, Snapshot};
 
 pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
+    if let Err(refusal) = report::check(&args.report) {
+        console.error(&refusal.to_string());
+        return ExitCode::Usage;
+    }
     let on_screen = !args.headless && console.out.is_terminal();
     let stop = Arc::new(AtomicBool::new(false));
     let started = order::order(args, on_screen, Arc::clone(&stop));

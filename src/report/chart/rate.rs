@@ -22,7 +22,8 @@ struct Moment {
 pub fn rate(boots: &[BootStrip]) -> Option<Markup> {
     let moments = moments(boots);
     let last = moments.last().filter(|last| last.boots >= 2)?;
-    let top = nice_top((last.interval.1 * 1.6).max(last.share * 2.0));
+    let highest = moments.iter().map(|moment| moment.share).fold(0.0, f64::max);
+    let top = nice_top(highest.max(last.interval.1 * 1.6));
     let y = |share: f64| format!("{:.1}", HEIGHT * (1.0 - (share / top).clamp(0.0, 1.0)));
     let n = last.boots as f64;
     let words = format!(

@@ -14,6 +14,8 @@ use crate::report::chart::strip::color_class;
 use crate::report::failures::{FailureGroup, grouped};
 use crate::report::wording;
 
+const CODES_SHOWN: usize = 5;
+
 pub fn failures(verdict: &Verdict) -> Markup {
     let groups = grouped(&verdict.failures);
     let place = wording::place_word(verdict);
@@ -52,10 +54,23 @@ fn failure_row(group: &FailureGroup, place: &str) -> Markup {
                 p.meaning { (group.class.meaning()) }
             }
             td { (group.phase) }
-            td { @if let Some(code) = &group.code { code { (code.for_html()) } } @else { "none" } }
+            td { (codes(group)) }
             td.number { (group.elapsed_ms.map_or("not known".to_owned(), wording::milliseconds)) }
             td { (wording::places(&group.at, place).unwrap_or_default()) }
         }
+    }
+}
+
+fn codes(group: &FailureGroup) -> Markup {
+    let left = group.codes.len().saturating_sub(CODES_SHOWN);
+    html! {
+        @if group.codes.is_empty() { "none" }
+        ul.codes {
+            @for (code, count) in group.codes.iter().take(CODES_SHOWN) {
+                li { code { (code.for_html()) } @if group.codes.len() > 1 { " × " (count) } }
+            }
+        }
+        @if left > 0 { p.meaning { "and " (wording::count(left as u64, "other code")) } }
     }
 }
 
