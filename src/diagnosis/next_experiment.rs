@@ -12,6 +12,9 @@ const PROPOSED: usize = 5;
 /// Less than this is not worth anybody's walk to the bench.
 const LEAST_BITS: f64 = 0.02;
 
+/// A cause that is at least this probable can be the reason for an experiment.
+const SUSPECTED: f64 = 0.02;
+
 /// The best experiments, the most information per minute first.
 pub fn propose(
     knowledge: &Knowledge,
@@ -26,6 +29,7 @@ pub fn propose(
         .experiments
         .iter()
         .filter(|experiment| experiment.is_open_to(subject) && !answered(experiment))
+        .filter(|experiment| confirms_a_suspect(posterior, experiment))
         .map(|experiment| (information(posterior, experiment), experiment))
         .filter(|(bits, _)| *bits >= LEAST_BITS)
         .collect();
@@ -35,11 +39,23 @@ pub fn propose(
     rated.into_iter().take(PROPOSED).map(|(bits, experiment)| describe(bits, experiment)).collect()
 }
 
-/// The mutual information of cause and outcome in bits.
+/// Whether its positive outcome is what somebody who suspects a cause would expect to see. What can only come out
+/// negative might still tell the causes from the open remainder, but nobody would call that a reason to do it.
+fn confirms_a_suspect(posterior: &Posterior<'_>, experiment: &Experiment) -> bool {
+    let mut suspects = posterior.causes.iter().filter(|weighed| weighed.probability >= SUSPECTED);
+    suspects.any(|weighed| weighed.cause.predicts(experiment) >= 0.5)
+}
+
+/// The mutual information of cause and outcome in bits. What is not in the knowledge base is taken to answer as an
+/// average cause does.
 fn information(posterior: &Posterior<'_>, experiment: &Experiment) -> f64 {
+    let described: f64 = posterior.causes.iter().map(|weighed| weighed.prior).sum();
+    let average: f64 =
+        posterior.causes.iter().map(|weighed| weighed.prior * weighed.cause.predicts(experiment)).sum::<f64>()
+            / described;
     let mut branches: Vec<_> =
         posterior.causes.iter().map(|weighed| (weighed.probability, weighed.cause.predicts(experiment))).collect();
-    branches.push((posterior.unknown, experiment.otherwise.probability()));
+    branches.push((posterior.unknown, average));
     let positive: f64 = branches.iter().map(|(share, chance)| share * chance).sum();
     let left: f64 = branches.iter().map(|(share, chance)| share * entropy(*chance)).sum();
     (entropy(positive) - left).max(0.0)
