@@ -31,6 +31,16 @@ pub struct BootTally {
     pub answered: bool,
     pub marks: Marks,
     pub arrival: Option<Arrival>,
+    started: Option<Micros>,
+    /// How long the board stayed; only where the times are known.
+    pub loss: Option<Loss>,
+}
+
+/// From the start of a boot to the loss of the board, or to the end of its last cycle with the board still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    pub after: Micros,
+    pub happened: bool,
 }
 
 /// How long the board took to come onto the bus after this boot began.
@@ -42,7 +52,7 @@ pub enum Arrival {
 }
 
 impl BootTally {
-    fn new(kind: BootKind, campaign: u32, number: u32) -> Self {
+    fn new(kind: BootKind, campaign: u32, number: u32, started: Option<Micros>) -> Self {
         Self {
             kind,
             campaign,
@@ -59,6 +69,8 @@ impl BootTally {
             answered: false,
             marks: Marks::default(),
             arrival: None,
+            started,
+            loss: None,
         }
     }
 
@@ -81,6 +93,9 @@ impl BootTally {
         self.present |= trial.present;
         self.answered |= trial.answered;
         self.marks.merge(trial.marks);
+        if self.loss.is_none_or(|loss| !loss.happened) {
+            self.loss = self.started.and_then(|started| loss(trial, started)).or(self.loss);
+        }
     }
 
     pub fn is_bad(&self) -> bool {
@@ -100,6 +115,18 @@ fn arrival(trial: &Trial<'_>) -> Option<Arrival> {
         Outcome::Failed(failure) => failure.elapsed.or(step.elapsed).map(Arrival::NotWithin),
         Outcome::Skipped | Outcome::Interrupted => None,
     }
+}
+
+/// The board's presence up to this cycle of a boot that began at `started`.
+fn loss(trial: &Trial<'_>, started: Micros) -> Option<Loss> {
+    let happened = trial.marks.has(Mark::Disconnect);
+    if !happened && !trial.present {
+        return None;
+    }
+    let mut timed = trial.cycle.steps.iter().filter(|step| step.started.is_some());
+    let last = if happened { timed.find(|step| step.failure().is_some()) } else { timed.next_back() }?;
+    let end = last.started? + last.elapsed.unwrap_or_default();
+    Some(Loss { after: end - started, happened })
 }
 
 /// Sums over boots.
@@ -179,6 +206,8 @@ pub struct BootLog {
     closed: BootSums,
     /// The first failed cycle of boots that hold good cycles too; the first boots only.
     mixed_at: Vec<u32>,
+    /// Where in a boot the board was lost: the step and the cycle of the boot; two places are enough to know.
+    loss_places: Vec<(Phase, u32)>,
     campaigns: u32,
     cycles_per_boot: u32,
     ended: bool,
@@ -197,7 +226,7 @@ impl BootLog {
 
     pub fn start_boot(&mut self, boot: &Boot) {
         self.close_last();
-        self.boots.push(BootTally::new(boot.kind, self.campaigns, boot.number));
+        self.boots.push(BootTally::new(boot.kind, self.campaigns, boot.number, Some(boot.started)));
         self.ended = false;
     }
 
@@ -206,11 +235,18 @@ impl BootLog {
         let number = trial.cycle.boot.unwrap_or(0);
         if self.ended || self.boots.last().is_none_or(|boot| boot.number != number) {
             self.close_last();
-            self.boots.push(BootTally::new(BootKind::Unknown, self.campaigns, number));
+            self.boots.push(BootTally::new(BootKind::Unknown, self.campaigns, number, None));
             self.ended = false;
         }
         let index = self.boots.len() - 1;
         self.boots[index].add(trial, arm);
+        let place = trial.failure.filter(|_| trial.marks.has(Mark::Disconnect));
+        if let Some(place) = place.map(|failure| (failure.phase, self.boots[index].cycles))
+            && self.loss_places.len() < 2
+            && !self.loss_places.contains(&place)
+        {
+            self.loss_places.push(place);
+        }
         index
     }
 
@@ -266,6 +302,11 @@ impl BootLog {
         self.mixed_at.iter().copied().chain(under_way)
     }
 
+    /// The board was lost in more than one step, or in more than one cycle of a boot.
+    pub fn losses_in_several_places(&self) -> bool {
+        self.loss_places.len() > 1
+    }
+
     pub fn is_campaign(&self) -> bool {
         self.campaigns > 0
     }
@@ -299,7 +340,7 @@ mod tests {
     fn wholly_bad_and_wholly_good_boots_have_the_largest_design_effect() {
         let mut sums = BootSums::default();
         for bad in [true, false, false, true] {
-            let mut boot = BootTally::new(BootKind::Nrst, 1, 1);
+            let mut boot = BootTally::new(BootKind::Nrst, 1, 1, None);
             boot.cycles = 5;
             boot.failed = if bad { 5 } else { 0 };
             sums.add(&boot);

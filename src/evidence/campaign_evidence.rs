@@ -13,6 +13,7 @@ use super::factors;
 use super::finding::{Finding, Unit};
 use super::kinds_of_failure::KindsOfFailure;
 use super::latency_sketch::LatencySketch;
+use super::loss;
 use super::over_boots;
 use super::over_time::OverTime;
 use super::place::Place;
@@ -155,6 +156,7 @@ impl CampaignEvidence {
             found.extend(self.steps.findings(sums.boots));
             found.extend(over_boots::tested(&self.boots, &sums));
             found.extend(self.course.tested(&self.boots, self.arms.count()));
+            found.extend(loss::findings(&self.boots));
             found.extend(self.transfers.tested());
             found.extend(self.place.tested(&sums));
             found.extend(factors::tested(&self.arms, &self.boots));

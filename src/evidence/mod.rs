@@ -23,6 +23,7 @@ pub mod independent_sum;
 pub mod intraclass;
 pub mod kinds_of_failure;
 pub mod latency_sketch;
+pub mod loss;
 pub mod multiplicity;
 pub mod observed;
 pub mod over_boots;
