@@ -128,8 +128,11 @@ fn in_words(device: &Device, decoded: &Decoded) -> String {
     if let Some(entry) = &decoded.entry {
         text.push_str(&format!("  {entry}\n"));
     }
+    let confidence = device.option_bytes.as_ref().map(|known| known.encoding_confidence).unwrap_or_default();
+    let doubt =
+        if confidence.is_documented() { String::new() } else { format!(" [that complements lie there: {confidence}]") };
     for damage in &decoded.damaged {
-        text.push_str(&format!("! DAMAGED {damage}\n"));
+        text.push_str(&format!("! DAMAGED {damage}{doubt}\n"));
     }
     decoded.fields.iter().for_each(|field| text.push_str(&line(field)));
     if !decoded.not_read.is_empty() {

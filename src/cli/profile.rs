@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde::de::IgnoredAny;
 
 use super::console::Console;
 use super::exit::ExitCode;
 use crate::bench::blueprint::Blueprint;
 use crate::campaign::recipe::Recipe;
+use crate::diagnosis::knowledge::{self, Knowledge};
 use crate::evidence::catalogue::Catalogue;
 use crate::profile::board;
 use crate::profile::device::{self, Device, Devices};
@@ -63,6 +63,7 @@ enum Kind {
     Causes,
     Findings,
     Experiments,
+    Families,
     Phrases,
     Benches,
     Fus,
@@ -236,7 +237,9 @@ fn check(kind: Kind, sheet: &Sheet) -> Result<(), ProfileError> {
         Kind::Benches => Blueprint::parse(&sheet.file, &sheet.text).map(drop),
         Kind::Keys => Bindings::parse(&sheet.file, &sheet.text).map(drop),
         Kind::Themes => theme::styles(&sheet.file, &sheet.text, true).map(drop),
-        Kind::Causes | Kind::Experiments => loader::parse::<IgnoredAny>(&sheet.file, &sheet.text).map(drop),
+        Kind::Causes => Knowledge::load()?.cause_from(sheet).map(drop),
+        Kind::Experiments => Knowledge::load()?.experiments_from(sheet).map(drop),
+        Kind::Families => knowledge::families_from(sheet).map(drop),
     }
 }
 

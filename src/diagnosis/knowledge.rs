@@ -176,6 +176,11 @@ struct ExperimentSheet {
     experiments: Vec<Experiment>,
 }
 
+/// Reads a sheet of families.
+pub fn families_from(sheet: &Sheet) -> Result<Vec<Family>, ProfileError> {
+    Ok(loader::parse::<FamilySheet>(&sheet.file, &sheet.text)?.families)
+}
+
 /// Everything that is known, checked for names that lead nowhere.
 #[derive(Clone, Debug)]
 pub struct Knowledge {
@@ -204,20 +209,24 @@ impl Knowledge {
             experiments: Vec::new(),
         };
         for sheet in sheets("families")? {
-            knowledge.families.extend(loader::parse::<FamilySheet>(&sheet.file, &sheet.text)?.families);
+            knowledge.families.extend(families_from(&sheet)?);
         }
         for sheet in sheets("experiments")? {
-            let read: ExperimentSheet = loader::parse(&sheet.file, &sheet.text)?;
-            for experiment in &read.experiments {
-                knowledge.check_findings(&sheet, &experiment.answered_by)?;
-            }
-            knowledge.experiments.extend(read.experiments);
+            let experiments = knowledge.experiments_from(&sheet)?;
+            knowledge.experiments.extend(experiments);
         }
         for sheet in sheets("causes")? {
             let cause = knowledge.cause_from(&sheet)?;
             knowledge.causes.push(cause);
         }
         Ok(knowledge)
+    }
+
+    /// Reads a sheet of experiments against the findings.
+    pub fn experiments_from(&self, sheet: &Sheet) -> Result<Vec<Experiment>, ProfileError> {
+        let read: ExperimentSheet = loader::parse(&sheet.file, &sheet.text)?;
+        read.experiments.iter().try_for_each(|experiment| self.check_findings(sheet, &experiment.answered_by))?;
+        Ok(read.experiments)
     }
 
     /// Reads one cause against the rest of the knowledge base.

@@ -262,7 +262,7 @@ mod tests {
         let facts = cycle.iter().flat_map(|record| &record.facts);
         let option_bytes = facts.filter(|fact| fact.key == "option-bytes").map(|fact| &fact.value).next();
         assert!(
-            matches!(option_bytes, Some(FactValue::Bytes(bytes)) if bytes[..2] == [0xed, 0xaa]),
+            matches!(option_bytes, Some(FactValue::Bytes(bytes)) if bytes[..4] == [0xff, 0xaa, 0x00, 0x55]),
             "{option_bytes:?}"
         );
     }
