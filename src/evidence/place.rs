@@ -93,7 +93,12 @@ impl Place {
     fn compare(&mut self, trial: &Trial<'_>, boot: usize, key: &str, value: &FactValue) {
         self.reads += 1;
         let arm = trial.cycle.levels.iter().map(|(factor, level)| format!("{factor}={level} ")).collect();
-        let place = (key.to_owned(), arm);
+        // A recipe may read several ranges; each is compared with itself.
+        let range = match value {
+            FactValue::Text(text) => text.raw().split_once(": ").map_or("", |(range, _)| range),
+            _ => "",
+        };
+        let place = (format!("{key} {range}"), arm);
         if let Some(first) = self.first_read.get(&place) {
             if first != value {
                 self.differing.add(trial.cycle.number, boot);
