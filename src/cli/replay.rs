@@ -7,9 +7,11 @@ use clap::Args;
 
 use super::console::Console;
 use super::exit::ExitCode;
+use super::report::save_beside;
 use crate::case::file::Case;
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::replay;
+use crate::investigation::snapshot::Snapshot;
 use crate::tui;
 use crate::tui::run::ScreenOptions;
 
@@ -44,7 +46,8 @@ pub fn run(args: &ReplayArgs, console: &mut Console) -> ExitCode {
         }
     };
     let replay = replay::start(case, Arc::new(library), args.pace);
-    let options = ScreenOptions::for_replay(console.colors_out(), args.pace);
+    let report = |snapshot: &Snapshot| save_beside(&args.case, snapshot);
+    let options = ScreenOptions { report: Some(&report), ..ScreenOptions::for_replay(console.colors_out(), args.pace) };
     match tui::run::run(replay.billboard.as_ref(), &replay.commands, &options) {
         Ok(_) => ExitCode::Clean,
         Err(error) => {

@@ -1,11 +1,13 @@
 //! `flakescope report`: report files from a case.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::console::Console;
 use super::exit::ExitCode;
+use crate::case::file::Case;
+use crate::investigation::ledger::cycles_of;
 use crate::investigation::snapshot::Snapshot;
 use crate::investigation::whole_case;
 use crate::observation::cycle::Cycle;
@@ -45,6 +47,14 @@ pub fn run(args: &ReportArgs, console: &mut Console) -> ExitCode {
 /// Refuses files whose kind is not known, before any work is done.
 pub fn check(files: &[PathBuf]) -> Result<(), ReportError> {
     files.iter().try_for_each(|file| ReportKind::of(file).map(drop))
+}
+
+/// The HTML report of what a screen shows, beside its case; the cycles are those that the case holds by now.
+pub fn save_beside(case: &Path, snapshot: &Snapshot) -> Result<PathBuf, String> {
+    let cycles = Case::open(case).and_then(|case| cycles_of(&case)).map_err(|error| error.to_string())?;
+    let file = case.with_extension("html");
+    save(&file, snapshot, &cycles).map_err(|error| error.to_string())?;
+    Ok(file)
 }
 
 /// Every report is tried, even when one cannot be written.

@@ -1,15 +1,35 @@
 //! A drawn screen as an SVG picture, for documents. Blocks and rules are drawn as shapes, so no font can spoil them.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
+
+use super::bindings::Bindings;
+use super::pace::Pace;
+use super::run::TuiError;
+use super::state::App;
+use super::theme::Looks;
+use super::view;
+use crate::investigation::snapshot::Snapshot;
 
 /// Size of a cell in the picture's own units.
 const CELL: (f64, f64) = (8.4, 18.0);
 const MARGIN: f64 = 14.0;
 const GROUND: &str = "#14171c";
 const INK: &str = "#c8ccd4";
+
+/// What a screen of this size shows of a snapshot, in the muted theme.
+pub fn of_snapshot(snapshot: &Snapshot, pace: Option<f64>, columns: u16, rows: u16) -> Result<String, TuiError> {
+    let (bindings, looks) = (Bindings::load()?, Looks::load("night", true, true)?);
+    let app = App::new(Arc::new(snapshot.clone()), pace.map(Pace::new), false);
+    let area = Rect::new(0, 0, columns, rows);
+    let mut buffer = Buffer::empty(area);
+    view::draw(&mut buffer, area, &app, &looks, &bindings);
+    Ok(svg(&buffer, "flakescope at work on a virtual board"))
+}
 
 /// The picture of everything in the buffer.
 pub fn svg(buffer: &Buffer, title: &str) -> String {
@@ -175,7 +195,6 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ratatui::layout::Rect;
     use ratatui::style::Style;
 
     fn drawn(text: &str, style: Style) -> String {

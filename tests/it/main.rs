@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod hostile_text;
 mod parts_commands;
+mod picture;
 mod profile_command;
 mod profiles_against_facts;
 mod program;

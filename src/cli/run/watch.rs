@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use crate::cli::console::Console;
+use crate::cli::report::save_beside;
 use crate::investigation::commands::{Command, SnapshotSource};
 use crate::investigation::live::LiveRun;
 use crate::investigation::snapshot::{RunState, Snapshot};
@@ -56,7 +57,12 @@ pub fn headless(run: &LiveRun, console: &mut Console) {
 
 /// Shows the screen until the operator leaves it.
 pub fn on_screen(run: &LiveRun, pace: Option<f64>, console: &mut Console) {
-    let options = ScreenOptions::for_this_terminal(console.colors_out(), pace);
+    let report = |snapshot: &Snapshot| {
+        let case = snapshot.case.as_deref().ok_or("this run keeps no case")?;
+        save_beside(case, snapshot)
+    };
+    let options =
+        ScreenOptions { report: Some(&report), ..ScreenOptions::for_this_terminal(console.colors_out(), pace) };
     if let Err(error) = tui::run::run(run.snapshots().as_ref(), &run.commands(), &options) {
         console.error(&error.to_string());
     }

@@ -41,7 +41,7 @@ struct Place {
 fn draw_cause(pen: &mut Pen<'_>, line: Rect, cause: &RankedCause, place: Place) {
     let glyphs = pen.looks.glyphs;
     let open = cause.id == UNKNOWN_CAUSE;
-    let bar_width = (line.width / 6 + 1).clamp(4, 24);
+    let bar_width = (line.width / 7 + 1).clamp(4, 24);
     let name_width = line.width.saturating_sub(2 + 1 + bar_width + PERCENT);
     let marker = match (place.selected, place.opened) {
         (true, true) => glyphs.opened,

@@ -77,7 +77,8 @@ fn basis(argument: &Argument, findings: &[Finding], roomy: bool, glyphs: &Glyphs
         parts.push(format!("cycles {}", numbers(&argument.at, glyphs.dash)));
     }
     if let Some(finding) = findings.iter().find(|finding| finding.id == argument.finding) {
-        parts.push(format!("n = {} {}s", finding.n, finding.unit.name()));
+        let plural = if finding.n == 1 { "" } else { "s" };
+        parts.push(format!("n = {} {}{plural}", finding.n, finding.unit.name()));
         if roomy && !finding.method.is_empty() {
             parts.push(finding.method.clone());
         }

@@ -35,6 +35,9 @@ pub struct Needs {
     pub limits: u16,
     pub rate_lines: u16,
     pub step_lines: u16,
+    pub cause_lines: u16,
+    /// The campaign has ended: panes may go where there is room, for they stay there.
+    pub settled: bool,
     pub evidence: bool,
     pub zoomed: Option<Pane>,
 }
@@ -43,7 +46,8 @@ pub struct Needs {
 const GAP: u16 = 2;
 
 fn left_width(body: u16) -> u16 {
-    body.saturating_sub(GAP) * 48 / 100
+    let percent = if body < 100 { 48 } else { 50 };
+    body.saturating_sub(GAP) * percent / 100
 }
 
 /// Divides the screen.
@@ -89,10 +93,17 @@ fn divide_body(body: Rect, needs: &Needs, panels: &mut Panels) {
     }
     let steps = (1 + needs.step_lines).min(right_side.height);
     panels.steps = Rect { height: steps, ..right_side };
-    let beneath = below(right_side, steps + 1);
+    let beneath_steps = below(right_side, steps + 1);
+    let causes = (1 + needs.cause_lines).min(left_side.height);
+    let beneath_causes = below(left_side, causes + 1);
+    let at_left = needs.settled && beneath_causes.height > beneath_steps.height;
+    let evidence = if at_left { beneath_causes } else { beneath_steps };
     // Less than this is better left blank.
-    if beneath.height >= 5 {
-        panels.evidence = beneath;
+    if evidence.height >= 5 {
+        panels.evidence = evidence;
+        if at_left {
+            panels.causes.height = causes;
+        }
     }
 }
 
@@ -172,11 +183,11 @@ mod tests {
         fn panes_lie_on_the_screen_and_do_not_overlap(
             cycle_rows in 0u16..20,
             width in SMALLEST.0..250, height in SMALLEST.1..90, banner in 0u16..3, limits in 0u16..6, rate_lines in 0u16..8,
-            step_lines in 0u16..14,
+            step_lines in 0u16..14, cause_lines in 1u16..20, settled in any::<bool>(),
             evidence in any::<bool>(),
         ) {
             let screen = Rect::new(0, 0, width, height);
-            let panels = arrange(screen, &Needs { cycle_rows, banner, limits, rate_lines, step_lines, evidence, zoomed: None });
+            let panels = arrange(screen, &Needs { cycle_rows, banner, limits, rate_lines, step_lines, cause_lines, settled, evidence, zoomed: None });
             let all = [panels.header, panels.cycles, panels.limits, panels.rates, panels.causes, panels.steps, panels.evidence,
                 panels.next, panels.events, panels.banner, panels.footer];
             for (index, a) in all.iter().enumerate() {
@@ -185,7 +196,7 @@ mod tests {
                     prop_assert!(!a.intersects(*b) || a.is_empty() || b.is_empty(), "{a} {b}");
                 }
             }
-            prop_assert!(panels.causes.height >= 3 && panels.header.height == 2 && panels.footer.height == 1);
+            prop_assert!(panels.causes.height >= 2 && panels.header.height == 2 && panels.footer.height == 1);
         }
     }
 
@@ -197,6 +208,8 @@ mod tests {
             limits: 2,
             rate_lines: 2,
             step_lines: 10,
+            cause_lines: 3,
+            settled: false,
             evidence: false,
             zoomed: Some(Pane::Events),
         };

@@ -23,6 +23,7 @@ use self::pen::Pen;
 use super::bindings::Bindings;
 use super::state::{App, Scrolled};
 use super::theme::Looks;
+use crate::investigation::snapshot::RunState;
 
 /// Draws the whole screen; returns how far each pane can be scrolled.
 pub fn draw(buffer: &mut Buffer, screen: Rect, app: &App, looks: &Looks, bindings: &Bindings) -> Scrolled {
@@ -42,6 +43,8 @@ pub fn draw(buffer: &mut Buffer, screen: Rect, app: &App, looks: &Looks, binding
             limits: rates::limit_lines(shown, inner),
             rate_lines: shown.rates.len().max(1) as u16,
             step_lines: shown.latencies.len().max(1) as u16,
+            cause_lines: shown.verdict.causes.len().max(1) as u16,
+            settled: !matches!(shown.state, RunState::Running | RunState::Waiting(_)),
             evidence: app.evidence,
             zoomed: app.zoomed.then_some(app.focus),
         },
