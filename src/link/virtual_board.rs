@@ -268,6 +268,42 @@ mod tests {
     }
 
     #[test]
+    fn sound_boards_of_every_part_go_through_the_whole_recipe() {
+        for name in VirtualBoard::names().unwrap().iter().filter(|name| name.starts_with("healthy-")) {
+            let cycles = campaign(name, 1, 2);
+            // A part without OTP has nothing to read there; everything else must be done.
+            let seen: Vec<_> = cycles.iter().flatten().filter_map(StepRecord::failure).collect();
+            assert!(seen.is_empty(), "{name}: {seen:?}");
+        }
+    }
+
+    /// What a host sees of each board: a failure that must occur, and how many of 40 boots at least and at most fail.
+    #[test]
+    fn each_mechanism_shows_as_the_failure_that_physics_leads_to() {
+        use FailureClass::{Access, BusError, Busy, DescriptorFailed, Disconnected, NotEnumerated, Protected, Timeout};
+        for (name, class, phase, least, most) in [
+            ("f405-slow-8mhz", NotEnumerated, Some(Phase::Enumerate), 1, 39),
+            ("f407-7m3728", DescriptorFailed, Some(Phase::Enumerate), 30, 40),
+            ("g474-trimmed-low", BusError, Some(Phase::Read), 3, 40),
+            ("f407-loose-plug", Disconnected, None, 2, 38),
+            ("f407-weak-rail", BusError, None, 2, 38),
+            ("f407-open-boot1", NotEnumerated, Some(Phase::Enumerate), 3, 37),
+            ("f072-short-gap", BusError, Some(Phase::Layout), 20, 40),
+            ("h753-bad-word", Timeout, Some(Phase::Read), 40, 40),
+            ("f407-rdp1", Protected, Some(Phase::Read), 40, 40),
+            ("f407-closed-node", Access, Some(Phase::Open), 40, 40),
+            ("f407-held-interface", Busy, Some(Phase::Claim), 40, 40),
+            ("deaf-f407", DescriptorFailed, Some(Phase::Enumerate), 40, 40),
+        ] {
+            let seen = failures(&campaign(name, 2, 40));
+            assert!((least..=most).contains(&seen.len()), "{name}: {} of 40: {seen:?}", seen.len());
+            let fits =
+                |failure: &(FailureClass, Phase)| failure.0 == class && phase.is_none_or(|phase| failure.1 == phase);
+            assert!(seen.iter().any(fits), "{name}: {seen:?}");
+        }
+    }
+
+    #[test]
     fn bit_errors_surface_as_bus_errors_in_many_places() {
         let seen = failures(&campaign("f407-noisy-pair", 3, 60));
         assert!(seen.len() > 3, "{seen:?}");
