@@ -134,6 +134,8 @@ fn loss(trial: &Trial<'_>, started: Micros) -> Option<Loss> {
 pub struct BootSums {
     pub boots: u64,
     pub bad: u64,
+    /// Pairs of bad boots one after the other, of the same kind and campaign.
+    pub bad_pairs: u64,
     pub mixed: u64,
     /// Bad from the first to the last of at least two cycles.
     pub wholly_bad: u64,
@@ -198,6 +200,20 @@ impl BootSums {
     }
 }
 
+impl BootSums {
+    /// By how much streaks reduce what the boots are worth, from the correlation of one boot with the next: the effective
+    /// sample size of a first-order autoregression (Bayley and Hammersley 1946). 1 where no streaks are seen.
+    pub fn worth_in_streaks(&self) -> f64 {
+        let (n, bad) = (self.boots as f64, self.bad as f64);
+        let spread = bad * (1.0 - bad / n.max(1.0));
+        if n < 3.0 || spread <= 0.0 {
+            return 1.0;
+        }
+        let r = (self.bad_pairs as f64 - bad * bad / n) / spread;
+        if r > 2.0 / n.sqrt() { (1.0 - r) / (1.0 + r) } else { 1.0 }
+    }
+}
+
 /// All boots, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct BootLog {
@@ -255,6 +271,12 @@ impl BootLog {
             && !self.ended
         {
             self.closed.add(last);
+            let before = self.boots.len().checked_sub(2).map(|place| &self.boots[place]);
+            let alike =
+                before.is_some_and(|before| (before.campaign, before.kind.name()) == (last.campaign, last.kind.name()));
+            if alike && last.is_bad() && before.is_some_and(BootTally::is_bad) {
+                self.closed.bad_pairs += 1;
+            }
             if last.is_mixed() && self.mixed_at.len() < NAMED_CYCLES {
                 self.mixed_at.extend(last.failed_at);
             }

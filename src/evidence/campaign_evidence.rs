@@ -95,18 +95,24 @@ impl CampaignEvidence {
         }
     }
 
-    /// Failure rates, per boot first, then per cycle. The interval per cycle allows for correlation within boots.
+    /// Failure rates, per boot first, then per cycle. The intervals allow for streaks over boots and for correlation
+    /// within them: what is correlated counts for fewer.
     pub fn rates(&self) -> Vec<Rate> {
         let boots = self.boots.settled();
         let all = self.boots.sums();
-        let effect = all.design_effect();
+        let streaks = boots.worth_in_streaks();
+        let effect = all.design_effect() / streaks;
         let (failed, n) = (all.failed as f64 / effect, all.cycles as f64 / effect);
         vec![
             Rate {
                 failed: boots.bad,
                 n: boots.boots,
                 unit: Unit::Boot,
-                interval: confidence_sequence::interval(boots.bad as f64, boots.boots as f64, ALPHA),
+                interval: confidence_sequence::interval(
+                    boots.bad as f64 * streaks,
+                    boots.boots as f64 * streaks,
+                    ALPHA,
+                ),
             },
             Rate {
                 failed: all.failed,
@@ -197,6 +203,23 @@ mod tests {
         let rates = evidence.rates();
         assert_eq!((rates[0].failed, rates[0].n, rates[1].failed, rates[1].n), (10, 40, 50, 200));
         assert!((rates[0].interval.0 - rates[1].interval.0).abs() < 1e-9, "{rates:?}");
+    }
+
+    #[test]
+    fn boots_in_streaks_say_less_than_boots_strewn_about() {
+        let width = |bad: fn(u32) -> bool| {
+            let evidence = campaign(60, 1, |number, boot| {
+                if bad(boot) {
+                    failing(number, boot, FailureClass::NotEnumerated, Phase::Enumerate)
+                } else {
+                    cycle(number, boot)
+                }
+            });
+            let rate = evidence.rates()[0];
+            assert_eq!((rate.failed, rate.n), (20, 60));
+            rate.interval.1 - rate.interval.0
+        };
+        assert!(width(|boot| (21..=40).contains(&boot)) > 1.5 * width(|boot| boot % 3 == 0));
     }
 
     #[test]

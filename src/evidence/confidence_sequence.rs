@@ -5,8 +5,9 @@
 //! against one rate is a martingale if that rate is true, so by Ville's inequality it ever reaches 1/alpha with
 //! probability at most alpha. The interval is every rate whose ratio has not got there.
 //!
-//! It assumes that the rate, given the past, is constant. Boots that come in streaks break this; the finding
-//! `streaks-over-boots` says so beside the interval.
+//! The promise holds if the rate, given the past, is constant. Where boots come in streaks, or cycles of one boot are
+//! alike, the counts are first divided by what the correlation makes them worth (`boot_log`); the interval is then
+//! approximate, and the finding `streaks-over-boots` stands beside it.
 
 use statrs::function::beta::ln_beta;
 
