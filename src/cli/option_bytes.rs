@@ -46,7 +46,7 @@ enum Action {
 struct How {
     #[arg(long)]
     part: String,
-    /// The bytes are option registers that were read over SWD
+    /// Raw bytes are option registers that were read over SWD; lines of addresses and words tell that themselves
     #[arg(long)]
     swd: bool,
     /// Where raw bytes begin, if not at the first option byte
@@ -99,7 +99,6 @@ fn decode(file: &Path, device: &Device, how: &How, console: &mut Console) -> Res
         console.error(&format!("the profile of {} does not describe its option bytes", device.name));
         return Err(ExitCode::Usage);
     };
-    let view = if how.swd { View::Swd } else { View::Dfu };
     let readings: Vec<Reading> = match reading::of_case(file, "option-bytes", console)? {
         Some(reads) => option_bytes::readings_of_areas(device, reads),
         None => {
@@ -114,7 +113,8 @@ fn decode(file: &Path, device: &Device, how: &How, console: &mut Console) -> Res
             dump::readings(&reading::whole(file, console)?, start)
         }
     };
-    let decoded = option_bytes::decode(device, view, &readings);
+    let view = if how.swd { Some(View::Swd) } else { option_bytes::view_of(device, &readings) };
+    let decoded = option_bytes::decode(device, view.unwrap_or(View::Dfu), &readings);
     if decoded.fields.is_empty() {
         console.error(&format!("{}: holds no option byte of {} that is known", file.display(), device.name));
         return Err(ExitCode::UnreadableInput);

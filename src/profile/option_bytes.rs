@@ -114,18 +114,21 @@ pub fn readings_of_areas(device: &Device, reads: Vec<Vec<u8>>) -> Vec<Reading> {
     areas.zip(reads).map(|(area, bytes)| Reading { address: area.address, bytes }).collect()
 }
 
-/// What differs between two reads, fields that only one of them reached included.
+/// The view that reads belong to: the one whose fields they hold. Parts that show registers over both links give DFU.
+pub fn view_of(device: &Device, readings: &[Reading]) -> Option<View> {
+    let known = device.option_bytes.as_ref()?;
+    let holds = |field: &OptionField| readings.iter().any(|reading| reading.word(field.at).is_some());
+    [View::Dfu, View::Swd].into_iter().find(|view| known.fields(*view).iter().any(holds))
+}
+
+/// What differs between two reads, over one link or over both, fields that only one of them reached included.
 pub fn differences(before: &Decoded, after: &Decoded) -> Vec<Difference> {
-    let place = |field: &DecodedField| (field.at, field.bit);
-    let value_in = |decoded: &Decoded, wanted: &DecodedField| {
-        decoded.fields.iter().find(|field| place(field) == place(wanted)).map(|field| field.value)
-    };
     let gone_or_changed = before.fields.iter().map(|field| Difference {
         name: field.name.clone(),
         before: Some(field.value),
-        after: value_in(after, field),
+        after: after.value(&field.name),
     });
-    let new = after.fields.iter().filter(|field| value_in(before, field).is_none()).map(|field| Difference {
+    let new = after.fields.iter().filter(|field| before.value(&field.name).is_none()).map(|field| Difference {
         name: field.name.clone(),
         before: None,
         after: Some(field.value),
@@ -209,10 +212,31 @@ mod tests {
         let f407 = device("STM32F407VG");
         let over_dfu = decode(&f407, View::Dfu, &[reading(0x1FFF_C000, &[0x5500_AAFF, 0x5500_AAFF, 0xF000_0FFF, 0])]);
         let over_swd = decode(&f407, View::Swd, &[reading(0x4002_3C14, &[0x0FFF_AAED])]);
-        for name in ["RDP", "BOR_LEV", "WDG_SW", "WRP0"] {
-            assert_eq!(over_dfu.value(name), over_swd.value(name), "{name}");
-        }
+        assert_eq!(over_dfu.fields.len(), 4);
+        assert_eq!(differences(&over_dfu, &over_swd), []);
         assert!(over_dfu.damaged.is_empty(), "{:?}", over_dfu.damaged);
+    }
+
+    #[test]
+    fn addresses_tell_the_link() {
+        let f407 = device("STM32F407VG");
+        assert_eq!(view_of(&f407, &[reading(0x1FFF_C000, &[0])]), Some(View::Dfu));
+        assert_eq!(view_of(&f407, &[reading(0x4002_3C14, &[0])]), Some(View::Swd));
+        assert_eq!(view_of(&f407, &[reading(0x2000_0000, &[0])]), None);
+    }
+
+    #[test]
+    fn a_name_means_one_field_in_each_view() {
+        for (sheet, device) in Devices::from_sheets(&shelf::built_in("devices")).unwrap().all() {
+            let Some(known) = &device.option_bytes else { continue };
+            for view in [View::Dfu, View::Swd] {
+                let mut names: Vec<_> = known.fields(view).iter().map(|field| &field.name).collect();
+                let all = names.len();
+                names.sort_unstable();
+                names.dedup();
+                assert_eq!(names.len(), all, "{sheet}");
+            }
+        }
     }
 
     #[test]

@@ -69,9 +69,14 @@ fn damaged_option_bytes_are_a_fault_and_what_changed_is_told() {
 fn words_that_a_probe_tool_printed_are_read_too() {
     let files = Files::new();
     let dump = files.with("log.txt", b"0x40023C14 : 0FFF55ED\n");
-    let (code, out, _) = flakescope(&["option-bytes", "show", &dump, "--part", "STM32F407VG", "--swd"]);
+    let (code, out, _) = flakescope(&["option-bytes", "show", &dump, "--part", "STM32F407VG"]);
     assert_eq!(code, Some(0));
     assert!(out.contains("! RDP              0x55       level 1"), "{out}");
+    let over_dfu = files.with("good.bin", &words(&GOOD_F4));
+    let (code, out, _) = flakescope(&["option-bytes", "diff", &over_dfu, &dump, "--part", "STM32F407VG"]);
+    assert_eq!(code, Some(0));
+    assert!(out.starts_with("RDP: 0xAA -> 0x55\n    now level 1"), "{out}");
+    assert_eq!(out.lines().count(), 2, "the other fields are the same over both links: {out}");
 }
 
 #[test]
