@@ -29,6 +29,9 @@ const CAUSES_SHOWN: usize = 6;
 
 const FAILURES_SHOWN: usize = 8;
 
+/// The leading cause shows all its arguments.
+const ARGUMENTS_OF_OTHERS: usize = 3;
+
 /// Writes the summary of a campaign.
 pub fn write(out: &mut impl Write, snapshot: &Snapshot, style: Style) -> io::Result<()> {
     let verdict = &snapshot.verdict;
@@ -80,25 +83,30 @@ impl Page {
             .filter(|(place, cause)| *place == 0 || (cause.probability >= WORTH_A_LINE && *place < CAUSES_SHOWN))
             .map(|(_, cause)| cause)
             .collect();
-        for cause in &worth {
-            self.cause(text, cause, wording::place_word(verdict));
+        for (place, cause) in worth.iter().enumerate() {
+            let most = if place == 0 { usize::MAX } else { ARGUMENTS_OF_OTHERS };
+            self.cause(text, cause, wording::place_word(verdict), most);
         }
         let left = verdict.causes.len() - worth.len();
         if left > 0 {
             let rest: f64 = verdict.causes.iter().map(|cause| cause.probability).sum::<f64>()
                 - worth.iter().map(|cause| cause.probability).sum::<f64>();
-            let others = wording::count(left as u64, "other");
-            self.line(text, &format!("{others} together: {}", wording::probability(rest)), "  ", "  ");
+            let others = if left == 1 { "1 other".to_owned() } else { format!("{left} others together") };
+            self.line(text, &format!("{others}: {}", wording::probability(rest)), "  ", "  ");
         }
     }
 
-    fn cause(&self, text: &mut String, cause: &RankedCause, place: &str) {
+    fn cause(&self, text: &mut String, cause: &RankedCause, place: &str, most: usize) {
         let percent = wording::probability(cause.probability);
         let head = format!("{percent:>5} {}  {} [{}]", bar(cause.probability), wording::cause_name(cause), cause.id);
         self.line(text, &head, "", "                  ");
         for (sign, color, arguments) in [("+", GREEN, &cause.speaks_for), ("-", RED, &cause.speaks_against)] {
-            for argument in arguments {
+            for argument in arguments.iter().take(most) {
                 self.argument(text, sign, color, argument, place);
+            }
+            let left = arguments.len().saturating_sub(most);
+            if left > 0 {
+                self.line(text, &format!("and {left} more"), &format!("        {sign} "), "          ");
             }
         }
     }
