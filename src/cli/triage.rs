@@ -8,11 +8,12 @@ use clap::{Args, ValueEnum};
 
 use super::console::Console;
 use super::exit::ExitCode;
-use crate::diagnosis::verdict::VerdictKind;
+use crate::diagnosis::verdict::{Verdict, VerdictKind};
 use crate::investigation::score::{self, Figures, Scored, Share};
 use crate::investigation::triage::{Triage, Triaged};
 use crate::readers::archive::{self, InputError};
-use crate::report::{html, json, markdown, triage_reply, triage_text};
+use crate::report::html::collection::collection;
+use crate::report::{json, markdown, triage_reply, triage_text};
 
 /// Read field reports and name the cause
 #[derive(Debug, Args)]
@@ -63,6 +64,10 @@ pub fn run(args: &TriageArgs, console: &mut Console) -> ExitCode {
     for path in &args.paths {
         errors.extend(read(&triage, args, path, console, &mut tally));
     }
+    if args.format == TriageFormat::Html && !args.reply && !tally.pages.is_empty() {
+        // A closed standard output is handled where it is written.
+        let _ = console.out.write_all(collection(&tally.pages).as_bytes());
+    }
     if args.format == TriageFormat::Text && !args.reply && tally.reports > 1 {
         // A closed standard output is handled where it is written.
         let _ = write_clusters(&tally, console);
@@ -81,6 +86,11 @@ fn read(triage: &Triage, args: &TriageArgs, path: &Path, console: &mut Console, 
     let mut visit = |name: &str, source: &mut dyn Read| {
         let triaged = triage.report(name, source)?;
         tally.count(&triaged);
+        if args.format == TriageFormat::Html && !args.reply {
+            // One page for all, so that it has one head.
+            tally.pages.push(triaged.verdict);
+            return Ok(());
+        }
         write_one(triage, args, &triaged, tally.reports, console)
     };
     if path.as_os_str() == "-" {
@@ -108,7 +118,7 @@ fn write_one(
         TriageFormat::Text => triage_text::write(out, triaged, &triage.library),
         TriageFormat::Json => json::write(out, &triaged.verdict),
         TriageFormat::Md => markdown::write(out, &triaged.verdict, None),
-        TriageFormat::Html => out.write_all(html::page(&triaged.verdict, None).as_bytes()),
+        TriageFormat::Html => Ok(()),
     }
 }
 
@@ -117,6 +127,8 @@ fn write_one(
 struct Tally {
     reports: usize,
     faults: usize,
+    /// Kept for the one page that shows them all.
+    pages: Vec<Verdict>,
     /// Leading family, with how many reports, and the parts they name.
     clusters: BTreeMap<String, (usize, BTreeMap<String, usize>)>,
 }

@@ -1,6 +1,7 @@
 //! What bad input gets: a sentence that says what, where and what to do, the documented exit code, and no panic.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -116,4 +117,44 @@ fn a_closed_standard_output_ends_quietly_with_the_code_of_the_result() {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), errors.as_ref()), (Some(0), ""), "{args:?}");
     }
+}
+
+#[test]
+fn a_report_in_pieces_or_of_noise_gets_a_verdict_and_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/founding/wb55-fus-write-error.txt"));
+    let log = log.unwrap();
+    let noise: Vec<u8> = (0..60_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    let pieces = [&log[..log.len() / 2], &log[..log.len() - 7], &noise[..], b"", b"\xff\xfe", b"\0\0\0\0"];
+    for (number, piece) in pieces.iter().enumerate() {
+        let name = format!("piece-{number}.txt");
+        fs::write(folder.path().join(&name), piece).unwrap();
+        let read = in_folder(folder.path(), &["triage", &name, "--format", "json"]);
+        assert!(matches!(read.code, Some(0 | 1 | 4)), "{number}: {read:?}");
+        assert!(!read.err.contains("panicked"), "{read:?}");
+        for line in read.out.lines() {
+            super::verdict_schema::assert_follows_schema(&serde_json::from_str(line).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_line_of_a_hundred_megabytes_is_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = fs::File::create(folder.path().join("long.txt")).unwrap();
+    let chunk = vec![b'a'; 1 << 20];
+    for _ in 0..100 {
+        file.write_all(&chunk).unwrap();
+    }
+    drop(file);
+    let read = in_folder(folder.path(), &["triage", "long.txt", "--format", "json"]);
+    assert!(matches!(read.code, Some(0 | 1 | 4)), "{:?} {}", read.code, read.err);
+    assert!(!read.err.contains("panicked"), "{}", read.err);
+    assert!(read.out.len() < 100_000, "the line came back: {} bytes", read.out.len());
+}
+
+#[test]
+fn a_report_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    in_folder(folder.path(), &["triage", "gone.txt"]).refused(4, &["error: ", "gone.txt"]);
 }

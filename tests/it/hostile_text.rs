@@ -110,3 +110,24 @@ fn no_verdict_on_standard_output_repeats_it_raw() {
         assert_harmless(format, &made.err);
     }
 }
+
+#[test]
+fn no_verdict_on_a_log_repeats_it_raw() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = format!(
+        "STM32F746 {HOSTILE}\n\
+         14:02:31:107 : Error: Uploading Option Bytes bank: 0 failed {HOSTILE}\n\
+         dfu-util: Cannot open DFU device 0483:df11 serial=\"{HOSTILE}\"\n\
+         14:02:31 : SN : {HOSTILE}\n"
+    );
+    fs::write(folder.path().join("log.txt"), log).unwrap();
+    for format in ["text", "json", "md", "html"] {
+        let made = answer(flakescope().current_dir(folder.path()).args(["triage", "log.txt", "--format", format]));
+        assert!(matches!(made.code, Some(0 | 1)), "{made:?}");
+        assert_harmless(format, &made.out);
+        assert_harmless(format, &made.err);
+        if ["html", "md"].contains(&format) {
+            assert!(!made.out.contains("<img"), "{format}: {}", made.out);
+        }
+    }
+}
