@@ -68,7 +68,7 @@ const MESSAGES: &[Message] = &[
     message("Flash size :", Says::Look(flash_size)),
     message("UPLOADING OPTION BYTES DATA", Says::Begins(P::OptionBytes)),
     message("Uploading Option Bytes bank", Says::Look(option_bytes_failed)),
-    message("Initializing the Option Bytes failed", Says::Fails(F::ReadFailed, P::OptionBytes)),
+    message("Initializing the Option Bytes failed", Says::Look(option_bytes_failed)),
     message("Reloading Option Bytes Data failed", Says::Fails(F::ReadFailed, P::OptionBytes)),
     message("Option bytes data corrupted", Says::Fails(F::DataMismatch, P::OptionBytes)),
     message("PROGRAMMING OPTION BYTES AREA", Says::Begins(P::OptionBytesWrite)),
@@ -84,7 +84,7 @@ const MESSAGES: &[Message] = &[
     message("Please Power off Power on your device", Says::Look(power_cycle_asked)),
     message("UPLOADING ...", Says::Look(uploading)),
     message("Data read successfully", Says::Look(read_done)),
-    message("Data read failed", Says::Fails(F::ReadFailed, P::Read)),
+    message("Data read failed", Says::Look(read_failed)),
     message("Failed to read the requested memory content", Says::Fails(F::ReadFailed, P::Read)),
     message("Failed to read memory", Says::Fails(F::ReadFailed, P::Read)),
     message("Opening and parsing file", Says::Look(image_file)),
@@ -262,8 +262,24 @@ fn flash_size(notebook: &mut Notebook, line: &Line<'_>) {
 fn option_bytes_failed(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("failed") {
         notebook.at_work(NAME, Transport::Other, line);
-        notebook.fail(F::ReadFailed, P::OptionBytes, "Uploading Option Bytes failed", line);
+        identified(notebook, line);
+        let loading = line.contains("uploading");
+        let code = if loading { "Uploading Option Bytes failed" } else { "Initializing the Option Bytes failed" };
+        notebook.fail(F::ReadFailed, P::OptionBytes, code, line);
     }
+}
+
+/// The tool reads option bytes and memory only after it has opened the board and read its identity.
+fn identified(notebook: &mut Notebook, line: &Line<'_>) {
+    if !notebook.has_done(P::Identify) && !notebook.has_failed(P::Identify) {
+        notebook.done(P::Identify, line);
+    }
+}
+
+fn read_failed(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    identified(notebook, line);
+    notebook.fail(F::ReadFailed, P::Read, "Data read failed", line);
 }
 
 /// Reading memory begins; the option bytes before it have come.

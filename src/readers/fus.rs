@@ -32,6 +32,7 @@ const MESSAGES: &[Message] = &[
     message("Firmware delete execution finished", Says::Nothing),
     message("Firmware delete failed", Says::Fails(F::FusStatus, P::FusDelete)),
     message("Download Stack/FUS image at address", Says::Look(image_address)),
+    message("stm32wb", Says::Look(image_in_words)),
     message("Firmware Upgrade process started", Says::Begins(P::FusUpgrade)),
     message("Firmware Upgrade process begins", Says::Begins(P::FusUpgrade)),
     message("Firmware Upgrade Success", Says::Done(P::FusUpgrade)),
@@ -125,6 +126,19 @@ fn image_address(notebook: &mut Notebook, line: &Line<'_>) {
     if !(0x0800_0000..0x0810_0000).contains(&address) {
         notebook.fact("fus-image-address-outside-flash", FactValue::Flag(true), line);
         notebook.fail_at(F::AddressRefused, P::Write, "image address outside the flash", Some(address), line);
+    }
+}
+
+/// A poster writes file and address in one sentence.
+fn image_in_words(notebook: &mut Notebook, line: &Line<'_>) {
+    let file = line.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.').find(|word| {
+        let word = word.trim_end_matches('.').to_ascii_lowercase();
+        word.starts_with("stm32wb") && word.contains("_fw") && word.ends_with(".bin")
+    });
+    let address = first_hex(line.text).filter(|address| (0x0800_0000..0x0900_0000).contains(address));
+    if let (Some(file), Some(_)) = (file, address) {
+        notebook.fact("fus-image", FactValue::Text(FieldText::new(file.trim_end_matches('.'))), line);
+        cubeprogrammer::address_fact(notebook, "fus-image-address", line);
     }
 }
 

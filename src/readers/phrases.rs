@@ -158,7 +158,7 @@ impl Phrases {
         let group = phrase.entry.text.as_deref().unwrap_or(group);
         if let Some(fact) = &phrase.entry.fact {
             let Some(value) = value_of(&phrase.entry.value, group, denied) else { return };
-            notebook.fact_quoted(fact, value, sentence, line);
+            notebook.fact_quoted(fact, value, sentence.trim_end_matches(['.', ',', ';', ':']), line);
         }
         if let Some(failure) = &phrase.entry.failure
             && !denied

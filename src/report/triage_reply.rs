@@ -40,7 +40,8 @@ pub fn reply(triaged: &Triaged, library: &Library) -> String {
                 text.push_str(&format!("\nWhat you describe may come from this: {}.", cause.name));
             }
             text.push_str("\nTo be sure we need the following. None of it changes anything on the board.\n");
-            for (number, question) in questions(triaged, library).iter().enumerate() {
+            let experiment = triaged.verdict.next.first().map(|next| next.text.clone());
+            for (number, question) in experiment.iter().chain(&questions(triaged, library)).enumerate() {
                 text.push_str(&format!("\n{}. {question}", number + 1));
             }
         }
@@ -53,7 +54,6 @@ pub fn reply(triaged: &Triaged, library: &Library) -> String {
 pub fn questions(triaged: &Triaged, library: &Library) -> Vec<String> {
     let device = triaged.verdict.device.as_deref().and_then(|part| library.devices.by_part(part));
     let mut asked = Vec::new();
-    asked.extend(triaged.verdict.next.first().map(|next| next.text.clone()));
     asked.extend(registers(triaged, device));
     asked.extend(host_view(triaged));
     asked.extend(supply(triaged));

@@ -9,7 +9,9 @@ use super::wording;
 use crate::diagnosis::conclusion::Library;
 use crate::diagnosis::verdict::{Argument, RankedCause, UNKNOWN_CAUSE, VerdictKind};
 use crate::investigation::triage::Triaged;
+use crate::observation::fact::FactValue;
 use crate::observation::field_text::FieldText;
+use crate::profile::device::{SerialKind, SerialRule};
 
 const WIDTH: usize = 100;
 /// Causes that are explained; the rest is in the JSON.
@@ -23,6 +25,7 @@ pub fn write(out: &mut impl Write, triaged: &Triaged, library: &Library) -> io::
     head(&mut text, triaged);
     why(&mut text, triaged);
     normal(&mut text, triaged);
+    known(&mut text, triaged, library);
     to_do(&mut text, triaged, library);
     if triaged.verdict.verdict != VerdictKind::Clean {
         section(&mut text, "WHAT TO ASK");
@@ -36,12 +39,57 @@ pub fn write(out: &mut impl Write, triaged: &Triaged, library: &Library) -> io::
 fn head(text: &mut String, triaged: &Triaged) {
     let verdict = &triaged.verdict;
     let word = wording::verdict_word(verdict.verdict);
-    line(text, &format!("{word}  {}", FieldText::new(wording::headline(verdict)).for_terminal()), "", "  ");
+    line(text, &format!("{word}  {}", FieldText::new(answer(triaged)).for_terminal()), "", "  ");
     line(text, &format!("{}, {} lines", verdict.source.for_terminal(), triaged.lines), "", "  ");
     let mut subject = vec![verdict.device.clone().unwrap_or_else(|| "part not named".to_owned())];
     subject.extend(verdict.transport.filter(|transport| *transport != "other").map(str::to_owned));
     subject.extend(verdict.tools.iter().cloned());
     line(text, &FieldText::new(subject.join(", ")).for_terminal(), "", "  ");
+}
+
+/// One sentence: the cause, or the few that it may be.
+fn answer(triaged: &Triaged) -> String {
+    let verdict = &triaged.verdict;
+    let named: Vec<_> = verdict
+        .causes
+        .iter()
+        .filter(|cause| cause.id != UNKNOWN_CAUSE)
+        .take(EXPLAINED)
+        .map(|cause| format!("{} ({})", wording::cause_name(cause), wording::probability(cause.probability)))
+        .collect();
+    match named.as_slice() {
+        [first, rest @ ..] if verdict.verdict != VerdictKind::Clean && !verdict.decided && !rest.is_empty() => {
+            format!("Not decided. Most likely: {first}. Then: {}.", rest.join("; "))
+        }
+        _ => wording::headline(verdict),
+    }
+}
+
+/// What the tables know of this part and this image, where it bears on the report.
+fn known(text: &mut String, triaged: &Triaged, library: &Library) {
+    let mut told = Vec::new();
+    let derived = ["fus-address-known", "identity-does-not-fit", "otp-address-of-other-part", "otp-address-fits"];
+    for fact in triaged.facts.iter().filter(|fact| derived.contains(&fact.key.as_str())) {
+        match &fact.value {
+            FactValue::Text(words) => told.push(words.for_terminal()),
+            _ => told.extend(fact.quote.as_ref().map(FieldText::for_terminal)),
+        }
+    }
+    let device = triaged.verdict.device.as_deref().and_then(|part| library.devices.by_part(part));
+    if let Some(device) = device.filter(|_| triaged.verdict.transport == Some("dfu")) {
+        for rom in device.roms.iter().filter(|_| device.has_rom_dfu()) {
+            let generation = rom.generation.as_deref().unwrap_or("every version");
+            told.push(format!("ROM of {}, {generation}: {}", device.name, rom.usb_clock.meaning()));
+        }
+        let misleading = |serial: &&SerialRule| matches!(serial.kind, SerialKind::SameForAll | SerialKind::Changing);
+        if let Some(serial) = device.serial.as_ref().filter(misleading) {
+            told.push(format!("The serial number is no identity on this part: {}", serial.text));
+        }
+    }
+    if !told.is_empty() {
+        section(text, "KNOWN OF THIS PART");
+        told.iter().for_each(|words| item(text, words));
+    }
 }
 
 fn why(text: &mut String, triaged: &Triaged) {
@@ -74,7 +122,9 @@ fn arguments(text: &mut String, triaged: &Triaged, cause: &RankedCause) {
 fn place(triaged: &Triaged, argument: &Argument) -> String {
     let Some(places) = wording::places(&argument.at, "line") else { return String::new() };
     let quote = argument.at.first().and_then(|line| triaged.quotes.get(line));
-    match quote.map(FieldText::for_terminal).filter(|quote| !argument.text.contains(quote.as_str())) {
+    let told = argument.text.rsplit(": ").next().unwrap_or_default().trim_end_matches('.');
+    let new = |quote: &String| told.len() < 8 || (!quote.contains(told) && !argument.text.contains(quote.as_str()));
+    match quote.map(FieldText::for_terminal).filter(new) {
         Some(quote) => format!(" [{places}: \"{quote}\"]"),
         None => format!(" [{places}]"),
     }

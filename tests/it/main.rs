@@ -11,4 +11,5 @@ mod profile_command;
 mod profiles_against_facts;
 mod program;
 mod screen;
+mod triage;
 mod verdict_schema;
