@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod campaign;
 mod hostile_text;
 mod parts_commands;
 mod picture;

@@ -194,9 +194,15 @@ fn real_link(args: &RunArgs, stop: &Arc<AtomicBool>) -> Result<(Box<dyn Link>, V
     Ok((Box::new(link), facts))
 }
 
+const TRY_VIRTUAL: &str = "Nothing attached? Try a virtual board: flakescope run --virtual f746-25mhz-warm-hsi";
+
 fn demand_one_board(selector: &BoardSelector) -> Result<(), Refusal> {
-    let boards = libusb_board::boards()
-        .map_err(|error| Refusal::of(ExitCode::NoSuchBoard, &format!("USB devices cannot be listed: {error}")))?;
+    let boards = libusb_board::boards().map_err(|error| {
+        let text = format!(
+            "this computer shows no USB devices to programs ({error}), as in a container or a virtual machine without USB; `flakescope doctor` says more.\n{TRY_VIRTUAL}"
+        );
+        Refusal::of(ExitCode::NoSuchBoard, &text)
+    })?;
     let fitting: Vec<_> = boards.iter().filter(|board| selector.matches(board)).collect();
     match fitting.as_slice() {
         [_] => Ok(()),
@@ -215,6 +221,6 @@ fn nothing_there(selector: &BoardSelector) -> String {
         "no board fits {selector}.\n\
          If it should be there: is it in bootloader mode (BOOT0 high at reset), and does the cable carry data? `flakescope list` shows what this computer sees, \
          and --port PATH watches a port on which nothing appears.\n\
-         Nothing attached? Try a virtual board: flakescope run --virtual f746-25mhz-warm-hsi"
+         {TRY_VIRTUAL}"
     )
 }
