@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::console::Console;
+use super::evaluate::{self, EvaluateArgs};
 use super::exit::ExitCode;
 use crate::bench::board::VirtualBoard;
 use crate::bench::timeline;
@@ -34,6 +35,8 @@ enum Action {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Judge the diagnosis over scenario files: virtual campaigns whose truth is known
+    Evaluate(EvaluateArgs),
     /// Serve boards over USB/IP, or plug one into this computer's own kernel
     Serve {
         /// Names from the list, or TOML files of your own
@@ -58,6 +61,7 @@ enum Action {
 pub fn run(args: &BenchArgs, console: &mut Console) -> ExitCode {
     match &args.action {
         Action::List => list(console),
+        Action::Evaluate(args) => evaluate::run(args, console),
         Action::Show { name, seed } => show(name, *seed, console),
         Action::Serve { names, seed, listen, port, vhci, vhci_port } => {
             let Some(boards) = boards(names, *seed, console) else { return ExitCode::UnreadableInput };

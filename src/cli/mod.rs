@@ -7,6 +7,7 @@ pub mod completions;
 pub mod console;
 pub mod diagnose;
 pub mod doctor;
+pub mod evaluate;
 pub mod exit;
 pub mod explain;
 pub mod fus;

@@ -126,9 +126,11 @@ impl Catalogue {
         let held = |entry: &Entry| {
             let met = entry.when.as_ref()?.met_by(observed)?;
             let unit = if observed.is_campaign() { Unit::Cycle } else { Unit::Session };
+            // In a campaign what happens seldom must not count like what happens always.
+            let share = met.share.filter(|_| observed.is_campaign()).unwrap_or(1.0);
             Some(
                 Finding::new(&entry.id, met.fill(&entry.text), met.count, unit)
-                    .by("rule over failures and facts", entry.weight)
+                    .by("rule over failures and facts", entry.weight * share)
                     .seen_at(met.at.iter().copied()),
             )
         };

@@ -164,7 +164,11 @@ impl Observed {
             phase: Some(seen.failure.phase),
             quote: None,
         };
-        self.failures.iter().filter(|seen| fits(seen)).map(met).reduce(Met::and)
+        let kinds: Vec<_> = self.failures.iter().filter(|seen| fits(seen)).collect();
+        let count: u64 = kinds.iter().map(|seen| seen.count).sum();
+        let all: u64 = self.failures.iter().filter(|seen| !seen.failure.is_expected()).map(|seen| seen.count).sum();
+        let share = (count as f64 / all.max(1) as f64).min(1.0);
+        kinds.into_iter().map(met).reduce(Met::and).map(|met| Met { count, share: Some(share), ..met })
     }
 
     pub fn facts_that(&self, fits: impl Fn(&Fact) -> bool) -> Option<Met> {

@@ -95,10 +95,12 @@ impl PartialEq for Expression {
 }
 
 /// What a rule met.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Met {
     pub at: BTreeSet<u32>,
     pub count: u64,
+    /// The share of all failures that it met; absent where it met no failure.
+    pub share: Option<f64>,
     pub code: Option<FieldText>,
     pub phase: Option<Phase>,
     pub quote: Option<FieldText>,
@@ -109,6 +111,7 @@ impl Met {
     pub fn and(mut self, other: Self) -> Self {
         self.at.extend(other.at);
         self.count = self.count.max(other.count);
+        self.share = self.share.into_iter().chain(other.share).reduce(f64::max);
         self.code = self.code.or(other.code);
         self.phase = self.phase.or(other.phase);
         self.quote = self.quote.or(other.quote);

@@ -2,6 +2,8 @@
 
 pub mod commands;
 pub mod engine;
+pub mod evaluation;
+pub mod evaluation_score;
 pub mod helm;
 pub mod ledger;
 pub mod limits;

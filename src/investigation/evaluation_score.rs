@@ -1,0 +1,145 @@
+//! The score of an evaluation: how often the right family leads, how well the probabilities are calibrated, and what healthy boards get.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::evaluation::Trial;
+use crate::diagnosis::verdict::{UNKNOWN_CAUSE, VerdictKind};
+
+/// A share with its 95 % interval (Wilson).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Share {
+    pub hits: u64,
+    pub n: u64,
+    pub share: f64,
+    pub interval: (f64, f64),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Score {
+    pub trials: u64,
+    /// Campaigns with fewer than three failed boots, in which no cause can be asked for.
+    pub too_few_failures: u64,
+    pub top_1: Share,
+    pub top_3: Share,
+    /// Mean squared error of the leading family's probability.
+    pub brier: f64,
+    /// Expected calibration error over ten bins.
+    pub calibration_error: f64,
+    pub calibration: Vec<Bin>,
+    pub false_faults: Share,
+    pub undecided: Share,
+    /// Where no cause describes the mechanism: no family above a half.
+    pub rightly_open: Share,
+    pub boots: u64,
+    pub cycles: u64,
+    pub simulated_minutes: f64,
+    /// Scenario, then leading family, then how often.
+    pub confusion: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+/// One row of the calibration table.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bin {
+    pub claimed: f64,
+    pub held: f64,
+    pub n: u64,
+}
+
+const BINS: usize = 10;
+
+impl Score {
+    pub fn of(trials: &[Trial]) -> Self {
+        let is_open = |trial: &&Trial| trial.expect.iter().any(|family| family == UNKNOWN_CAUSE);
+        let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
+        let healthy: Vec<_> = trials.iter().filter(|trial| trial.is_healthy()).collect();
+        let open: Vec<_> = scored.iter().copied().filter(|trial| is_open(trial)).collect();
+        let claims: Vec<_> =
+            scored.iter().filter_map(|trial| Some((trial.families.first()?.1, trial.is_among(1)))).collect();
+        let calibration = bins(&claims);
+        let all = claims.len().max(1) as f64;
+        Self {
+            trials: trials.len() as u64,
+            too_few_failures: trials.iter().filter(|trial| !trial.is_healthy() && !trial.is_scored()).count() as u64,
+            top_1: share(&scored, |trial| trial.is_among(1)),
+            top_3: share(&scored, |trial| trial.is_among(3)),
+            brier: claims.iter().map(|(claim, held)| (claim - f64::from(u8::from(*held))).powi(2)).sum::<f64>() / all,
+            calibration_error: calibration.iter().map(|bin| (bin.claimed - bin.held).abs() * bin.n as f64).sum::<f64>()
+                / all,
+            calibration,
+            false_faults: share(&healthy, |trial| trial.kind == VerdictKind::Fault),
+            undecided: share(&scored, |trial| !trial.decided),
+            rightly_open: share(&open, |trial| trial.is_rightly_open()),
+            boots: trials.iter().map(|trial| u64::from(trial.boots)).sum(),
+            cycles: trials.iter().map(|trial| u64::from(trial.cycles)).sum(),
+            simulated_minutes: trials.iter().map(|trial| trial.simulated.as_secs_f64() / 60.0).sum(),
+            confusion: confusion(trials),
+        }
+    }
+}
+
+fn confusion(trials: &[Trial]) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut confusion: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for trial in trials {
+        let said = match trial.kind {
+            VerdictKind::Clean => "clean",
+            VerdictKind::Inconclusive => "inconclusive",
+            VerdictKind::Fault => trial.families.first().map_or("nothing", |(family, _)| family.as_str()),
+        };
+        *confusion.entry(trial.scenario.clone()).or_default().entry(said.to_owned()).or_default() += 1;
+    }
+    confusion
+}
+
+fn bins(claims: &[(f64, bool)]) -> Vec<Bin> {
+    let mut bins = Vec::new();
+    for bin in 0..BINS {
+        let inside = claims.iter().filter(|(claim, _)| ((claim * BINS as f64) as usize).min(BINS - 1) == bin);
+        let (n, claimed, held) = inside.fold((0_u64, 0.0, 0.0), |(n, claimed, held), (claim, right)| {
+            (n + 1, claimed + claim, held + f64::from(u8::from(*right)))
+        });
+        if n > 0 {
+            bins.push(Bin { claimed: claimed / n as f64, held: held / n as f64, n });
+        }
+    }
+    bins
+}
+
+fn share(trials: &[&Trial], is_hit: impl Fn(&Trial) -> bool) -> Share {
+    wilson(trials.iter().filter(|trial| is_hit(trial)).count() as u64, trials.len() as u64)
+}
+
+/// The Wilson score interval (Wilson 1927) at 95 %.
+pub fn wilson(hits: u64, n: u64) -> Share {
+    if n == 0 {
+        return Share { hits, n, share: 0.0, interval: (0.0, 1.0) };
+    }
+    const Z: f64 = 1.959_964;
+    let (count, p) = (n as f64, hits as f64 / n as f64);
+    let centre = (p + Z * Z / (2.0 * count)) / (1.0 + Z * Z / count);
+    let half = Z / (1.0 + Z * Z / count) * (p * (1.0 - p) / count + Z * Z / (4.0 * count * count)).sqrt();
+    Share { hits, n, share: p, interval: ((centre - half).max(0.0), (centre + half).min(1.0)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662, 0 of 20 gives 0 to 0.1611.
+    #[test]
+    fn the_interval_agrees_with_the_published_table() {
+        let (low, high) = wilson(81, 263).interval;
+        assert!((low - 0.2553).abs() < 1e-4 && (high - 0.3662).abs() < 1e-4, "{low} {high}");
+        let (low, high) = wilson(0, 20).interval;
+        assert!(low.abs() < 1e-9 && (high - 0.1611).abs() < 1e-4, "{low} {high}");
+    }
+
+    #[test]
+    fn a_claim_that_holds_as_often_as_it_says_is_calibrated() {
+        let claims: Vec<_> = (0..10).map(|n| (0.7, n < 7)).collect();
+        let bins = bins(&claims);
+        assert_eq!(bins.len(), 1);
+        assert!((bins[0].claimed - bins[0].held).abs() < 1e-9);
+    }
+}
