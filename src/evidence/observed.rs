@@ -163,6 +163,7 @@ impl Observed {
             code: seen.failure.code.clone(),
             phase: Some(seen.failure.phase),
             quote: None,
+            share: None,
         };
         let kinds: Vec<_> = self.failures.iter().filter(|seen| fits(seen)).collect();
         let count: u64 = kinds.iter().map(|seen| seen.count).sum();

@@ -119,7 +119,7 @@ pub fn evaluate(
         }
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by(|(a, _), (b, _)| a.cmp(b));
+    done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, trial)| trial).collect()
 }
 

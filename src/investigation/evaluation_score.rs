@@ -70,7 +70,7 @@ impl Score {
             calibration,
             false_faults: share(&healthy, |trial| trial.kind == VerdictKind::Fault),
             undecided: share(&scored, |trial| !trial.decided),
-            rightly_open: share(&open, |trial| trial.is_rightly_open()),
+            rightly_open: share(&open, Trial::is_rightly_open),
             boots: trials.iter().map(|trial| u64::from(trial.boots)).sum(),
             cycles: trials.iter().map(|trial| u64::from(trial.cycles)).sum(),
             simulated_minutes: trials.iter().map(|trial| trial.simulated.as_secs_f64() / 60.0).sum(),
