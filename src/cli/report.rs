@@ -6,8 +6,6 @@ use clap::Args;
 
 use super::console::Console;
 use super::exit::ExitCode;
-use crate::case::file::Case;
-use crate::investigation::ledger::cycles_of;
 use crate::investigation::snapshot::Snapshot;
 use crate::investigation::whole_case;
 use crate::observation::cycle::Cycle;
@@ -49,11 +47,10 @@ pub fn check(files: &[PathBuf]) -> Result<(), ReportError> {
     files.iter().try_for_each(|file| ReportKind::of(file).map(drop))
 }
 
-/// The HTML report of what a screen shows, beside its case; the cycles are those that the case holds by now.
+/// The HTML report of what a screen shows, beside its case. It needs no single cycle, so the case may be in use.
 pub fn save_beside(case: &Path, snapshot: &Snapshot) -> Result<PathBuf, String> {
-    let cycles = Case::open(case).and_then(|case| cycles_of(&case)).map_err(|error| error.to_string())?;
     let file = case.with_extension("html");
-    save(&file, snapshot, &cycles).map_err(|error| error.to_string())?;
+    save(&file, snapshot, &[]).map_err(|error| error.to_string())?;
     Ok(file)
 }
 

@@ -106,8 +106,10 @@ pub fn real_board() -> Snapshot {
 pub fn finished() -> Snapshot {
     let mut finished = Snapshot { state: RunState::Finished, at: Micros::from_secs(574), ..running() };
     finished.verdict.decided = true;
-    finished.verdict.causes[0].probability = 0.91;
     finished.verdict.causes.truncate(3);
+    for (cause, probability) in finished.verdict.causes.iter_mut().zip([0.91, 0.04, 0.02]) {
+        cause.probability = probability;
+    }
     finished
 }
 

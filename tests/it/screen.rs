@@ -26,6 +26,8 @@ fn keys_work_and_leaving_gives_the_terminal_back() {
     terminal.wait_for("Failure rate");
     terminal.press("Space");
     terminal.wait_for("FROZEN");
+    terminal.press("e");
+    terminal.wait_for("Report written to board.html");
     terminal.press("q");
     terminal.wait_for("exit code 0");
     terminal.expect_as_before();
