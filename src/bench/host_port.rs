@@ -215,15 +215,15 @@ mod tests {
     fn a_misread_crystal_shows_as_protocol_errors_for_the_whole_boot() {
         let mut board = VirtualBoard::by_name("f746-25mhz-warm-hsi", 2).unwrap();
         let mut boot = |number: u64| {
-            let on = Micros::from_secs(20 * number);
+            let on = Micros::from_secs(6 * number);
             board.power_on(on);
-            let sighting = watch(&mut board, on, on + Micros::from_secs(10));
-            board.power_off(on + Micros::from_secs(19));
+            let sighting = watch(&mut board, on, on + Micros::from_secs(3));
+            board.power_off(on + Micros::from_secs(3));
             sighting
         };
         let sightings: Vec<_> = (0..60).map(&mut boot).collect();
         let refused = sightings.iter().filter(|it| matches!(it, Sighting::Refused { errno: -71, .. })).count();
         let up = sightings.iter().filter(|it| matches!(it, Sighting::Enumerated(_))).count();
-        assert!(refused > 5 && up > 20, "{refused} refused, {up} up");
+        assert!(refused > 5 && up > 5, "{refused} refused, {up} up");
     }
 }

@@ -11,6 +11,9 @@ use crate::observation::units::Address;
 /// The virtual word behind the alternate setting `Device Feature`.
 pub const DEVICE_FEATURE: Address = Address(0xffff_0000);
 
+/// State and error byte of the firmware upgrade service of the WB; both zero while it is idle.
+pub const UPGRADE_SERVICE: Address = Address(0xffff_0054);
+
 const ERASED: u8 = 0xff;
 /// Flash is kept in pages of this size, and only those that differ from the image the part came with.
 const PAGE_BYTES: u32 = 2048;
@@ -92,6 +95,9 @@ impl Memory {
         }
         if rom.sheet.alternates.iter().any(|layout| layout.starts_with("@Device Feature")) {
             memory.add_small(Kind::DeviceFeature, DEVICE_FEATURE.0, 4, vec![0; 4]);
+        }
+        if rom.sheet.quirks.upgrade_service {
+            memory.add_small(Kind::ReadOnly, UPGRADE_SERVICE.0, 2, vec![0; 2]);
         }
         for other in &rom.sheet.other_memory {
             let kind = if other.writable { Kind::Ram } else { Kind::ReadOnly };
@@ -285,6 +291,14 @@ mod tests {
         assert_eq!(memory.jump_target(FLASH), Some(Address(0x0800_0201)));
         assert_eq!(memory.read(Address(0x0800_4000), 4).unwrap(), [0xff; 4]);
         assert_eq!(memory.read(Address(0x1ff0_f000), 4), None);
+    }
+
+    #[test]
+    fn the_upgrade_service_of_a_wb_is_idle_and_cannot_be_written() {
+        let mut memory = memory("wb55");
+        assert_eq!(memory.read(UPGRADE_SERVICE, 2), Some(vec![0, 0]));
+        assert_eq!(memory.write(UPGRADE_SERVICE, &[0x10]), Err(DfuStatus::ERR_TARGET));
+        assert_eq!(Memory::new(&by_name("f40x-v9", false).unwrap().unwrap(), 0, 1).read(UPGRADE_SERVICE, 2), None);
     }
 
     #[test]

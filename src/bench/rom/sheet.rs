@@ -93,6 +93,8 @@ pub struct Quirks {
     pub unprotect_needs_power_cycle: bool,
     /// Mass erase answers well and erases nothing.
     pub mass_erase_does_nothing: bool,
+    /// State and error of the WB's firmware upgrade service can be read at 0xFFFF0054.
+    pub upgrade_service: bool,
 }
 
 /// A ROM with everything resolved.
