@@ -1,7 +1,7 @@
 //! Findings on the time a board takes to come onto the bus: scattered, or late by always the same time.
 //!
 //! A ROM that does not see its crystal resets and tries again, so one plug-in can hold many ROM boots; a ROM that waits
-//! for something first comes late and on time. Boots in which it did not come within the deadline count as longer waits.
+//! for something first comes late and on time. A board that was not there in one cycle and is in the next took that much longer.
 
 use super::arms::Arms;
 use super::boot_log::{Arrival, BootLog};
@@ -22,44 +22,48 @@ const SCATTER_OF_A_HOST: Micros = Micros::from_millis(100);
 const LATE: Micros = Micros::from_millis(1_000);
 
 pub fn findings(log: &BootLog) -> Vec<Finding> {
-    let waits: Vec<Wait> =
-        log.boots().filter(|boot| boot.kind != BootKind::Unknown).filter_map(|boot| boot.arrival).map(wait).collect();
-    if waits.len() < LEAST_BOOTS {
+    let known = log.boots().filter(|boot| boot.kind != BootKind::Unknown);
+    let waits: Vec<Wait> = known.filter_map(|boot| boot.arrival).map(wait).collect();
+    // Scatter is judged among those that came: boots that never come are another finding, and no scatter by themselves.
+    let came: Vec<Wait> = waits.iter().copied().filter(|wait| wait.happened).collect();
+    if came.len() < LEAST_BOOTS {
         return Vec::new();
     }
-    let curve = Survival::of(&waits);
-    let came = waits.iter().filter(|wait| wait.happened).count();
-    let (Some(early), Some(median)) = (curve.quantile(0.25), curve.quantile(0.5)) else { return Vec::new() };
-    // Where fewer than three quarters came, the upper quartile is beyond the deadline.
-    let deadline = waits.iter().map(|wait| wait.time).fold(0.0, f64::max);
-    let late = curve.quantile(0.75).unwrap_or(deadline);
+    let curve = Survival::of(&came);
+    let [Some(early), Some(median), Some(late)] = [0.25, 0.5, 0.75].map(|q| curve.quantile(q)) else {
+        return Vec::new();
+    };
     let scatter = late - early;
     let at = || log.boots().filter(|boot| boot.arrival.is_some()).map(|boot| boot.begins_at);
     let boots = waits.len() as u64;
     if scatter > ms(SCATTER_OF_A_HOST).max(0.1 * median) {
-        let surely =
-            curve.quantile_interval(0.75).0.unwrap_or(deadline) - curve.quantile_interval(0.25).1.unwrap_or(early);
-        let weight = weight::of_sightings(came as u64) * if surely > 0.0 { 1.0 } else { 0.5 };
+        let longest = came.iter().map(|wait| wait.time).fold(0.0, f64::max);
+        let least =
+            curve.quantile_interval(0.75).0.unwrap_or(late) - curve.quantile_interval(0.25).1.unwrap_or(longest);
+        let weight = weight::of_sightings(came.len() as u64) * if least > 0.0 { 1.0 } else { 0.5 };
+        let half = Survival::of(&waits)
+            .quantile(0.5)
+            .map_or("not come by the deadline".to_owned(), |half| format!("come after {half:.0} ms"));
         let text = format!(
-            "The time to enumerate is scattered over boots: median {median:.0} ms, middle half {early:.0} to {late:.0} ms, longest {deadline:.0} ms; {} of {boots} boots never came.",
-            waits.len() - came
+            "The time to enumerate is scattered over boots: the middle half of those that came took {early:.0} to {late:.0} ms, the longest {longest:.0} ms; {} of {boots} never came, and half of all had {half}.",
+            waits.len() - came.len()
         );
         return vec![
             Finding::new("enumerate-scattered", text, boots, Unit::Boot)
-                .of_size(scatter, Some((surely.max(0.0), deadline)), "ms between the quartiles")
-                .by("Kaplan-Meier quartiles, intervals after Brookmeyer and Crowley", weight)
+                .of_size(scatter, Some((least.max(0.0), longest)), "ms between the quartiles")
+                .by("quartiles with intervals after Brookmeyer and Crowley; Kaplan-Meier median", weight)
                 .seen_at(at()),
         ];
     }
-    if median > ms(LATE) && scatter <= 0.1 * median {
+    if median > ms(LATE) {
         let (low, high) = curve.quantile_interval(0.5);
         let text = format!(
             "The board comes onto the bus late and always after about the same time: median {median:.0} ms, middle half {early:.0} to {late:.0} ms."
         );
         return vec![
             Finding::new("enumerate-late-constant", text, boots, Unit::Boot)
-                .of_size(median, Some((low.unwrap_or(median), high.unwrap_or(deadline))), "ms")
-                .by("Kaplan-Meier median, interval after Brookmeyer and Crowley", weight::of_sightings(came as u64))
+                .of_size(median, Some((low.unwrap_or(early), high.unwrap_or(late))), "ms")
+                .by("median, interval after Brookmeyer and Crowley", weight::of_sightings(came.len() as u64))
                 .seen_at(at()),
         ];
     }
@@ -160,6 +164,12 @@ mod tests {
         let times: Vec<_> = (0..=20).map(|_| (200.0 - 900.0 * chance.fraction().ln()) as u64).collect();
         let ids = found(|boot| if boot == 9 { None } else { Some(times[boot as usize]) });
         assert_eq!(ids, ["enumerate-fails-some-boots", "enumerate-scattered"]);
+    }
+
+    #[test]
+    fn boots_that_never_come_are_no_scatter_by_themselves() {
+        let ids = found(|boot| if boot % 2 == 0 { None } else { Some(400 + u64::from(boot)) });
+        assert_eq!(ids, ["enumerate-fails-some-boots"]);
     }
 
     #[test]

@@ -80,8 +80,16 @@ impl BootTally {
             self.arm = Some(arm);
             self.begins_at = trial.cycle.number;
             self.first_failed = failed;
-            self.arrival = arrival(trial);
         }
+        self.arrival = match (self.arrival, arrival(trial)) {
+            (None, seen) if self.cycles == 0 => seen,
+            // Not there in the cycles before: the board may still be trying.
+            (Some(Arrival::NotWithin(before)), Some(Arrival::After(more))) => Some(Arrival::After(before + more)),
+            (Some(Arrival::NotWithin(before)), Some(Arrival::NotWithin(more))) => {
+                Some(Arrival::NotWithin(before + more))
+            }
+            (known, _) => known,
+        };
         self.arm = self.arm.filter(|own| *own == arm);
         self.runs += u32::from(self.cycles == 0 || failed != self.last_failed);
         self.last_failed = failed;
