@@ -74,7 +74,8 @@ fn refusal(message: &KernelMessage) -> Option<String> {
 fn describe(state: &PortState) -> FieldText {
     let mut parts = Vec::new();
     parts.extend(state.state.clone());
-    parts.extend(state.over_current_count.map(|count| format!("over-current count {count}")));
+    let over_currents = state.over_current_count.filter(|count| *count > 0);
+    parts.extend(over_currents.map(|count| format!("over-current counted {count} times")));
     parts.extend(state.disabled.filter(|disabled| *disabled).map(|_| "disabled".to_owned()));
     parts.extend(state.not_known.iter().map(|what| format!("not known: {what}")));
     FieldText::new(format!("port {}: {}", state.port, parts.join(", ")))
