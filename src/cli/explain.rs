@@ -75,7 +75,7 @@ fn list(knowledge: &Knowledge, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "\nFindings:")?;
     for entry in knowledge.catalogue.entries() {
-        writeln!(out, "  {:<28} {}", entry.id, entry.text)?;
+        writeln!(out, "  {:<28} {}", entry.id, entry.meaning())?;
     }
     writeln!(out, "\nExperiments:")?;
     for experiment in &knowledge.experiments {
@@ -142,14 +142,14 @@ fn links(knowledge: &Knowledge, links: &[Link], head: &str, out: &mut impl Write
     links.sort_by_key(|link| std::cmp::Reverse(link.grade));
     writeln!(out, "{head}")?;
     for link in links {
-        let text = knowledge.catalogue.entry(&link.finding).map_or("", |entry| entry.text.as_str());
+        let text = knowledge.catalogue.entry(&link.finding).map_or_else(String::new, Entry::meaning);
         writeln!(out, "  {} ({}): {text}\n    Because {}.", link.finding, link.grade.name(), link.because)?;
     }
     writeln!(out)
 }
 
 fn explain_finding(knowledge: &Knowledge, entry: &Entry, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{} (finding): {}", entry.id, entry.text)?;
+    writeln!(out, "{} (finding): {}", entry.id, entry.meaning())?;
     for (head, links) in [("speaks for", true), ("speaks against", false)] {
         for cause in &knowledge.causes {
             let list = if links { &cause.raises } else { &cause.lowers };

@@ -56,6 +56,15 @@ fn established() -> f64 {
     1.0
 }
 
+impl Entry {
+    /// The text without the places for what a rule met.
+    pub fn meaning(&self) -> String {
+        ["{quote}", "{code}", "{phase}"].iter().fold(self.text.clone(), |text, place| {
+            text.replace(&format!(": {place}"), "").replace(&format!(" ({place})"), "").replace(place, "in question")
+        })
+    }
+}
+
 impl Catalogue {
     /// Reads the shelf, the user's own findings included.
     pub fn load() -> Result<Self, ProfileError> {

@@ -10,7 +10,9 @@ use super::tail;
 use crate::campaign::runner::Numbering;
 use crate::case::file::{Case, CaseError};
 use crate::diagnosis::conclusion::Library;
+use crate::diagnosis::inference::Posterior;
 use crate::diagnosis::verdict::{CampaignFigures, FailureLine, VERDICT_SCHEMA, Verdict, VerdictKind};
+use crate::diagnosis::why::{self, Question};
 use crate::evidence::campaign_evidence::CampaignEvidence;
 use crate::evidence::finding::{Finding, Unit};
 use crate::evidence::observed::Observed;
@@ -159,6 +161,13 @@ impl Ledger {
     /// The verdict on what has been folded so far.
     pub fn verdict(&self, depth: Depth) -> Verdict {
         self.assess(&self.findings(depth))
+    }
+
+    /// Why a cause is as probable as it is, or not more; `None` if it is no candidate on this link.
+    pub fn why(&self, cause: &str, question: Question) -> Option<String> {
+        let findings = self.findings(Depth::Verdict);
+        let subject = self.library.subject(&self.observed);
+        why::answer(&Posterior::of(&self.library.knowledge, &subject, &findings), cause, question)
     }
 
     pub fn snapshot(&self, depth: Depth, state: RunState, case: Option<PathBuf>) -> Snapshot {

@@ -7,9 +7,10 @@ use super::ledger::{Depth, Ledger};
 use super::snapshot::{RunState, Snapshot};
 use crate::case::file::{Case, CaseError};
 use crate::diagnosis::conclusion::Library;
+use crate::diagnosis::why::Question;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::EventKind;
-use crate::profile::loader::ProfileError;
+use crate::profile::loader::{self, ProfileError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -17,6 +18,21 @@ pub enum ReadError {
     Case(#[from] CaseError),
     #[error(transparent)]
     Profile(#[from] ProfileError),
+}
+
+/// Why a cause stands where it stands in the verdict on the case at `path`; `Err` in the answer names the nearest cause.
+pub fn why(path: &Path, cause: &str, question: Question) -> Result<Result<String, String>, ReadError> {
+    let library = Arc::new(Library::load()?);
+    let ledger = Ledger::of_case(&Case::open(path)?, Arc::clone(&library))?;
+    let answer = ledger.why(cause, question);
+    Ok(answer.ok_or_else(|| {
+        let names = library.knowledge.causes.iter().map(|cause| cause.id.as_str());
+        let near = loader::nearest(cause, names).filter(|near| *near != cause);
+        match near {
+            Some(near) => format!("no cause is called `{cause}`; did you mean `{near}`?"),
+            None => format!("`{cause}` is no cause that can be met over this link"),
+        }
+    }))
 }
 
 /// Folds the case at `path` and gives its verdict.
