@@ -14,3 +14,4 @@ mod program;
 mod screen;
 mod triage;
 mod verdict_schema;
+mod virtual_boards;
