@@ -75,13 +75,14 @@ const TOUCH: [&str; 3] = [
     "What alters non-volatile memory is separate, and needs the board's serial number or path typed. OTP is never written.",
 ];
 
-const ENVIRONMENT: [(&str, &str); 3] = [
+const ENVIRONMENT: [(&str, &str); 4] = [
     ("NO_COLOR", "If set and not empty, --color=auto means no colour."),
     (
         "FLAKESCOPE_PROFILES",
         "A folder with profiles of your own, which replace built-in ones of the same name; flakescope/profiles below \
          XDG_CONFIG_HOME or ~/.config where it is not set.",
     ),
+    ("SOURCE_DATE_EPOCH", "Seconds since 1970 that stand for today in a new case, for output that can be reproduced."),
     ("XDG_DATA_HOME", "Cases without a name go to flakescope/cases below it; ~/.local/share where it is not set."),
 ];
 

@@ -57,8 +57,13 @@ impl Timebase for SimulatedTime {
 }
 
 /// Milliseconds since 1970 on the host's calendar clock, for the date of a case; zero where the clock is before 1970.
+/// `SOURCE_DATE_EPOCH` (seconds) replaces the clock, so that the example reports come out the same every day.
 pub fn calendar_millis() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    let fixed = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse::<u64>().ok());
+    fixed.map_or_else(
+        || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+        |seconds| seconds.saturating_mul(1_000),
+    )
 }
 
 /// `20261121-093005`, in UTC.

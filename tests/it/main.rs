@@ -5,6 +5,8 @@
 mod architecture;
 mod bad_input;
 mod campaign;
+mod example_reports;
+mod golden_help;
 mod hostile_text;
 mod parts_commands;
 mod picture;
