@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use serde::Deserialize;
 
 use crate::profile::loader::{self, ProfileError};
-use crate::profile::shelf;
+use crate::profile::shelf::{self, Sheet};
 
 /// Everything a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -172,7 +172,16 @@ pub struct Bindings {
 impl Bindings {
     /// The user's own keys where there are any, else those built in.
     pub fn load() -> Result<Self, ProfileError> {
-        let sheet = shelf::sheets("keys")?.into_iter().find(|sheet| sheet.name == "default");
+        Self::from_shelf(shelf::sheets("keys")?)
+    }
+
+    /// The keys built in, whatever the user has set.
+    pub fn built_in() -> Result<Self, ProfileError> {
+        Self::from_shelf(shelf::built_in("keys"))
+    }
+
+    fn from_shelf(sheets: Vec<Sheet>) -> Result<Self, ProfileError> {
+        let sheet = sheets.into_iter().find(|sheet| sheet.name == "default");
         let sheet = sheet.expect("the default keys are built in");
         Self::parse(&sheet.file, &sheet.text)
     }
@@ -220,14 +229,9 @@ impl Bindings {
 mod tests {
     use super::*;
 
-    fn built_in() -> Bindings {
-        let sheet = shelf::built_in("keys").remove(0);
-        Bindings::parse(&sheet.file, &sheet.text).unwrap()
-    }
-
     #[test]
     fn every_action_has_a_key_and_a_description() {
-        let bindings = built_in();
+        let bindings = Bindings::built_in().unwrap();
         for action in Action::ALL {
             assert!(!bindings.keys(action).is_empty(), "{action:?}");
             assert!(!action.description().is_empty());
@@ -247,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_keys_that_the_manual_names_do_what_it_says() {
-        let bindings = built_in();
+        let bindings = Bindings::built_in().unwrap();
         for (name, action) in [
             ("q", Action::Leave),
             ("ctrl-c", Action::Leave),

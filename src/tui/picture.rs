@@ -23,7 +23,7 @@ const INK: &str = "#c8ccd4";
 
 /// What a screen of this size shows of a snapshot, in the muted theme.
 pub fn of_snapshot(snapshot: &Snapshot, pace: Option<f64>, columns: u16, rows: u16) -> Result<String, TuiError> {
-    let (bindings, looks) = (Bindings::load()?, Looks::load("night", true, true)?);
+    let (bindings, looks) = (Bindings::built_in()?, Looks::built_in("night", true, true)?);
     let app = App::new(Arc::new(snapshot.clone()), pace.map(Pace::new), false);
     let area = Rect::new(0, 0, columns, rows);
     let mut buffer = Buffer::empty(area);

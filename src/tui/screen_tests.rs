@@ -11,7 +11,7 @@ use super::pace::Pace;
 use super::state::App;
 use super::theme::Looks;
 use super::view;
-use crate::investigation::snapshot::Snapshot;
+use crate::investigation::snapshot::{RunState, Snapshot};
 
 /// What is shown, and how.
 struct Shot {
@@ -24,16 +24,16 @@ impl Shot {
     fn of(snapshot: Snapshot) -> Self {
         let pace = snapshot.start.virtual_board.is_some().then(|| Pace::new(20.0));
         let app = App::new(fixtures::shared(snapshot), pace, false);
-        Self { app, looks: Looks::load("ansi", true, true).unwrap(), bindings: Bindings::load().unwrap() }
+        Self { app, looks: Looks::built_in("ansi", true, true).unwrap(), bindings: Bindings::built_in().unwrap() }
     }
 
     fn plain(mut self) -> Self {
-        self.looks = Looks::load("ansi", false, true).unwrap();
+        self.looks = Looks::built_in("ansi", false, true).unwrap();
         self
     }
 
     fn ascii(mut self) -> Self {
-        self.looks = Looks::load("ansi", false, false).unwrap();
+        self.looks = Looks::built_in("ansi", false, false).unwrap();
         self
     }
 
@@ -177,6 +177,13 @@ fn frozen_while_the_campaign_goes_on() {
 #[test]
 fn without_failures_the_bound_is_told() {
     insta::assert_snapshot!(Shot::of(fixtures::clean()).text(80, 24));
+}
+
+#[test]
+fn a_failed_campaign_says_why() {
+    let reason = "the case board.case cannot be written: the disk is full; what was finished before is intact";
+    let failed = Snapshot { state: RunState::Failed(reason.to_owned()), ..fixtures::running() };
+    insta::assert_snapshot!(Shot::of(failed).text(80, 24));
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn app(snapshot: Snapshot) -> App {
 
 /// Presses keys by name and returns the last wish.
 fn press(app: &mut App, keys: &[&str]) -> Option<Wish> {
-    let bindings = Bindings::load().unwrap();
+    let bindings = Bindings::built_in().unwrap();
     let mut wish = None;
     for key in keys {
         wish = app.press(KeyPress::parse(key).unwrap(), &bindings);

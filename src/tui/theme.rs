@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::observation::failure::FailureClass;
 use crate::profile::loader::{self, ProfileError};
-use crate::profile::shelf;
+use crate::profile::shelf::{self, Sheet};
 
 /// Styles by role and the glyphs that fit the terminal.
 #[derive(Clone, Debug)]
@@ -83,7 +83,15 @@ struct Ink {
 impl Looks {
     /// Reads the theme `name` from the shelf of profiles.
     pub fn load(name: &str, colour: bool, utf8: bool) -> Result<Self, LooksError> {
-        let sheets = shelf::sheets("themes")?;
+        Self::from_shelf(shelf::sheets("themes")?, name, colour, utf8)
+    }
+
+    /// The theme as it is built in, whatever the user has set.
+    pub fn built_in(name: &str, colour: bool, utf8: bool) -> Result<Self, LooksError> {
+        Self::from_shelf(shelf::built_in("themes"), name, colour, utf8)
+    }
+
+    fn from_shelf(sheets: Vec<Sheet>, name: &str, colour: bool, utf8: bool) -> Result<Self, LooksError> {
         let Some(sheet) = sheets.iter().find(|sheet| sheet.name == name) else {
             let known = sheets.into_iter().map(|sheet| sheet.name).collect::<Vec<_>>().join(", ");
             return Err(LooksError::NoSuchTheme { name: name.to_owned(), known });
@@ -254,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_unknown_theme_lists_the_known_ones() {
-        let error = Looks::load("nihgt", true, true).unwrap_err().to_string();
+        let error = Looks::built_in("nihgt", true, true).unwrap_err().to_string();
         assert!(error.contains("ansi") && error.contains("night"), "{error}");
     }
 

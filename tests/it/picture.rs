@@ -12,7 +12,13 @@ fn the_picture_of_the_screen_is_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let case = folder.path().join("board.case");
     let campaign = ["run", "--virtual", "f746-25mhz-warm-hsi", "--headless", "--seed", "1", "--case"];
-    Command::cargo_bin("flakescope").unwrap().args(campaign).arg(&case).assert().code(1);
+    Command::cargo_bin("flakescope")
+        .unwrap()
+        .env("FLAKESCOPE_PROFILES", folder.path())
+        .args(campaign)
+        .arg(&case)
+        .assert()
+        .code(1);
 
     let (snapshot, _) = whole_case::read(&case).unwrap();
     let drawn = picture::of_snapshot(&snapshot, Some(20.0), 120, 40).unwrap();

@@ -99,7 +99,12 @@ impl Terminal {
     fn tmux(&self, arguments: &[&str]) -> String {
         let mut tmux = Command::new("tmux");
         // The terminal speaks UTF-8 whatever the tests run under.
-        tmux.env("LC_ALL", "C.UTF-8").env_remove("TMUX").env_remove("NO_COLOR").arg("-S").arg(&self.socket);
+        tmux.env("LC_ALL", "C.UTF-8")
+            .env_remove("TMUX")
+            .env_remove("NO_COLOR")
+            .env("FLAKESCOPE_PROFILES", self.folder.path())
+            .arg("-S")
+            .arg(&self.socket);
         let output = tmux.args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
