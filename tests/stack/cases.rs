@@ -20,6 +20,12 @@ await() {
 }
 plug() { start "$1" "$2"; await "$2"; }
 unplug() { echo "$1" > $vhci/detach; }
+# The interface belongs to usbfs from the claim of a program until its close.
+unplug_in_session() {
+    until [ -e "/sys/bus/usb/devices/1-$(($1 + 1)):1.0/driver" ]; do sleep 0.02; done
+    sleep 0.3; unplug "$1"
+}
+number() { cat /sys/bus/usb/devices/1-1/devnum 2>/dev/null; }
 scope() { flakescope run --headless --boots 1 --format json --case "/tmp/$$.case" "$@"; }
 "#;
 
@@ -47,6 +53,20 @@ crystal-mhz = 8.0
 [mechanism.bit-errors]
 to-host-per-bit = 6e-4
 to-device-per-bit = 6e-4
+"#;
+
+const F74X: &str = r#"
+text = "An STM32F746 with an 8 MHz crystal."
+part = "STM32F746ZGT6"
+rom = "f74x"
+crystal-mhz = 8.0
+"#;
+
+const L47X: &str = r#"
+text = "An STM32L476 with a 32 kHz crystal."
+part = "STM32L476RGT6"
+rom = "l47x-v10"
+lse-fitted = true
 "#;
 
 /// Long enough for an unplug to come in the middle.
@@ -124,6 +144,32 @@ cmp /tmp/a.bin /tmp/b.bin && wc -c /tmp/a.bin /tmp/options.bin",
             },
         },
         Case {
+            name: "dfu_util_reads_the_layouts_of_other_parts",
+            script: "plug /tmp/f74x.toml 0; plug /tmp/l47x.toml 1; dfu-util -l",
+            check: |section| {
+                expect(section, "path=\"1-1\", alt=0, name=\"@Internal Flash  /0x08000000/04*032Kg,01*128Kg,03*256Kg\"")?;
+                expect(section, "path=\"1-1\", alt=2, name=\"@OTP Memory /0x1FF0F000/01*1024 e,01*016 e\"")?;
+                expect(section, "path=\"1-2\", alt=0, name=\"@Internal Flash  /0x08000000/512*0002Kg\"")
+            },
+        },
+        Case {
+            name: "dfu_util_downloads_verifies_and_leaves",
+            script: "plug healthy-f407 0
+dd if=/dev/urandom of=/tmp/new.bin bs=1024 count=20 2>/dev/null
+dfu-util -a 0 -s 0x08000000 -D /tmp/new.bin > /tmp/out 2>&1 || cat /tmp/out
+dfu-util -a 0 -s 0x08000000:20480 -U /tmp/back.bin > /tmp/out 2>&1 || cat /tmp/out
+cmp /tmp/new.bin /tmp/back.bin && echo 'reads back the same'
+before=$(number)
+timeout 20 dfu-util -a 0 -s 0x08000000:leave -D /tmp/new.bin
+for i in $(seq 60); do [ \"$(number)\" = \"$before\" ] || break; sleep 0.05; done
+[ \"$(number)\" = \"$before\" ] || echo 'the board has left'",
+            check: |section| {
+                expect(section, "reads back the same")?;
+                expect(section, "Submitting leave request")?;
+                expect(section, "the board has left")
+            },
+        },
+        Case {
             name: "twenty_cycles_over_libusb_are_clean",
             script: "plug healthy-f407 0; scope --board 1-1 --cycles 20",
             check: |section| {
@@ -146,14 +192,14 @@ scope --board 1-1 --cycles 3",
         Case {
             name: "an_unplug_during_an_upload_is_seen_by_dfu_util",
             script: "plug healthy-f407 0
-(sleep 0.5; unplug 0) &
+unplug_in_session 0 &
 dfu-util -a 0 -s 0x08000000:1048576 -U /tmp/a.bin",
             check: |section| expect(section, "LIBUSB_ERROR_NO_DEVICE"),
         },
         Case {
             name: "an_unplug_during_a_read_is_a_disconnect_and_then_an_empty_port",
             script: "plug healthy-f407 0
-(sleep 2; unplug 0) &
+unplug_in_session 0 &
 scope --port 1-1 --recipe /tmp/long-read.toml --cycles 2",
             check: |section| {
                 expect_code(section, 1)?;
@@ -216,18 +262,21 @@ su nobody -s /bin/sh -c 'flakescope list; cd /tmp; HOME=/tmp flakescope run --he
 /// The script that the guest runs: every case with its own deadline.
 pub fn script() -> String {
     let mut script = String::new();
-    for (file, text) in [
+    let files = [
         ("helpers.sh", HELPERS),
         ("after.sh", AFTER),
         ("protected.toml", PROTECTED),
         ("noisy.toml", NOISY),
+        ("f74x.toml", F74X),
+        ("l47x.toml", L47X),
         ("long-read.toml", LONG_READ),
-    ] {
+    ];
+    for (file, text) in files {
         script.push_str(&format!("cat > /tmp/{file} <<'END'\n{text}\nEND\n"));
     }
     for Case { name, script: body, .. } in all() {
         script.push_str(&format!("echo '@@case {name}'\ncat > /tmp/case.sh <<'END'\n. /tmp/helpers.sh\n{body}\nEND\n"));
-        script.push_str(&format!("timeout 60 sh /tmp/case.sh 2>&1\necho \"@@end {name} $?\"\nsh /tmp/after.sh\n"));
+        script.push_str(&format!("timeout 60 sh /tmp/case.sh 2>&1\necho \"@@end {name} $? $(cut -d' ' -f1 /proc/uptime)\"\nsh /tmp/after.sh\n"));
     }
     script
 }

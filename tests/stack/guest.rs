@@ -132,7 +132,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 /// Emulation only: KVM that initialises and then hangs is known. The deadline ends a guest that hangs.
 fn run_emulator(image: &Path) -> Result<String, String> {
     let output = Command::new("timeout")
-        .args(["240", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-M", "q35", "-smp", "1", "-m", "512"])
+        .args(["290", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-M", "q35", "-smp", "1", "-m", "512"])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"])
         .arg("-kernel")
         .arg(cache().join("vmlinux"))
@@ -151,7 +151,7 @@ fn run_emulator(image: &Path) -> Result<String, String> {
 }
 
 impl Transcript {
-    /// `@@case NAME` and `@@end NAME CODE` stand around what each case printed.
+    /// `@@case NAME` and `@@end NAME CODE UPTIME` stand around what each case printed.
     fn cut(console: &str) -> Self {
         let mut sections = BTreeMap::new();
         let mut text = String::new();
