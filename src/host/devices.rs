@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::observation::board::{PortPath, UsbSpeed};
+use crate::observation::board::{BoardIdentity, PortPath, UsbSpeed};
 use crate::observation::field_text::FieldText;
 
 use super::sys_root::{SysRoot, attribute, link_name, names_in};
@@ -43,6 +43,21 @@ pub struct Hub {
     pub port: PortPath,
     pub product: Option<FieldText>,
     pub speed: Option<UsbSpeed>,
+}
+
+impl From<HostDevice> for BoardIdentity {
+    fn from(device: HostDevice) -> Self {
+        Self {
+            port: Some(device.port),
+            serial: device.serial,
+            product: device.product,
+            vendor_id: Some(device.vendor_id),
+            product_id: Some(device.product_id),
+            bcd_device: device.bcd_device,
+            speed: device.speed,
+            ..Self::default()
+        }
+    }
 }
 
 impl SysRoot {

@@ -40,10 +40,16 @@ impl LibusbBoard {
         }
     }
 
-    fn find(&self) -> Result<Option<(BoardIdentity, Device<Context>)>, UsbError> {
-        let found = devices(&Context::new().map_err(|error| self.bus_errors.explain(error))?);
-        let found = found.map_err(|error| self.bus_errors.explain(error))?;
-        Ok(found.into_iter().find(|(identity, _)| self.selector.matches(identity)))
+    /// The board as far as it can be known without opening it. Where there is sysfs it is asked, because libusb's listing waits for
+    /// a hub that is busy with a device that does not enumerate, and that is when the answer matters.
+    fn find(&self) -> Result<Option<BoardIdentity>, UsbError> {
+        let host = SysRoot::default();
+        let listed = match &self.selector {
+            BoardSelector::Port(port) if host.has_usb() => host.device(port).into_iter().map(Into::into).collect(),
+            _ if host.has_usb() => host.devices().into_iter().map(Into::into).collect(),
+            _ => boards()?,
+        };
+        Ok(listed.into_iter().find(|identity| self.selector.matches(identity)))
     }
 
     fn handle(&self) -> Result<&DeviceHandle<Context>, UsbError> {
@@ -115,7 +121,7 @@ impl UsbBoard for LibusbBoard {
         let until = self.now() + deadline;
         let mut waited = false;
         loop {
-            if let Some((identity, _)) = self.find()? {
+            if let Some(identity) = self.find()? {
                 if waited {
                     self.settling_until = self.now() + Self::SETTLING;
                 }

@@ -12,7 +12,7 @@ use crate::observation::board::{BoardIdentity, PortPath};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{Failure, FailureClass};
 use crate::observation::field_text::FieldText;
-use crate::observation::step::{Outcome, Step, StepRecord, TransferSummary};
+use crate::observation::step::{Outcome, Phase, Step, StepRecord, TransferSummary};
 use crate::observation::units::Micros;
 use crate::timebase::{HostTime, Timebase, to_duration};
 
@@ -104,7 +104,9 @@ impl WorkerLink {
     fn explained(&mut self, mut record: StepRecord) -> StepRecord {
         let port = self.port().cloned();
         let Outcome::Failed(failure) = &mut record.outcome else { return record };
-        if failure.class != FailureClass::NotEnumerated {
+        if record.phase != Phase::Enumerate
+            || !matches!(failure.class, FailureClass::NotEnumerated | FailureClass::Hang)
+        {
             return record;
         }
         if let Some(words) = self.watch.as_mut().and_then(|watch| watch.nothing_came(port.as_ref())) {
@@ -145,7 +147,7 @@ impl Link for WorkerLink {
                     }
                     Silence::Stopped => Outcome::Interrupted,
                 };
-                StepRecord {
+                self.explained(StepRecord {
                     phase: step.phase(),
                     started: Some(started),
                     elapsed: Some(elapsed),
@@ -153,7 +155,7 @@ impl Link for WorkerLink {
                     summary: TransferSummary::default(),
                     transfers: Vec::new(),
                     facts: Vec::new(),
-                }
+                })
             }
         }
     }
@@ -236,7 +238,6 @@ impl Drop for Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::step::Phase;
 
     fn shell(script: &str) -> WorkerLink {
         let command = ["sh", "-c", script].map(OsString::from).to_vec();

@@ -75,7 +75,7 @@ description = "Reads a long range, so that something can happen meanwhile"
 
 [[step]]
 do = "enumerate"
-deadline-ms = 3000
+deadline-ms = 5000
 
 [[step]]
 do = "open"
@@ -228,7 +228,7 @@ scope --port 1-1 --cycles 3",
         Case {
             name: "a_board_that_never_enumerates_is_told_in_the_kernels_words",
             script: "echo 500 > /sys/module/usbcore/parameters/initial_descriptor_timeout
-start deaf-f407 0; scope --port 1-1 --cycles 1
+start deaf-f407 0; scope --port 1-1 --cycles 1 --recipe /tmp/long-read.toml
 echo 5000 > /sys/module/usbcore/parameters/initial_descriptor_timeout",
             check: |section| {
                 expect(section, "\"class\":\"descriptor-failed\"")?;
