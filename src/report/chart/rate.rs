@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::across;
 use crate::evidence::confidence_sequence::{ALPHA, interval};
+use crate::evidence::rate::Rate;
 use crate::investigation::snapshot::BootStrip;
 use crate::report::wording::percent;
 
@@ -19,8 +20,8 @@ struct Moment {
 }
 
 /// The chart, or nothing where fewer than two boots make it pointless.
-pub fn rate(boots: &[BootStrip]) -> Option<Markup> {
-    let moments = moments(boots);
+pub fn rate(boots: &[BootStrip], known: Option<&Rate>) -> Option<Markup> {
+    let moments = moments(boots, known.map_or(1.0, worth));
     let last = moments.last().filter(|last| last.boots >= 2)?;
     let highest = moments.iter().map(|moment| moment.share).fold(0.0, f64::max);
     let top = nice_top(highest.max(last.interval.1 * 1.6));
@@ -80,7 +81,7 @@ fn starts(moments: &[Moment]) -> impl Iterator<Item = (&Moment, usize)> {
     moments.iter().zip(before)
 }
 
-fn moments(boots: &[BootStrip]) -> Vec<Moment> {
+fn moments(boots: &[BootStrip], worth: f64) -> Vec<Moment> {
     let counted: Vec<_> = boots.iter().filter(|strip| !strip.cycles.is_empty()).collect();
     let every = counted.len().div_ceil(MOST_POINTS).max(1);
     let (mut failed, mut bad_since, mut moments) = (0, false, Vec::new());
@@ -94,12 +95,24 @@ fn moments(boots: &[BootStrip]) -> Vec<Moment> {
             moments.push(Moment {
                 boots: index + 1,
                 share: k / n,
-                interval: interval(k, n, ALPHA),
+                interval: interval(k * worth, n * worth, ALPHA),
                 bad: std::mem::take(&mut bad_since),
             });
         }
     }
     moments
+}
+
+/// What one boot is worth where boots come in streaks: with it, the band ends at the interval that stands in the figures.
+fn worth(known: &Rate) -> f64 {
+    let (failed, n) = (known.failed as f64, known.n as f64);
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..40 {
+        let middle = (low + high) / 2.0;
+        let too_narrow = interval(failed * middle, n * middle, ALPHA).1 < known.interval.1;
+        if too_narrow { high = middle } else { low = middle }
+    }
+    high
 }
 
 /// The next round share that is at least `share`.
@@ -110,11 +123,12 @@ fn nice_top(share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::finding::Unit;
     use crate::report::sample;
 
     #[test]
     fn the_last_moment_is_the_whole_campaign() {
-        let moments = moments(&sample::campaign().boots);
+        let moments = moments(&sample::campaign().boots, 1.0);
         let last = moments.last().unwrap();
         assert_eq!((last.boots, last.share), (20, 0.2));
         assert!(last.interval.0 < 0.2 && last.interval.1 > 0.2);
@@ -124,7 +138,15 @@ mod tests {
     #[test]
     fn one_boot_makes_no_chart() {
         let snapshot = sample::campaign();
-        assert!(rate(&snapshot.boots[..1]).is_none());
-        assert!(rate(&snapshot.boots[..2]).is_some());
+        assert!(rate(&snapshot.boots[..1], None).is_none());
+        assert!(rate(&snapshot.boots[..2], None).is_some());
+    }
+
+    #[test]
+    fn the_band_ends_at_the_interval_of_the_figures() {
+        let known = Rate { failed: 4, n: 20, unit: Unit::Boot, interval: interval(1.2, 6.0, ALPHA) };
+        assert!((worth(&known) - 0.3).abs() < 1e-6);
+        let last = moments(&sample::campaign().boots, worth(&known)).pop().unwrap();
+        assert!((last.interval.1 - known.interval.1).abs() < 1e-6);
     }
 }

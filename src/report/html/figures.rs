@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::safe;
+use crate::evidence::finding::Unit;
 use crate::evidence::rate::Rate;
 use crate::investigation::snapshot::Snapshot;
 use crate::report::chart::{latency, rate, strip};
@@ -47,6 +48,10 @@ fn extent_tile(snapshot: &Snapshot) -> Markup {
     }
 }
 
+fn boot_rate(snapshot: &Snapshot) -> Option<&Rate> {
+    snapshot.rates.iter().find(|rate| rate.unit == Unit::Boot)
+}
+
 pub fn charts(snapshot: &Snapshot) -> Markup {
     html! {
         @if !snapshot.boots.is_empty() {
@@ -59,7 +64,7 @@ pub fn charts(snapshot: &Snapshot) -> Markup {
         section {
             h2 { "Failure rate" }
             ul.rates { @for rate in &snapshot.rates { li { (wording::rate(rate)) } } }
-            @if let Some(chart) = rate::rate(&snapshot.boots) {
+            @if let Some(chart) = rate::rate(&snapshot.boots, boot_rate(snapshot)) {
                 (chart)
                 p.note {
                     "The line is the share of failed boots so far, the band its 95 % interval, which holds at every moment. Dots below the axis are failed boots."
