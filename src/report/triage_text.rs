@@ -16,6 +16,9 @@ use crate::profile::device::{SerialKind, SerialRule};
 const WIDTH: usize = 100;
 /// Causes that are explained; the rest is in the JSON.
 const EXPLAINED: usize = 3;
+/// Causes that get a line each below those, with what speaks against them most.
+const ALSO_NAMED: usize = 6;
+const WORTH_NAMING: f64 = 0.02;
 /// Below this a cause is explained only if it leads.
 const WORTH_EXPLAINING: f64 = 0.08;
 const NORMAL_SHOWN: usize = 4;
@@ -24,6 +27,7 @@ pub fn write(out: &mut impl Write, triaged: &Triaged, library: &Library) -> io::
     let mut text = String::new();
     head(&mut text, triaged);
     why(&mut text, triaged);
+    also(&mut text, triaged);
     normal(&mut text, triaged);
     known(&mut text, triaged, library);
     to_do(&mut text, triaged, library);
@@ -106,6 +110,35 @@ fn why(text: &mut String, triaged: &Triaged) {
         let name = wording::cause_name(cause);
         line(text, &format!("{name} ({})", wording::probability(cause.probability)), "  ", "    ");
         arguments(text, triaged, cause);
+    }
+}
+
+/// What is less likely and not excluded, each with the strongest argument against it, or for it where there is none.
+fn also(text: &mut String, triaged: &Triaged) {
+    let verdict = &triaged.verdict;
+    if verdict.decided || verdict.verdict == VerdictKind::Clean {
+        return;
+    }
+    let named = verdict.causes.iter().filter(|cause| cause.id != UNKNOWN_CAUSE).enumerate();
+    let named: Vec<_> = named
+        .filter(|(place, cause)| {
+            let explained = *place < EXPLAINED && (*place == 0 || cause.probability >= WORTH_EXPLAINING);
+            !explained && cause.probability >= WORTH_NAMING
+        })
+        .map(|(_, cause)| cause)
+        .take(ALSO_NAMED)
+        .collect();
+    if !named.is_empty() {
+        section(text, "ALSO POSSIBLE");
+    }
+    for cause in named {
+        let name = format!("{} ({})", wording::cause_name(cause), wording::probability(cause.probability));
+        line(text, &name, "  ", "    ");
+        let against = cause.speaks_against.first().map(|argument| ("-", argument));
+        if let Some((sign, argument)) = against.or_else(|| cause.speaks_for.first().map(|argument| ("+", argument))) {
+            let shown = FieldText::new(&argument.text).for_terminal();
+            line(text, &format!("{sign} {shown}{}", place(triaged, argument)), "    ", "      ");
+        }
     }
 }
 
