@@ -94,13 +94,15 @@ impl Readers {
         }
     }
 
-    /// A message whose needle is part of another message's needle on the same line is not meant.
+    /// A message whose needle is part of another message's needle on the same line is not meant. A reader that only takes
+    /// a closer look may find nothing, so it stands in the way of its own tool's messages only.
     fn hear_messages(&self, notebook: &mut Notebook, meanings: &[usize], line: &Line<'_>) {
         for &meaning in meanings {
             let (tool, message) = self.messages[meaning];
             let part_of_longer = meanings.iter().any(|&other| {
-                let longer = self.messages[other].1;
-                longer.needle.len() > message.needle.len()
+                let (other_tool, longer) = self.messages[other];
+                (!matches!(longer.says, Says::Look(_)) || other_tool.name == tool.name)
+                    && longer.needle.len() > message.needle.len()
                     && super::message::find_ascii(longer.needle, message.needle).is_some()
             });
             if !part_of_longer {
@@ -135,4 +137,27 @@ pub fn version_in(text: &str) -> Option<&str> {
         .take(4)
         .find(|word| word.contains(|c: char| c.is_ascii_digit()) && word.len() < 40)
         .map(|word| word.trim_matches(['.', ':', ')']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::fact::FactValue;
+
+    fn parts_in(report: &str) -> Vec<String> {
+        let reading = Readers::load().unwrap().read(&mut report.as_bytes()).unwrap();
+        let part = |event| match event {
+            EventKind::FactNoted(fact) if fact.key == "part" => match fact.value {
+                FactValue::Text(text) => Some(text.raw().to_owned()),
+                _ => None,
+            },
+            _ => None,
+        };
+        reading.events.into_iter().filter_map(part).collect()
+    }
+
+    #[test]
+    fn a_part_is_read_though_another_reader_looks_at_its_name_too() {
+        assert_eq!(parts_in("FUS 1.2.0 on an STM32WB55CEU\n"), ["STM32WB55CE"]);
+    }
 }
