@@ -7,7 +7,7 @@ use super::verdict::NextExperiment;
 use crate::evidence::finding::Finding;
 
 /// How many are proposed.
-const PROPOSED: usize = 5;
+const PROPOSED: usize = 6;
 
 /// Less than this is not worth anybody's walk to the bench.
 const LEAST_BITS: f64 = 0.02;
@@ -39,11 +39,14 @@ pub fn propose(
     rated.into_iter().take(PROPOSED).map(|(bits, experiment)| describe(bits, experiment)).collect()
 }
 
-/// Whether its positive outcome is what somebody who suspects a cause would expect to see. What can only come out
-/// negative might still tell the causes from the open remainder, but nobody would call that a reason to do it.
+/// Whether somebody who suspects a cause has a reason to do it: its positive outcome is what they expect, or the cause
+/// names it. What could merely tell all causes from the open remainder is nobody's reason.
 fn confirms_a_suspect(posterior: &Posterior<'_>, experiment: &Experiment) -> bool {
     let mut suspects = posterior.causes.iter().filter(|weighed| weighed.probability >= SUSPECTED);
-    suspects.any(|weighed| weighed.cause.predicts(experiment) >= 0.5)
+    suspects.any(|weighed| {
+        let names_it = weighed.cause.experiments.iter().any(|prediction| prediction.id == experiment.id);
+        names_it || weighed.cause.predicts(experiment) >= 0.5
+    })
 }
 
 /// The mutual information of cause and outcome in bits. What is not in the knowledge base is taken to answer as an
