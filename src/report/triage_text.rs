@@ -7,7 +7,7 @@ use textwrap::{Options, fill};
 use super::triage_reply;
 use super::wording;
 use crate::diagnosis::conclusion::Library;
-use crate::diagnosis::verdict::{Argument, RankedCause, UNKNOWN_CAUSE, VerdictKind};
+use crate::diagnosis::verdict::{Argument, RankedCause, UNKNOWN_CAUSE, Verdict, VerdictKind};
 use crate::investigation::triage::Triaged;
 use crate::observation::fact::FactValue;
 use crate::observation::field_text::FieldText;
@@ -51,13 +51,21 @@ fn head(text: &mut String, triaged: &Triaged) {
     line(text, &FieldText::new(subject.join(", ")).for_terminal(), "", "  ");
 }
 
+/// Neither a failure nor a session nor a hint at a cause: what is left are the priors, which are no answer.
+fn says_nothing(verdict: &Verdict) -> bool {
+    verdict.verdict == VerdictKind::Inconclusive && verdict.causes.iter().all(|cause| cause.speaks_for.is_empty())
+}
+
 /// One sentence: the cause, or the few that it may be.
 fn answer(triaged: &Triaged) -> String {
     let verdict = &triaged.verdict;
+    if says_nothing(verdict) {
+        return wording::headline(verdict);
+    }
     let named: Vec<_> = verdict
         .causes
         .iter()
-        .filter(|cause| cause.id != UNKNOWN_CAUSE)
+        .filter(|cause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty())
         .take(EXPLAINED)
         .map(|cause| format!("{} ({})", wording::cause_name(cause), wording::probability(cause.probability)))
         .collect();
@@ -97,7 +105,8 @@ fn known(text: &mut String, triaged: &Triaged, library: &Library) {
 }
 
 fn why(text: &mut String, triaged: &Triaged) {
-    let explained = triaged.verdict.causes.iter().filter(|cause| cause.id != UNKNOWN_CAUSE).take(EXPLAINED);
+    let has_reason = |cause: &&RankedCause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty();
+    let explained = triaged.verdict.causes.iter().filter(has_reason).take(EXPLAINED);
     let mut explained = explained
         .enumerate()
         .filter(|(place, cause)| *place == 0 || cause.probability >= WORTH_EXPLAINING)
@@ -119,7 +128,8 @@ fn also(text: &mut String, triaged: &Triaged) {
     if verdict.decided || verdict.verdict == VerdictKind::Clean {
         return;
     }
-    let named = verdict.causes.iter().filter(|cause| cause.id != UNKNOWN_CAUSE).enumerate();
+    let has_reason = |cause: &&RankedCause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty();
+    let named = verdict.causes.iter().filter(has_reason).enumerate();
     let named: Vec<_> = named
         .filter(|(place, cause)| {
             let explained = *place < EXPLAINED && (*place == 0 || cause.probability >= WORTH_EXPLAINING);
@@ -181,8 +191,12 @@ fn normal(text: &mut String, triaged: &Triaged) {
 }
 
 fn to_do(text: &mut String, triaged: &Triaged, library: &Library) {
+    if says_nothing(&triaged.verdict) {
+        return;
+    }
     let remedy = triaged
         .leading()
+        .filter(|leading| !leading.speaks_for.is_empty())
         .and_then(|leading| library.knowledge.causes.iter().find(|cause| cause.id == leading.id))
         .map(|cause| cause.remedy.as_str());
     if triaged.verdict.next.is_empty() && remedy.is_none() {
