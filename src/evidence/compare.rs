@@ -164,18 +164,15 @@ fn sentence(a: &Side, b: &Side, found: &Comparison) -> String {
         })
         .unwrap_or_default();
     let mut text = format!(
-        "{}, {}: {:.0} percentage points {way} (95 % interval {:.0} to {:.0}; {}, p = {:.2}{e}).",
+        "{}, {}: {:.0} percentage points {way} (95 % interval {:.0} to {:.0}; {}, {}{e}).",
         side(a, found.a),
         side(b, found.b),
         points.abs(),
         100.0 * low,
         100.0 * high,
         found.method,
-        found.p
+        p_value(found.p)
     );
-    if found.p < 0.001 {
-        text = text.replace(&format!("p = {:.2}", found.p), "p < 0.001");
-    }
     if found.p >= 0.05 {
         text.push_str(" That does not show a difference");
         if let Some(needed) = found.needed {
@@ -187,6 +184,14 @@ fn sentence(a: &Side, b: &Side, found: &Comparison) -> String {
         text.push_str(" A side of one boot tests nothing that is decided at power-up.");
     }
     text
+}
+
+fn p_value(p: f64) -> String {
+    match p {
+        ..0.001 => "p < 0.001".to_owned(),
+        ..0.1 => format!("p = {p:.3}"),
+        _ => format!("p = {p:.2}"),
+    }
 }
 
 #[cfg(test)]
