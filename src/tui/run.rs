@@ -1,7 +1,8 @@
 //! The loop of the screen: draw what is new, wait for a key, pass on what it asks for.
 
 use std::path::PathBuf;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use crossterm::event::{self, Event};
@@ -95,6 +96,20 @@ pub fn run(
     left
 }
 
+/// Keys and resizes, read on a thread of their own: crossterm's poll never returns once the terminal has been closed, and
+/// the screen has to see the signal that tells so. The thread ends with the program.
+fn terminal_events() -> Receiver<Event> {
+    let (sender, events) = channel();
+    thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    events
+}
+
 struct Session<'a> {
     source: &'a dyn SnapshotSource,
     commands: &'a Sender<Command>,
@@ -106,6 +121,7 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn run(mut self, screen: &mut Screen) -> Result<Leave, TuiError> {
+        let keys = terminal_events();
         let mut stale = true;
         loop {
             stale |= self.app.take(self.source.latest());
@@ -116,22 +132,30 @@ impl Session<'_> {
                 self.draw(screen)?;
                 stale = false;
             }
-            let mut wait = TICK;
-            while event::poll(wait)? {
-                wait = Duration::ZERO;
-                stale = true;
-                if let Event::Key(key) = event::read()?
-                    && let Some(key) = KeyPress::of(&key)
-                    && let Some(wish) = self.app.press(key, &self.bindings)
-                    && let Some(leave) = self.grant(wish)
-                {
-                    return Ok(leave);
+            match keys.recv_timeout(TICK) {
+                Ok(event) => {
+                    stale = true;
+                    for event in std::iter::once(event).chain(keys.try_iter()) {
+                        if let Some(leave) = self.take_in(&event) {
+                            return Ok(leave);
+                        }
+                    }
                 }
+                Err(RecvTimeoutError::Timeout) => {}
+                // The terminal itself has gone.
+                Err(RecvTimeoutError::Disconnected) => return Ok(Leave::BySignal),
             }
             if screen.was_told_to_end() {
                 return Ok(Leave::BySignal);
             }
         }
+    }
+
+    /// What a key asks for; only leaving ends the loop.
+    fn take_in(&mut self, event: &Event) -> Option<Leave> {
+        let Event::Key(key) = event else { return None };
+        let wish = self.app.press(KeyPress::of(key)?, &self.bindings)?;
+        self.grant(wish)
     }
 
     fn draw(&mut self, screen: &mut Screen) -> Result<(), TuiError> {

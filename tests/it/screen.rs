@@ -45,6 +45,24 @@ fn sigterm_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_ends_the_program() {
+    let Some(terminal) = Terminal::start(80, 24) else { return };
+    terminal.replay_a_case();
+    terminal.wait_for("REPLAY");
+    let pid = std::fs::read_to_string(terminal.folder.path().join("pid")).unwrap();
+    let is_running = || Command::new("kill").args(["-0", pid.trim()]).output().unwrap().status.success();
+    assert!(is_running());
+    terminal.tmux(&["kill-server"]);
+    for _ in 0..200 {
+        if !is_running() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the program still runs though its terminal has gone");
+}
+
+#[test]
 fn a_terminal_that_shrinks_and_grows_keeps_its_screen() {
     let Some(terminal) = Terminal::start(80, 24) else { return };
     terminal.replay_a_case();
