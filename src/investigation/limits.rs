@@ -1,5 +1,7 @@
 //! What a campaign cannot say, in sentences that stand beside its verdict.
 
+use std::collections::BTreeSet;
+
 use crate::observation::boot::BootProof;
 use crate::observation::event::{CampaignStart, Reentry};
 
@@ -20,6 +22,13 @@ pub fn of(start: &CampaignStart, boots: &[BootStrip]) -> Vec<String> {
             boots.len()
         ));
     }
+    let kinds: BTreeSet<_> = boots.iter().map(|strip| strip.boot.kind.name()).collect();
+    if kinds.len() > 1 {
+        let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
+        limits.push(format!(
+            "Boots of several kinds ({kinds}) are counted together in the failure rate; the findings keep them apart."
+        ));
+    }
     if start.virtual_board.is_some() {
         limits.push("This is a virtual board: the figures speak of a model, not of hardware.".to_owned());
     }
@@ -29,11 +38,12 @@ pub fn of(start: &CampaignStart, boots: &[BootStrip]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observation::boot::{Boot, BootKind};
     use crate::observation::event::Transport;
+    use crate::observation::units::Micros;
 
-    #[test]
-    fn a_run_without_reentry_says_that_clock_causes_cannot_be_tested() {
-        let start = CampaignStart {
+    fn start() -> CampaignStart {
+        CampaignStart {
             transport: Transport::Dfu,
             virtual_board: None,
             recipe: "dfu-read".to_owned(),
@@ -42,7 +52,27 @@ mod tests {
             boots: 1,
             cycles_per_boot: 10,
             calendar_millis: 0,
-        };
+        }
+    }
+
+    fn strip(kind: BootKind) -> BootStrip {
+        let boot = Boot { number: 1, started: Micros::ZERO, kind, proof: BootProof::Commanded };
+        BootStrip { boot, cycles: Vec::new() }
+    }
+
+    #[test]
+    fn boots_of_several_kinds_are_not_passed_off_as_one() {
+        let start = start();
+        let cold = || strip(BootKind::ColdPowerOn { off_time: None });
+        assert_eq!(of(&start, &[cold(), cold()]), Vec::<String>::new());
+        assert!(
+            of(&start, &[cold(), strip(BootKind::Nrst)])[0].starts_with("Boots of several kinds (NRST, cold power-on)")
+        );
+    }
+
+    #[test]
+    fn a_run_without_reentry_says_that_clock_causes_cannot_be_tested() {
+        let start = start();
         let limits = of(&start, &[]);
         assert!(limits[0].contains("the clock the ROM chooses, cannot be tested"), "{limits:?}");
     }
