@@ -87,7 +87,7 @@ fn each_in_file(path: &Path, visit: &mut Visit<'_>, errors: &mut Vec<InputError>
 
 fn unpack(name: &str, source: &mut dyn Read, visit: &mut Visit<'_>, errors: &mut Vec<InputError>, depth: u32) {
     let mut head = [0; 512];
-    let filled = match read_up_to(source, &mut head) {
+    let filled = match super::sieve::fill(source, &mut head) {
         Ok(filled) => filled,
         Err(error) => return errors.push(InputError::new(name, error)),
     };
@@ -137,19 +137,6 @@ fn unpack_tar(name: &str, source: &mut dyn Read, visit: &mut Visit<'_>, errors: 
             Err(error) => return errors.push(InputError::new(name, error)),
         }
     }
-}
-
-fn read_up_to(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]
