@@ -136,12 +136,68 @@ fn usual_deadline(step: &Step) -> Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dfu::request::{ControlRequest, DataStage};
+    use crate::link::Link;
+    use crate::link::dfu_link::DfuLink;
+    use crate::link::scripted_board::ScriptedBoard;
 
     #[test]
     fn the_standard_recipe_observes_only_and_ends_with_close() {
         let recipe = Recipe::find("dfu-read").unwrap();
         assert_eq!(recipe.touch(), Touch::Observe);
         assert_eq!(recipe.steps.last().unwrap().step, Step::Close);
+    }
+
+    /// Written out here rather than asked of the whitelist that the transport enforces, so that a mistake there is seen.
+    fn changes_nothing(request: &ControlRequest) -> bool {
+        const TO_AN_INTERFACE: u8 = 0x01;
+        const TO_THE_DFU_INTERFACE: u8 = 0x21;
+        const SET_INTERFACE: u8 = 0x0B;
+        const DNLOAD: u8 = 0x01;
+        const CLRSTATUS: u8 = 0x04;
+        const ABORT: u8 = 0x06;
+        match (&request.data, request.request_type & 0x7f, request.request) {
+            (DataStage::In(_), ..) => true,
+            (DataStage::Out(data), TO_THE_DFU_INTERFACE, CLRSTATUS | ABORT) => data.is_empty(),
+            (DataStage::Out(data), TO_THE_DFU_INTERFACE, DNLOAD) => {
+                request.value == 0 && data.len() == 5 && data[0] == 0x21
+            }
+            (DataStage::Out(_), TO_AN_INTERFACE, SET_INTERFACE) => true,
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn no_shipped_recipe_sends_a_write_an_erase_an_unprotect_or_a_leave() {
+        for sheet in shelf::built_in("recipes") {
+            let recipe = Recipe::parse(&sheet.name, &sheet.file, &sheet.text).unwrap();
+            let mut link = DfuLink::new(ScriptedBoard::default());
+            for line in &recipe.steps {
+                link.perform(&line.step, line.deadline);
+            }
+            let sent = &link.board().sent;
+            assert!(!sent.is_empty(), "{} sent nothing", sheet.name);
+            for request in sent {
+                assert!(changes_nothing(request), "{}: {request:?}", sheet.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_oracle_of_this_test_knows_what_changes_a_board() {
+        let dnload = |value, data: &[u8]| ControlRequest {
+            request_type: 0x21,
+            request: 0x01,
+            value,
+            index: 0,
+            data: DataStage::Out(data.to_vec()),
+        };
+        assert!(changes_nothing(&dnload(0, &[0x21, 0, 0, 0, 8])));
+        for request in
+            [dnload(0, &[0x41]), dnload(0, &[0x41, 0, 0, 0, 8]), dnload(0, &[0x92]), dnload(2, &[1]), dnload(2, &[])]
+        {
+            assert!(!changes_nothing(&request), "{request:?}");
+        }
     }
 
     #[test]

@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_whole_recipe_goes_well_and_sends_nothing_outside_the_whitelist() {
-        let mut link = DfuLink::new(ScriptedBoard::new());
+        let mut link = DfuLink::new(ScriptedBoard::default());
         for record in run(&mut link, &everything()) {
             assert_eq!(record.outcome, Outcome::Done, "{}", record.phase);
         }
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_board_is_known_afterwards() {
-        let mut link = DfuLink::new(ScriptedBoard::new());
+        let mut link = DfuLink::new(ScriptedBoard::default());
         let records = run(&mut link, &everything());
         let identity = link.identity();
         assert_eq!(identity.serial.unwrap().raw(), "357236543131");
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn transfers_are_timed_and_summed() {
-        let mut link = DfuLink::new(ScriptedBoard::new());
+        let mut link = DfuLink::new(ScriptedBoard::default());
         let records = run(&mut link, &everything());
         let read = records.iter().find(|record| record.phase == Phase::Read).unwrap();
         assert_eq!(read.summary.count as usize, read.transfers.len());
@@ -197,7 +197,7 @@ mod tests {
     fn an_unplug_that_looks_like_a_fault_is_a_disconnect_with_the_raw_code() {
         let board = ScriptedBoard {
             fail_upload: Some((UsbErrorKind::BusError, "LIBUSB_ERROR_IO", false)),
-            ..ScriptedBoard::new()
+            ..ScriptedBoard::default()
         };
         let failure = failure_of(board, &[flash()]);
         assert_eq!(failure.class, FailureClass::Disconnected);
@@ -210,14 +210,14 @@ mod tests {
         for (kind, class) in
             [(UsbErrorKind::BusError, FailureClass::BusError), (UsbErrorKind::Timeout, FailureClass::Timeout)]
         {
-            let board = ScriptedBoard { fail_upload: Some((kind, "LIBUSB_ERROR", true)), ..ScriptedBoard::new() };
+            let board = ScriptedBoard { fail_upload: Some((kind, "LIBUSB_ERROR", true)), ..ScriptedBoard::default() };
             assert_eq!(failure_of(board, &[flash()]).class, class);
         }
     }
 
     #[test]
     fn nothing_on_the_bus_is_a_failed_enumerate_after_its_deadline() {
-        let board = ScriptedBoard { present: false, ..ScriptedBoard::new() };
+        let board = ScriptedBoard { present: false, ..ScriptedBoard::default() };
         let record = DfuLink::new(board).perform(&Step::Enumerate, DEADLINE);
         assert_eq!(record.failure().unwrap().class, FailureClass::NotEnumerated);
         assert_eq!(record.elapsed, Some(DEADLINE));
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_device_without_dfuse_gets_no_set_address() {
-        let mut link = DfuLink::new(ScriptedBoard { dfu_version: 0x0110, ..ScriptedBoard::new() });
+        let mut link = DfuLink::new(ScriptedBoard { dfu_version: 0x0110, ..ScriptedBoard::default() });
         let records = run(&mut link, &[Step::Enumerate, Step::Open, Step::Claim, flash()]);
         let failure = records.last().unwrap().failure().unwrap();
         assert_eq!(failure.class, FailureClass::UnexpectedState);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn data_that_changes_is_a_mismatch_at_its_address() {
-        let mut link = DfuLink::new(ScriptedBoard::new());
+        let mut link = DfuLink::new(ScriptedBoard::default());
         run(&mut link, &[Step::Enumerate, Step::Open, Step::Claim, flash()]);
         link.board.flash_fill = 0xa4;
         let record = link.perform(&flash(), DEADLINE);
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_part_without_otp_has_nothing_to_read() {
-        let mut board = ScriptedBoard::new();
+        let mut board = ScriptedBoard::default();
         board.strings.pop();
         let mut link = DfuLink::new(board);
         let records = run(&mut link, &[Step::Enumerate, Step::Open, Step::Claim, Step::Otp]);
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn an_interface_string_that_is_no_layout_is_a_malformed_descriptor() {
-        let mut board = ScriptedBoard::new();
+        let mut board = ScriptedBoard::default();
         board.strings[3] = "DFU";
         assert_eq!(failure_of(board, &[Step::Layout]).class, FailureClass::MalformedDescriptor);
     }

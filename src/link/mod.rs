@@ -6,7 +6,7 @@ pub mod host_watch;
 pub mod latency;
 pub mod libusb_board;
 #[cfg(test)]
-mod scripted_board;
+pub mod scripted_board;
 pub mod session;
 pub mod usb_board;
 pub mod virtual_board;

@@ -1,4 +1,4 @@
-//! A small DFU device for the tests of this room: one that follows the ROM's rules and fails on request.
+//! A small DFU device for tests: one that follows the ROM's rules and fails on request.
 
 use crate::dfu::command;
 use crate::dfu::request::{ControlRequest, DataStage, UsbError, UsbErrorKind};
@@ -26,8 +26,8 @@ pub struct ScriptedBoard {
     pub busy: bool,
 }
 
-impl ScriptedBoard {
-    pub fn new() -> Self {
+impl Default for ScriptedBoard {
+    fn default() -> Self {
         Self {
             now: Micros::ZERO,
             sent: Vec::new(),
@@ -50,7 +50,9 @@ impl ScriptedBoard {
             busy: false,
         }
     }
+}
 
+impl ScriptedBoard {
     fn descriptor(&self, value: u16) -> Result<Vec<u8>, UsbError> {
         let [kind, number] = value.to_be_bytes();
         match kind {

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_is_not_allowed_is_never_sent() {
-        let mut board = ScriptedBoard::new();
+        let mut board = ScriptedBoard::default();
         board.open().unwrap();
         let mut wire = Wire::new(&mut board, Touch::Observe, Micros::from_secs(1));
         let leave = ControlRequest { request: command::DNLOAD, ..command::abort(0) };
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_operation_ends_with_its_deadline() {
-        let mut board = ScriptedBoard::new();
+        let mut board = ScriptedBoard::default();
         board.open().unwrap();
         board.state = DfuState::DNBUSY;
         let mut wire = Wire::new(&mut board, Touch::Observe, Micros::from_millis(50));

@@ -76,7 +76,7 @@ mod tests {
             input += &line(&WorkerRequest::Perform { step, deadline });
         }
         let mut output = Vec::new();
-        serve(input.as_bytes(), &mut output, |_| DfuLink::new(ScriptedBoard::new())).unwrap();
+        serve(input.as_bytes(), &mut output, |_| DfuLink::new(ScriptedBoard::default())).unwrap();
         let answers: Vec<WorkerAnswer> =
             output.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
         let phases: Vec<_> = answers.iter().map(|answer| answer.record.phase).collect();
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_request_that_is_none_ends_the_worker() {
-        let served = serve("reset\n".as_bytes(), Vec::new(), |_| DfuLink::new(ScriptedBoard::new()));
+        let served = serve("reset\n".as_bytes(), Vec::new(), |_| DfuLink::new(ScriptedBoard::default()));
         assert_eq!(served.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }
