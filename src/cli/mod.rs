@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand; parse, call, render, exit code.
 
 pub mod bench;
+pub mod board_choice;
 pub mod clock;
 pub mod compare;
 pub mod completions;

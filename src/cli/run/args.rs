@@ -6,8 +6,8 @@ use std::str::FromStr;
 use clap::Args;
 
 use crate::campaign::plan::Factor;
+use crate::cli::board_choice::BoardChoice;
 use crate::cli::result::Format;
-use crate::observation::board::PortPath;
 use crate::observation::units::Micros;
 
 /// Cycle a board, time and classify every step, and find out why it fails
@@ -19,15 +19,8 @@ use crate::observation::units::Micros;
   flakescope run --port 1-4.2 --reenter manual --boots 10 --report board.html
   flakescope run --virtual healthy-f407 --headless --boots 40 --cycles 5 --seed 7 --format json")]
 pub struct RunArgs {
-    /// A virtual board by name, or the path of its TOML file
-    #[arg(long = "virtual", value_name = "NAME|FILE", conflicts_with_all = ["board", "port"])]
-    pub virtual_board: Option<String>,
-    /// The board: a port path such as 1-4.2, a serial number, or VID:PID
-    #[arg(long, value_name = "SEL")]
-    pub board: Option<String>,
-    /// Watch this port, whether or not something enumerates on it
-    #[arg(long, value_name = "PATH", conflicts_with = "board")]
-    pub port: Option<PortPath>,
+    #[command(flatten)]
+    pub choice: BoardChoice,
     /// The board profile: crystal, supply and wiring as somebody said
     #[arg(long, value_name = "BOARD", conflicts_with = "virtual_board")]
     pub profile: Option<String>,

@@ -1,0 +1,135 @@
+//! Which board a command means, virtual or on this computer, and the link that reaches it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+
+use super::exit::ExitCode;
+use crate::bench::board::{NoSuchBoard, VirtualBoard};
+use crate::link::Link;
+use crate::link::board_selector::BoardSelector;
+use crate::link::dfu_link::DfuLink;
+use crate::link::libusb_board;
+use crate::link::virtual_board::VirtualUsbBoard;
+use crate::link::worker_client::WorkerLink;
+use crate::observation::board::PortPath;
+use crate::observation::fact::{Fact, FactValue, Origin};
+use crate::observation::field_text::FieldText;
+
+#[derive(Debug, Args)]
+pub struct BoardChoice {
+    /// A virtual board by name, or the path of its TOML file
+    #[arg(long = "virtual", value_name = "NAME|FILE", conflicts_with_all = ["board", "port"])]
+    pub virtual_board: Option<String>,
+    /// The board: a port path such as 1-4.2, a serial number, or VID:PID
+    #[arg(long, value_name = "SEL")]
+    pub board: Option<String>,
+    /// Watch this port, whether or not something enumerates on it
+    #[arg(long, value_name = "PATH", conflicts_with = "board")]
+    pub port: Option<PortPath>,
+}
+
+/// Why there is no board to work with.
+#[derive(Debug)]
+pub struct Refusal {
+    pub code: ExitCode,
+    pub text: String,
+}
+
+impl Refusal {
+    pub fn of(code: ExitCode, error: &impl ToString) -> Self {
+        Self { code, text: error.to_string() }
+    }
+}
+
+impl BoardChoice {
+    /// The link to the board, and what somebody said about it. A board that is meant by its port may always be absent: a
+    /// port on which nothing enumerates is watched, not refused.
+    pub fn reach(
+        &self,
+        seed: u64,
+        may_be_absent: bool,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
+        if let Some(name) = &self.virtual_board {
+            return virtual_link(name, seed);
+        }
+        let may_be_absent = may_be_absent || self.port.is_some();
+        Ok((real_link(self.selector(), may_be_absent, stop)?, Vec::new()))
+    }
+
+    fn selector(&self) -> BoardSelector {
+        match (&self.port, &self.board) {
+            (Some(port), _) => BoardSelector::Port(port.clone()),
+            (None, Some(board)) => board.parse().unwrap_or_else(|never| match never {}),
+            (None, None) => BoardSelector::any_rom(),
+        }
+    }
+}
+
+/// A virtual board, or the TOML file of one.
+fn virtual_link(name: &str, seed: u64) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
+    let board = VirtualBoard::by_name(name, seed).map_err(|error| match &error {
+        NoSuchBoard::Unknown { .. } => Refusal::of(ExitCode::NoSuchBoard, &error),
+        NoSuchBoard::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
+    })?;
+    let said = &board.blueprint();
+    let facts = said_of(&said.part, said.crystal_mhz);
+    Ok((Box::new(DfuLink::new(VirtualUsbBoard::new(board))), facts))
+}
+
+/// What somebody said about the board: part and crystal. Not measurements.
+pub fn said_of(part: &str, crystal_mhz: Option<f64>) -> Vec<Fact> {
+    let fact = |key: &str, value, quote: String| Fact {
+        key: key.to_owned(),
+        value,
+        origin: Origin::Profile,
+        quote: Some(FieldText::new(quote)),
+    };
+    let crystal =
+        crystal_mhz.map(|mhz| fact("fitted-crystal", FactValue::FrequencyMhz(mhz), format!("crystal {mhz} MHz")));
+    let part = fact("part", FactValue::Text(FieldText::from(part)), part.to_owned());
+    std::iter::once(part).chain(crystal).collect()
+}
+
+/// A real board through a worker process of its own.
+fn real_link(selector: BoardSelector, may_be_absent: bool, stop: &Arc<AtomicBool>) -> Result<Box<dyn Link>, Refusal> {
+    if !may_be_absent {
+        demand_one_board(&selector)?;
+    }
+    let link = WorkerLink::new(selector, Arc::clone(stop))
+        .map_err(|error| Refusal::of(ExitCode::Bug, &format!("the worker process cannot be started: {error}")))?;
+    Ok(Box::new(link))
+}
+
+const TRY_VIRTUAL: &str = "Nothing attached? Try a virtual board: flakescope run --virtual f746-25mhz-warm-hsi";
+
+fn demand_one_board(selector: &BoardSelector) -> Result<(), Refusal> {
+    let boards = libusb_board::boards().map_err(|error| {
+        let text = format!(
+            "this computer shows no USB devices to programs ({error}), as in a container or a virtual machine without USB; `flakescope doctor` says more.\n{TRY_VIRTUAL}"
+        );
+        Refusal::of(ExitCode::NoSuchBoard, &text)
+    })?;
+    let fitting: Vec<_> = boards.iter().filter(|board| selector.matches(board)).collect();
+    match fitting.as_slice() {
+        [_] => Ok(()),
+        [] => Err(Refusal::of(ExitCode::NoSuchBoard, &nothing_there(selector))),
+        several => {
+            let ports: Vec<_> =
+                several.iter().filter_map(|board| board.port.as_ref()).map(ToString::to_string).collect();
+            let text = format!("{} boards fit {selector}; choose one with --port: {}", several.len(), ports.join(", "));
+            Err(Refusal::of(ExitCode::NoSuchBoard, &text))
+        }
+    }
+}
+
+fn nothing_there(selector: &BoardSelector) -> String {
+    format!(
+        "no board fits {selector}.\n\
+         If it should be there: is it in bootloader mode (BOOT0 high at reset), and does the cable carry data? `flakescope list` shows what this computer sees, \
+         and --port PATH watches a port on which nothing appears.\n\
+         {TRY_VIRTUAL}"
+    )
+}
