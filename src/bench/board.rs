@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::blueprint::Blueprint;
 use super::mechanism::{Mechanism, bit_clock};
-use super::rom::bootloader::{Bootloader, Departure, Protection, RomReply};
+use super::rom::bootloader::{Bootloader, Departure, RomReply};
 use super::rom::memory::Memory;
+use super::rom::protection::Protection;
 use super::rom::sheet::{RomModel, UsbClock};
 use super::surroundings::{BootCourse, Dice, Direction, Disturbance, Draw, Packet, Runs, Surroundings};
 use super::wire::{self, Pace};

@@ -3,5 +3,8 @@
 pub mod bootloader;
 pub mod descriptors;
 pub mod memory;
+pub mod protection;
 pub mod serial;
 pub mod sheet;
+mod states;
+mod work;
