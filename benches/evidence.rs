@@ -112,8 +112,13 @@ fn cycle(number: u32, boot: u32, failure: Option<(FailureClass, Phase)>) -> Cycl
         };
         failed |= fails.is_some();
         let elapsed = Some(Micros(1_000 + u64::from(number % 97)));
-        let summary =
-            TransferSummary { count: 4, bytes: 300, total: Micros(4_000), max: Micros(1_200), inferred_retries: 0 };
+        let summary = TransferSummary {
+            count: 4,
+            bytes: 300,
+            total: Micros(4_000),
+            max: Micros(1_200),
+            ..TransferSummary::default()
+        };
         StepRecord { phase, started: None, elapsed, outcome, summary, transfers: Vec::new(), facts: Vec::new() }
     });
     let levels = [("port".to_owned(), if boot.is_multiple_of(2) { "1-4" } else { "3-1" }.to_owned())].into();

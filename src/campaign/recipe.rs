@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::observation::step::{Step, Touch};
+use crate::observation::event::Transport;
+use crate::observation::step::{ConnectMode, ResetKind, Step, Touch};
 use crate::observation::units::{Address, Micros};
 use crate::profile::loader::{self, ProfileError};
 use crate::profile::shelf;
@@ -12,6 +13,7 @@ use crate::profile::shelf;
 pub struct Recipe {
     pub name: String,
     pub description: String,
+    pub link: Transport,
     pub steps: Vec<RecipeStep>,
 }
 
@@ -57,8 +59,13 @@ impl Recipe {
         if sheet.step.is_empty() {
             return Err(loader::refuse(file, text, "step", "a recipe needs at least one step".to_owned(), None));
         }
-        let steps = sheet.step.into_iter().map(StepLine::into_step).collect();
-        Ok(Self { name: name.to_owned(), description: sheet.description, steps })
+        let link = sheet.link.into();
+        let steps: Vec<_> = sheet.step.into_iter().map(StepLine::into_step).collect();
+        if let Some(at) = steps.iter().position(|line| !line.step.fits(link)) {
+            let why = format!("a recipe for {} cannot do this ({})", link.name(), steps[at].step.phase());
+            return Err(loader::refuse(file, text, from_step(text, at), why, None));
+        }
+        Ok(Self { name: name.to_owned(), description: sheet.description, link, steps })
     }
 
     /// The highest level of touch among its steps.
@@ -67,11 +74,35 @@ impl Recipe {
     }
 }
 
+/// The text from the table of a step on; it occurs once, since it reaches to the end.
+fn from_step(text: &str, number: usize) -> &str {
+    text.match_indices("[[step]]").nth(number).map_or(text, |(offset, _)| &text[offset..])
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RecipeSheet {
     description: String,
+    #[serde(default)]
+    link: LinkWord,
     step: Vec<StepLine>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LinkWord {
+    #[default]
+    Dfu,
+    Swd,
+}
+
+impl From<LinkWord> for Transport {
+    fn from(word: LinkWord) -> Self {
+        match word {
+            LinkWord::Dfu => Self::Dfu,
+            LinkWord::Swd => Self::Swd,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -95,6 +126,15 @@ enum Action {
     OptionBytes,
     Otp,
     FusState,
+    OpenProbe,
+    TargetVoltage,
+    Speed { kilohertz: u32 },
+    Connect { mode: ConnectMode },
+    Identify,
+    RegisterFacts,
+    CoreClock { span_ms: u64 },
+    Disconnect,
+    Reset { kind: ResetKind },
     Close,
     Wait { span_ms: u64 },
 }
@@ -114,6 +154,15 @@ impl StepLine {
             Action::OptionBytes => Step::OptionBytes,
             Action::Otp => Step::Otp,
             Action::FusState => Step::FusState,
+            Action::OpenProbe => Step::OpenProbe,
+            Action::TargetVoltage => Step::TargetVoltage,
+            Action::Speed { kilohertz } => Step::Speed { kilohertz },
+            Action::Connect { mode } => Step::Connect { mode },
+            Action::Identify => Step::Identify,
+            Action::RegisterFacts => Step::RegisterFacts,
+            Action::CoreClock { span_ms } => Step::CoreClock { span: Micros::from_millis(span_ms) },
+            Action::Disconnect => Step::Disconnect,
+            Action::Reset { kind } => Step::Reset { kind },
             Action::Close => Step::Close,
             Action::Wait { span_ms } => Step::Wait { span: Micros::from_millis(span_ms) },
         };
@@ -127,6 +176,9 @@ fn usual_deadline(step: &Step) -> Micros {
     match step {
         Step::Enumerate => Micros::from_secs(15),
         Step::Wait { span } => *span + Micros::from_secs(1),
+        Step::CoreClock { span } => *span + Micros::from_secs(5),
+        // A dead target takes a debug probe up to five seconds, a probe with a mute host side three.
+        Step::OpenProbe | Step::Connect { .. } => Micros::from_secs(10),
         // At least 16 KiB/s, a quarter of what one transaction per frame gives.
         Step::Read { length_bytes, .. } => Micros::from_secs(5 + u64::from(*length_bytes) / 16_384),
         _ => Micros::from_secs(5),
@@ -211,6 +263,13 @@ mod tests {
         let text = "description = \"x\"\n[[step]]\ndo = \"opne\"\n";
         let error = Recipe::parse("x", "x.toml", text).unwrap_err().to_string();
         assert!(error.starts_with("x.toml:3: unknown variant `opne`"), "{error}");
+    }
+
+    #[test]
+    fn a_step_of_the_other_link_is_refused_at_its_line() {
+        let text = "description = \"x\"\nlink = \"swd\"\n[[step]]\ndo = \"open-probe\"\n[[step]]\ndo = \"claim\"\n";
+        let error = Recipe::parse("x", "x.toml", text).unwrap_err().to_string();
+        assert!(error.starts_with("x.toml:5: a recipe for swd cannot do this (claim)"), "{error}");
     }
 
     #[test]

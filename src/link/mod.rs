@@ -8,6 +8,8 @@ pub mod libusb_board;
 #[cfg(test)]
 pub mod scripted_board;
 pub mod session;
+pub mod swd_probe;
+pub mod swd_wire;
 pub mod usb_board;
 pub mod virtual_board;
 pub mod wire;

@@ -95,6 +95,18 @@ impl Session {
                 wire.board().wait(span);
                 Ok(())
             }
+            Step::OpenProbe
+            | Step::TargetVoltage
+            | Step::Speed { .. }
+            | Step::Connect { .. }
+            | Step::Identify
+            | Step::RegisterFacts
+            | Step::CoreClock { .. }
+            | Step::Disconnect
+            | Step::Reset { .. } => {
+                let code = format!("`{}` is a step of a debug probe, not of DFU", step.phase());
+                Err((FailureClass::BadArguments, code, None))
+            }
         }
     }
 

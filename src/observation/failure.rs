@@ -109,13 +109,17 @@ failure_classes! {
     NoProbe "no-probe" 'N' "No debug probe was found or could be opened.";
     ProbeFirmware "probe-firmware" 'G' "The probe's firmware is too old or not fit for the tool.";
     ProbeFault "probe-fault" 'G' "The probe itself stopped answering or failed.";
+    ProbeLost "probe-lost" 'G' "The probe left the bus, or its USB connection broke.";
     NoTarget "no-target" 'K' "The probe works but no target answers.";
     NoAcknowledge "no-acknowledge" 'K' "The target gave no acknowledge on SWD.";
     SwdWait "swd-wait" 'Y' "The target kept answering WAIT.";
     SwdFault "swd-fault" 'V' "The target answered FAULT.";
     Parity "parity" 'P' "Data on SWD had a parity error.";
+    PowerUp "debug-power-up" 'K' "The debug port answers, but the debug domain behind it does not power up.";
     HeldInReset "held-in-reset" 'Z' "The target is held in reset.";
     NotHalted "not-halted" 'J' "The core could not be halted or does not stay halted.";
+    Halted "core-halted" 'J' "The core stands still: halted by a debugger, or locked up after a fault.";
+    ResetLoop "reset-loop" 'Z' "The target was reset while it was being accessed, again and again.";
     LowVoltage "low-voltage" '-' "The probe measures too low or no target voltage.";
     IdMismatch "id-mismatch" 'I' "The identity that was read does not fit the part that was expected.";
     FusStatus "fus-status" 'f' "The firmware upgrade service reported an error.";

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::event::Transport;
 use super::fact::Fact;
 use super::failure::Failure;
 use super::units::{Address, Micros};
@@ -34,20 +35,84 @@ pub enum Step {
     Layout,
     /// DFU state, brought back to dfuIDLE with CLRSTATUS or ABORT where needed.
     Status,
-    /// Upload from memory.
+    /// Memory: an upload over DFU, blocks over SWD.
     Read {
         address: Address,
         length_bytes: u32,
-        /// The board's own wTransferSize where absent.
+        /// At most this much in one transfer; over DFU the board's own wTransferSize where absent.
         transfer_bytes: Option<u16>,
     },
     OptionBytes,
     Otp,
     FusState,
+    /// Open the debug probe and ask it who it is.
+    OpenProbe,
+    TargetVoltage,
+    /// The speed of SWCLK; a probe takes the nearest it has.
+    Speed {
+        kilohertz: u32,
+    },
+    Connect {
+        mode: ConnectMode,
+    },
+    /// Identity of the debug port, the access port and the core, DEV_ID, flash size and unique ID.
+    Identify,
+    /// Registers that tell about clocks, resets, protection and where the core is.
+    RegisterFacts,
+    /// The core clock from CYCCNT against the link's time.
+    CoreClock {
+        span: Micros,
+    },
+    /// Leave the target as it was found and let go of it.
+    Disconnect,
+    Reset {
+        kind: ResetKind,
+    },
     Close,
     Wait {
         span: Micros,
     },
+}
+
+/// How a debug probe takes hold of its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectMode {
+    /// Without reset; the core is halted, as most tools do it, and runs again at disconnect.
+    Normal,
+    /// NRST is low while the connection is made, and the core stops at its first instruction.
+    UnderReset,
+    /// Without reset and without halting.
+    Hotplug,
+}
+
+impl ConnectMode {
+    pub const ALL: [Self; 3] = [Self::Normal, Self::UnderReset, Self::Hotplug];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::UnderReset => "under-reset",
+            Self::Hotplug => "hotplug",
+        }
+    }
+
+    pub const fn touch(self) -> Touch {
+        match self {
+            Self::Hotplug => Touch::Observe,
+            Self::Normal | Self::UnderReset => Touch::Disturb,
+        }
+    }
+}
+
+/// How a step resets the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResetKind {
+    /// The probe pulls NRST low.
+    Nrst,
+    /// SYSRESETREQ.
+    Software,
 }
 
 impl Step {
@@ -63,6 +128,15 @@ impl Step {
             Self::OptionBytes => Phase::OptionBytes,
             Self::Otp => Phase::Otp,
             Self::FusState => Phase::FusState,
+            Self::OpenProbe => Phase::ProbeOpen,
+            Self::TargetVoltage => Phase::TargetVoltage,
+            Self::Speed { .. } => Phase::Speed,
+            Self::Connect { .. } => Phase::Connect,
+            Self::Identify => Phase::Identify,
+            Self::RegisterFacts => Phase::Registers,
+            Self::CoreClock { .. } => Phase::CoreClock,
+            Self::Disconnect => Phase::Disconnect,
+            Self::Reset { .. } => Phase::Reset,
             Self::Close => Phase::Close,
             Self::Wait { .. } => Phase::Wait,
         }
@@ -80,8 +154,40 @@ impl Step {
             | Self::OptionBytes
             | Self::Otp
             | Self::FusState
+            | Self::OpenProbe
+            | Self::TargetVoltage
+            | Self::Speed { .. }
+            | Self::Identify
+            | Self::RegisterFacts
+            | Self::CoreClock { .. }
+            | Self::Disconnect
             | Self::Close
             | Self::Wait { .. } => Touch::Observe,
+            Self::Connect { mode } => mode.touch(),
+            Self::Reset { .. } => Touch::Disturb,
+        }
+    }
+
+    /// Whether a link of this transport can do it; the same word may mean the same on both.
+    pub const fn fits(&self, transport: Transport) -> bool {
+        match self {
+            Self::Enumerate
+            | Self::Open
+            | Self::Claim
+            | Self::Descriptors
+            | Self::Layout
+            | Self::Status
+            | Self::FusState => matches!(transport, Transport::Dfu),
+            Self::OpenProbe
+            | Self::TargetVoltage
+            | Self::Speed { .. }
+            | Self::Connect { .. }
+            | Self::Identify
+            | Self::RegisterFacts
+            | Self::CoreClock { .. }
+            | Self::Disconnect
+            | Self::Reset { .. } => matches!(transport, Transport::Swd),
+            Self::Read { .. } | Self::OptionBytes | Self::Otp | Self::Close | Self::Wait { .. } => true,
         }
     }
 }
@@ -107,9 +213,12 @@ pub enum Phase {
     ProbeOpen,
     ProbeUpdate,
     TargetVoltage,
+    Speed,
     Connect,
     Halt,
     Registers,
+    CoreClock,
+    Disconnect,
     ImageFile,
     Erase,
     Write,
@@ -124,7 +233,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::Enumerate,
         Self::Open,
         Self::Claim,
@@ -142,9 +251,12 @@ impl Phase {
         Self::ProbeOpen,
         Self::ProbeUpdate,
         Self::TargetVoltage,
+        Self::Speed,
         Self::Connect,
         Self::Halt,
         Self::Registers,
+        Self::CoreClock,
+        Self::Disconnect,
         Self::ImageFile,
         Self::Erase,
         Self::Write,
@@ -178,9 +290,12 @@ impl Phase {
             Self::ProbeOpen => "probe-open",
             Self::ProbeUpdate => "probe-update",
             Self::TargetVoltage => "target-voltage",
+            Self::Speed => "speed",
             Self::Connect => "connect",
             Self::Halt => "halt",
             Self::Registers => "registers",
+            Self::CoreClock => "core-clock",
+            Self::Disconnect => "disconnect",
             Self::ImageFile => "image-file",
             Self::Erase => "erase",
             Self::Write => "write",
@@ -235,6 +350,12 @@ pub struct TransferSummary {
     pub max: Micros,
     /// Transfers that took about a frame longer than their equals: a retry that the host controller hides. Inferred from latency.
     pub inferred_retries: u32,
+    /// WAIT answers of the target that the layers below took for us; counted, where they can be seen.
+    #[serde(default)]
+    pub waits: u32,
+    /// Accesses that were made again after an error on the wire, by us or by the layers below; counted.
+    #[serde(default)]
+    pub repeats: u32,
 }
 
 impl TransferSummary {

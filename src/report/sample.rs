@@ -55,7 +55,7 @@ fn cycle(number: u32) -> Cycle {
         started: Some(started),
         elapsed: Some(elapsed),
         outcome,
-        summary: TransferSummary { count: 2, bytes: 64, total: elapsed, max: elapsed, inferred_retries: 0 },
+        summary: TransferSummary { count: 2, bytes: 64, total: elapsed, max: elapsed, ..TransferSummary::default() },
         transfers: Vec::new(),
         facts: Vec::new(),
     };

@@ -1,8 +1,11 @@
 //! What an SWD session means: register tables keyed by DEV_ID, reset causes, clock trees, CRS, ST-Link status. Pure.
 
 pub mod clock_tree;
+pub mod core_debug;
 pub mod crs;
 pub mod reset_cause;
 pub mod stlink_firmware;
 pub mod stlink_probe;
 pub mod stlink_status;
+pub mod transaction;
+pub mod whitelist;
