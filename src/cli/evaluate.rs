@@ -10,7 +10,8 @@ use super::console::Console;
 use super::exit::ExitCode;
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::evaluation::{self, EvaluationError};
-use crate::investigation::evaluation_score::{Score, Share};
+use crate::investigation::evaluation_score::{Figures, Score, Share};
+use crate::investigation::scenario;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -57,44 +58,61 @@ pub fn run(args: &EvaluateArgs, console: &mut Console) -> ExitCode {
 fn score(args: &EvaluateArgs) -> Result<Score, EvaluationError> {
     let mut scenarios = Vec::new();
     for file in &args.files {
-        scenarios.extend(evaluation::scenarios(file)?);
+        scenarios.extend(scenario::read(file)?);
     }
     let library = Arc::new(Library::load()?);
-    Ok(Score::of(&evaluation::evaluate(&scenarios, args.draws, args.seed, &library)?))
+    Ok(Score::of(evaluation::evaluate(&scenarios, args.draws, args.seed, &library)?))
 }
 
 fn text(score: &Score, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "These figures speak of modelled boards.\n")?;
+    writeln!(out, "These figures speak of modelled boards.\n\nScenario, and what led how often")?;
     for (scenario, said) in &score.confusion {
         let said: Vec<_> = said.iter().map(|(family, n)| format!("{family} {n}")).collect();
-        writeln!(out, "{scenario:<36} {}", said.join(", "))?;
+        writeln!(out, "  {scenario:<42} {}", said.join(", "))?;
     }
-    writeln!(out)?;
+    if score.sets.len() > 1 {
+        for (set, of_set) in &score.sets {
+            writeln!(out, "\n{set}")?;
+            figures(of_set, out)?;
+        }
+        writeln!(out, "\nAll together")?;
+    } else {
+        writeln!(out)?;
+    }
+    figures(&score.all, out)
+}
+
+fn figures(of: &Figures, out: &mut impl Write) -> io::Result<()> {
     for (name, value) in [
-        ("right family first", score.top_1),
-        ("right family in three", score.top_3),
-        ("faults on healthy boards", score.false_faults),
-        ("not decided", score.undecided),
-        ("unknown left open", score.rightly_open),
+        ("right family first", of.top_1),
+        ("right family in three", of.top_3),
+        ("both of two in three", of.both_in_3),
+        ("separating step proposed", of.separation_named),
+        ("not decided", of.undecided),
+        ("few failures: bound holds", of.bound_holds),
+        ("faults on healthy boards", of.false_faults),
+        ("undescribed: unknown first", of.unknown_first),
+        ("undescribed: none above 0.5", of.rightly_open),
     ] {
-        writeln!(out, "{name:<26} {}", shown(value))?;
+        if value.n > 0 {
+            writeln!(out, "  {name:<28} {}", shown(value))?;
+        }
     }
-    writeln!(out, "{:<26} {:.3}", "Brier score", score.brier)?;
-    writeln!(out, "{:<26} {:.3}", "calibration error", score.calibration_error)?;
-    for bin in &score.calibration {
-        writeln!(out, "  claimed {:.2}, held {:.2} (n = {})", bin.claimed, bin.held, bin.n)?;
+    if of.top_1.n > 0 {
+        writeln!(out, "  {:<28} {:.3}", "Brier score", of.brier)?;
+        writeln!(out, "  {:<28} {:.3}", "calibration error", of.calibration_error)?;
+        for bin in &of.calibration {
+            writeln!(out, "    claimed {:.2}, held {:.2} (n = {})", bin.claimed, bin.held, bin.n)?;
+        }
     }
     writeln!(
         out,
-        "{} campaigns, {} of them with too few failures to ask for a cause; {} boots, {} cycles, {:.0} simulated minutes",
-        score.trials, score.too_few_failures, score.boots, score.cycles, score.simulated_minutes
+        "  {} configurations, {} campaigns, {} boots, {} cycles, {:.0} simulated minutes",
+        of.configurations, of.trials, of.boots, of.cycles, of.simulated_minutes
     )
 }
 
 fn shown(share: Share) -> String {
-    if share.n == 0 {
-        return "none".to_owned();
-    }
     format!(
         "{:.3} (95 % {:.3} to {:.3}, {} of {})",
         share.share, share.interval.0, share.interval.1, share.hits, share.n

@@ -1,17 +1,17 @@
 //! Evaluation: many virtual campaigns with known truth, drawn at random, and how good the verdicts on them are.
 //!
-//! A scenario holds the truth; boards and knowledge base never do. The figures speak of modelled boards.
+//! A scenario holds the truth (`scenario.rs`); boards and knowledge base never do. The figures speak of modelled boards.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rand::{Rng, SeedableRng};
-use rand_pcg::Pcg64Mcg;
-use serde::Deserialize;
+use serde::Serialize;
 
+use super::evaluation_score::wilson;
 use super::ledger::{Depth, Ledger};
+use super::scenario::{CLEAN, Scenario};
+use super::snapshot::RunState;
 use crate::bench::board::VirtualBoard;
 use crate::campaign::plan::Plan;
 use crate::campaign::recipe::{Recipe, RecipeError};
@@ -25,38 +25,7 @@ use crate::link::virtual_board::VirtualUsbBoard;
 use crate::observation::event::{CampaignStart, Event, EventKind, Reentry, Transport};
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::units::Micros;
-use crate::profile::loader::{self, ProfileError};
-
-/// A kind of board with ranges to draw from, and the truth about it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Scenario {
-    pub name: String,
-    /// The families that may be named; several where the link cannot tell them apart. `clean` for a healthy board,
-    /// `unknown` for a mechanism that no cause describes.
-    pub expect: Vec<String>,
-    pub boots: u32,
-    pub cycles: u32,
-    /// The text of a board file; `{name}` stands for a drawn value.
-    pub board: String,
-    #[serde(default)]
-    pub range: BTreeMap<String, Range>,
-}
-
-/// Drawn evenly from low to high.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Range {
-    pub low: f64,
-    pub high: f64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ScenarioSheet {
-    #[serde(rename = "scenario")]
-    scenarios: Vec<Scenario>,
-}
+use crate::profile::loader::ProfileError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
@@ -70,27 +39,40 @@ pub enum EvaluationError {
     Nothing,
 }
 
-/// The truth is that nothing is wrong.
-pub const CLEAN: &str = "clean";
+/// Fewer failed boots than this let nobody ask for a cause; the bound is judged instead.
+pub const ENOUGH_FAILURES: u32 = 3;
+
+/// From so many further boots of the same board its true failure rate is taken, where it failed seldom.
+const REFERENCE_BOOTS: u32 = 300;
 
 /// How one campaign ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Trial {
     pub scenario: String,
+    /// The file of the scenario.
+    pub set: String,
     pub expect: Vec<String>,
+    pub beside: Vec<String>,
+    pub separated_by: Vec<String>,
     pub kind: VerdictKind,
     pub decided: bool,
     /// Families with the sum of the probabilities of their causes, the most probable first; `unknown` is among them.
     pub families: Vec<(String, f64)>,
+    /// The most probable single cause of those that are named.
+    pub leading_cause: Option<(String, f64)>,
+    /// What was found, by its id, with its weight.
+    pub findings: Vec<(String, f64)>,
+    /// The experiments that were proposed.
+    pub proposed: Vec<String>,
     pub failed_boots: u32,
     pub boots: u32,
+    /// As the scenario plans them.
+    pub planned_boots: u32,
+    pub interval: (f64, f64),
     pub cycles: u32,
     pub simulated: Micros,
-}
-
-/// Reads the scenarios of a file.
-pub fn scenarios(path: &Path) -> Result<Vec<Scenario>, ProfileError> {
-    Ok(loader::load::<ScenarioSheet>(path)?.scenarios)
+    /// Failed and all boots of a longer campaign on the same board; where it failed seldom.
+    pub reference: Option<(u32, u32)>,
 }
 
 /// Runs every scenario `draws` times on all processors. The same seed gives the same trials in the same order.
@@ -111,7 +93,7 @@ pub fn evaluate(
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(&(scenario, draw)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let trial = run(scenario, seed_of(seed, &scenario.name, draw), library);
+                    let trial = run(scenario, scenario.seed(seed, draw), library);
                     let place = (scenario.name.as_str(), draw);
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((place, trial));
                 }
@@ -123,32 +105,40 @@ pub fn evaluate(
     done.into_iter().map(|(_, trial)| trial).collect()
 }
 
-/// Different for every campaign, and independent of which others are run (FNV-1a).
-fn seed_of(seed: u64, name: &str, draw: u32) -> u64 {
-    let bytes = seed.to_le_bytes().into_iter().chain(name.bytes()).chain(draw.to_le_bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// One draw of a scenario, from the first boot to the verdict.
+fn run(scenario: &Scenario, seed: u64, library: &Arc<Library>) -> Result<Trial, EvaluationError> {
+    let text = scenario.drawn(seed);
+    let sink = campaign(scenario, &text, scenario.boots, seed, library)?;
+    let mut trial = judge(scenario, &sink);
+    if trial.failed_boots < ENOUGH_FAILURES && !scenario.is_healthy() {
+        let more = campaign(scenario, &text, REFERENCE_BOOTS, !seed, library)?;
+        let boots = more.ledger.verdict(Depth::Live).campaign;
+        trial.reference = boots.map(|figures| (figures.failed_boots, figures.boots));
+    }
+    Ok(trial)
 }
 
-fn run(scenario: &Scenario, seed: u64, library: &Arc<Library>) -> Result<Trial, EvaluationError> {
-    let mut random = Pcg64Mcg::seed_from_u64(seed);
-    let mut text = scenario.board.clone();
-    for (name, range) in &scenario.range {
-        let drawn = range.low + (range.high - range.low) * random.random::<f64>();
-        text = text.replace(&format!("{{{name}}}"), &format!("{drawn:.9}"));
-    }
-    let board = VirtualBoard::from_toml(&scenario.name, &text, seed)?;
+/// The campaign on a board given as text, as long as the scenario says but for the number of boots.
+fn campaign(
+    scenario: &Scenario,
+    text: &str,
+    boots: u32,
+    seed: u64,
+    library: &Arc<Library>,
+) -> Result<Folding, EvaluationError> {
+    let board = VirtualBoard::from_toml(&scenario.name, text, seed)?;
     let mut sink = Folding { ledger: Ledger::new(Arc::clone(library)), at: Micros::ZERO };
-    announce(scenario, &board, seed, &mut sink)?;
     let plan = Plan {
         recipe: Recipe::find("dfu-read")?,
-        boots: scenario.boots,
+        boots,
         cycles_per_boot: scenario.cycles,
-        reentry: if scenario.boots > 1 { Reentry::Virtual } else { Reentry::None },
+        reentry: if boots > 1 { Reentry::Virtual } else { Reentry::None },
         off_time: Micros::from_secs(1),
         factors: Vec::new(),
         seed,
         duration: None,
     };
+    announce(scenario, &plan, &board, &mut sink)?;
     let mut link = DfuLink::new(VirtualUsbBoard::new(board));
     let mut reenter = LinkPower { off_time: plan.off_time };
     Runner {
@@ -160,19 +150,19 @@ fn run(scenario: &Scenario, seed: u64, library: &Arc<Library>) -> Result<Trial, 
         numbering: Numbering::default(),
     }
     .run()?;
-    Ok(judge(scenario, &sink))
+    Ok(sink)
 }
 
 /// What a person would know before the campaign: the part and what crystal is fitted.
-fn announce(scenario: &Scenario, board: &VirtualBoard, seed: u64, sink: &mut Folding) -> Result<(), EvaluationError> {
+fn announce(scenario: &Scenario, plan: &Plan, board: &VirtualBoard, sink: &mut Folding) -> Result<(), EvaluationError> {
     let start = CampaignStart {
         transport: Transport::Dfu,
         virtual_board: Some(scenario.name.clone()),
         recipe: "dfu-read".to_owned(),
-        reentry: if scenario.boots > 1 { Reentry::Virtual } else { Reentry::None },
-        seed,
-        boots: scenario.boots,
-        cycles_per_boot: scenario.cycles,
+        reentry: plan.reentry.clone(),
+        seed: plan.seed,
+        boots: plan.boots,
+        cycles_per_boot: plan.cycles_per_boot,
         calendar_millis: 0,
     };
     let said = board.blueprint();
@@ -187,18 +177,29 @@ fn announce(scenario: &Scenario, board: &VirtualBoard, seed: u64, sink: &mut Fol
 }
 
 fn judge(scenario: &Scenario, sink: &Folding) -> Trial {
-    let verdict = sink.ledger.verdict(Depth::Verdict);
+    let snapshot = sink.ledger.snapshot(Depth::Verdict, RunState::Finished, None);
+    let verdict = snapshot.verdict;
     let figures = verdict.campaign;
+    let named = verdict.causes.iter().find(|cause| cause.id != UNKNOWN_CAUSE);
     Trial {
         scenario: scenario.name.clone(),
+        set: scenario.set.clone(),
         expect: scenario.expect.clone(),
+        beside: scenario.beside.clone(),
+        separated_by: scenario.separated_by.clone(),
         kind: verdict.verdict,
         decided: verdict.decided,
         families: families(&verdict),
+        leading_cause: named.map(|cause| (cause.id.clone(), cause.probability)),
+        findings: snapshot.findings.iter().map(|finding| (finding.id.clone(), finding.weight)).collect(),
+        proposed: verdict.next.iter().map(|next| next.experiment.clone()).collect(),
         failed_boots: figures.map_or(0, |figures| figures.failed_boots),
         boots: figures.map_or(0, |figures| figures.boots),
+        planned_boots: scenario.boots,
+        interval: figures.map_or((0.0, 1.0), |figures| figures.interval),
         cycles: figures.map_or(0, |figures| figures.cycles),
         simulated: sink.at,
+        reference: None,
     }
 }
 
@@ -213,23 +214,51 @@ fn families(verdict: &Verdict) -> Vec<(String, f64)> {
 }
 
 impl Trial {
-    /// Too few failures for any cause to be asked for.
+    /// Enough failures for a cause to be asked for.
     pub fn is_scored(&self) -> bool {
-        !self.is_healthy() && self.failed_boots >= 3
+        !self.is_healthy() && self.failed_boots >= ENOUGH_FAILURES
     }
 
     pub fn is_healthy(&self) -> bool {
         self.expect.iter().any(|family| family == CLEAN)
     }
 
+    /// No cause describes what is wrong.
+    pub fn is_unknown(&self) -> bool {
+        self.expect.iter().any(|family| family == UNKNOWN_CAUSE)
+    }
+
     /// An expected family among the first `n`.
     pub fn is_among(&self, n: usize) -> bool {
-        self.families.iter().take(n).any(|(family, _)| self.expect.contains(family))
+        self.names_one_of(&self.expect, n) || self.names_one_of(&self.beside, n)
+    }
+
+    fn names_one_of(&self, families: &[String], n: usize) -> bool {
+        self.families.iter().take(n).any(|(family, _)| families.contains(family))
+    }
+
+    /// A family of either mechanism among the first three.
+    pub fn finds_both(&self) -> bool {
+        self.names_one_of(&self.expect, 3) && self.names_one_of(&self.beside, 3)
     }
 
     /// Where no cause describes the mechanism, none may be above a half.
     pub fn is_rightly_open(&self) -> bool {
-        self.families.iter().all(|(family, share)| family == UNKNOWN_CAUSE || *share <= 0.5)
+        self.leading_cause.as_ref().is_none_or(|(_, share)| *share <= 0.5)
+    }
+
+    /// One of the experiments that tell the expected families apart was proposed.
+    pub fn names_what_separates(&self) -> bool {
+        self.separated_by.iter().any(|experiment| self.proposed.contains(experiment))
+    }
+
+    /// Whether the interval holds the true rate and the number of boots is right; `None` where the truth was not
+    /// looked for. The truth is known from a longer campaign, up to that campaign's own uncertainty.
+    pub fn bound_holds(&self) -> Option<bool> {
+        let (failed, boots) = self.reference?;
+        let truth = wilson(failed.into(), boots.into()).interval;
+        let covered = self.interval.0 <= truth.1 && truth.0 <= self.interval.1;
+        Some(covered && self.boots == self.planned_boots)
     }
 }
 
@@ -260,11 +289,15 @@ impl Steer for ToTheEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::investigation::scenario::Range;
 
     #[test]
     fn the_same_seed_gives_the_same_trials() {
         let scenario = Scenario {
             name: "pair".into(),
+            set: "pairs".into(),
+            beside: Vec::new(),
+            separated_by: Vec::new(),
             expect: vec!["usb-signal-integrity".into()],
             boots: 4,
             cycles: 2,

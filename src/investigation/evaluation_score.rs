@@ -1,4 +1,5 @@
-//! The score of an evaluation: how often the right family leads, how well the probabilities are calibrated, and what healthy boards get.
+//! The score of an evaluation: how often the right family leads, how well the probabilities are calibrated, what healthy
+//! boards get, and what is said of mechanisms that nobody has described.
 
 use std::collections::BTreeMap;
 
@@ -18,25 +19,40 @@ pub struct Share {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
+    pub all: Figures,
+    /// One for each scenario file.
+    pub sets: BTreeMap<String, Figures>,
+    /// Scenario, then leading family, then how often.
+    pub confusion: BTreeMap<String, BTreeMap<String, u64>>,
+    pub trials: Vec<Trial>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
     pub trials: u64,
-    /// Campaigns with fewer than three failed boots, in which no cause can be asked for.
-    pub too_few_failures: u64,
+    pub configurations: u64,
+    /// Of campaigns with at least three failed boots and a mechanism that is described: the right family first.
     pub top_1: Share,
     pub top_3: Share,
+    /// Where two mechanisms are at work: both among the first three.
+    pub both_in_3: Share,
+    /// Where several families cannot be told apart over this link: an experiment that tells them apart is proposed.
+    pub separation_named: Share,
     /// Mean squared error of the leading family's probability.
     pub brier: f64,
-    /// Expected calibration error over ten bins.
+    /// Expected calibration error over ten bins, of the leading family's probability.
     pub calibration_error: f64,
     pub calibration: Vec<Bin>,
-    pub false_faults: Share,
     pub undecided: Share,
-    /// Where no cause describes the mechanism: no family above a half.
+    /// Campaigns with fewer than three failed boots: the interval holds the true rate, and the number of boots is right.
+    pub bound_holds: Share,
+    pub false_faults: Share,
+    /// Where no cause describes the mechanism: `unknown` on top, and no cause above a half.
+    pub unknown_first: Share,
     pub rightly_open: Share,
     pub boots: u64,
     pub cycles: u64,
     pub simulated_minutes: f64,
-    /// Scenario, then leading family, then how often.
-    pub confusion: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// One row of the calibration table.
@@ -50,31 +66,56 @@ pub struct Bin {
 const BINS: usize = 10;
 
 impl Score {
-    pub fn of(trials: &[Trial]) -> Self {
-        let is_open = |trial: &&Trial| trial.expect.iter().any(|family| family == UNKNOWN_CAUSE);
-        let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
-        let healthy: Vec<_> = trials.iter().filter(|trial| trial.is_healthy()).collect();
-        let open: Vec<_> = scored.iter().copied().filter(|trial| is_open(trial)).collect();
+    pub fn of(trials: Vec<Trial>) -> Self {
+        let mut sets: BTreeMap<String, Vec<&Trial>> = BTreeMap::new();
+        for trial in &trials {
+            sets.entry(trial.set.clone()).or_default().push(trial);
+        }
+        Self {
+            all: Figures::of(&trials.iter().collect::<Vec<_>>()),
+            sets: sets.into_iter().map(|(set, trials)| (set, Figures::of(&trials))).collect(),
+            confusion: confusion(&trials),
+            trials,
+        }
+    }
+}
+
+impl Figures {
+    fn of(trials: &[&Trial]) -> Self {
+        let of =
+            |fits: fn(&Trial) -> bool| -> Vec<&Trial> { trials.iter().copied().filter(|trial| fits(trial)).collect() };
+        let described = of(|trial| trial.is_scored() && !trial.is_unknown());
+        let unknown = of(|trial| trial.is_scored() && trial.is_unknown());
+        let healthy = of(Trial::is_healthy);
         let claims: Vec<_> =
-            scored.iter().filter_map(|trial| Some((trial.families.first()?.1, trial.is_among(1)))).collect();
+            described.iter().filter_map(|trial| Some((trial.families.first()?.1, trial.is_among(1)))).collect();
         let calibration = bins(&claims);
         let all = claims.len().max(1) as f64;
+        let mut configurations: Vec<&str> = trials.iter().map(|trial| trial.scenario.as_str()).collect();
+        configurations.sort_unstable();
+        configurations.dedup();
         Self {
             trials: trials.len() as u64,
-            too_few_failures: trials.iter().filter(|trial| !trial.is_healthy() && !trial.is_scored()).count() as u64,
-            top_1: share(&scored, |trial| trial.is_among(1)),
-            top_3: share(&scored, |trial| trial.is_among(3)),
+            configurations: configurations.len() as u64,
+            top_1: share(&described, |trial| trial.is_among(1)),
+            top_3: share(&described, |trial| trial.is_among(3)),
+            both_in_3: share(&of(|trial| trial.is_scored() && !trial.beside.is_empty()), Trial::finds_both),
+            separation_named: share(
+                &of(|trial| trial.is_scored() && !trial.separated_by.is_empty()),
+                Trial::names_what_separates,
+            ),
             brier: claims.iter().map(|(claim, held)| (claim - f64::from(u8::from(*held))).powi(2)).sum::<f64>() / all,
             calibration_error: calibration.iter().map(|bin| (bin.claimed - bin.held).abs() * bin.n as f64).sum::<f64>()
                 / all,
             calibration,
+            undecided: share(&described, |trial| !trial.decided),
+            bound_holds: share(&of(|trial| trial.reference.is_some()), |trial| trial.bound_holds() == Some(true)),
             false_faults: share(&healthy, |trial| trial.kind == VerdictKind::Fault),
-            undecided: share(&scored, |trial| !trial.decided),
-            rightly_open: share(&open, Trial::is_rightly_open),
+            unknown_first: share(&unknown, |trial| trial.families.first().is_some_and(|it| it.0 == UNKNOWN_CAUSE)),
+            rightly_open: share(&unknown, Trial::is_rightly_open),
             boots: trials.iter().map(|trial| u64::from(trial.boots)).sum(),
             cycles: trials.iter().map(|trial| u64::from(trial.cycles)).sum(),
             simulated_minutes: trials.iter().map(|trial| trial.simulated.as_secs_f64() / 60.0).sum(),
-            confusion: confusion(trials),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod live;
 pub mod part_facts;
 pub mod replay;
+pub mod scenario;
 pub mod score;
 pub mod snapshot;
 pub mod tail;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use flakescope::diagnosis::conclusion::Library;
 use flakescope::diagnosis::verdict::VerdictKind;
-use flakescope::investigation::evaluation::{self, Scenario, Trial};
+use flakescope::investigation::evaluation::{self, Trial};
+use flakescope::investigation::scenario::{self, Scenario};
 
 fn trials(name: &str, draws: u32) -> Vec<Trial> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/evaluation/quick.toml");
     let scenarios: Vec<Scenario> =
-        evaluation::scenarios(&file).unwrap().into_iter().filter(|scenario| scenario.name == name).collect();
+        scenario::read(&file).unwrap().into_iter().filter(|scenario| scenario.name == name).collect();
     assert_eq!(scenarios.len(), 1, "{name}");
     let library = Arc::new(Library::load().unwrap());
     evaluation::evaluate(&scenarios, draws, 11, &library).unwrap()

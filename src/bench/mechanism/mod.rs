@@ -9,6 +9,7 @@ pub mod flash_word;
 pub mod hsi48;
 pub mod interface_race;
 pub mod internal_oscillator;
+pub mod oddity;
 pub mod packet_gap;
 pub mod straps;
 pub mod supply;
@@ -66,6 +67,7 @@ pub struct Mechanisms {
     pub straps: Option<straps::Straps>,
     pub packet_gap: Option<packet_gap::PacketGap>,
     pub flash_word: Option<flash_word::FlashWord>,
+    pub oddity: Option<oddity::Oddity>,
 }
 
 /// A parameter that no board can have, or that contradicts another.
@@ -109,6 +111,7 @@ impl Mechanisms {
             hook(self.straps),
             hook(self.packet_gap),
             hook(self.flash_word),
+            hook(self.oddity.map(oddity::Oddity::hook)),
         ];
         all.into_iter().flatten().collect()
     }
@@ -124,6 +127,7 @@ impl Mechanisms {
         self.interface_race.as_ref().map_or(Ok(()), interface_race::InterfaceRace::check)?;
         self.straps.as_ref().map_or(Ok(()), straps::Straps::check)?;
         self.packet_gap.as_ref().map_or(Ok(()), packet_gap::PacketGap::check)?;
+        self.oddity.as_ref().map_or(Ok(()), oddity::Oddity::check)?;
         Ok(())
     }
 
@@ -141,6 +145,7 @@ impl Mechanisms {
             self.straps.as_ref().map(straps::Straps::describe),
             self.packet_gap.as_ref().map(packet_gap::PacketGap::describe),
             self.flash_word.as_ref().map(flash_word::FlashWord::describe),
+            self.oddity.as_ref().map(oddity::Oddity::describe),
         ];
         all.into_iter().flatten().collect()
     }
