@@ -4,7 +4,7 @@ pub mod access;
 pub mod checkup;
 pub mod devices;
 #[cfg(test)]
-mod fake_host;
+pub(crate) mod fake_host;
 pub mod inventory;
 pub mod kernel_log;
 pub mod ports;

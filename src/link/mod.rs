@@ -5,6 +5,12 @@ pub mod dfu_link;
 pub mod host_watch;
 pub mod latency;
 pub mod libusb_board;
+pub mod probe_failure;
+pub mod probe_firmware;
+pub mod probe_listing;
+pub mod probe_lock;
+pub mod probe_log;
+pub mod probe_real;
 #[cfg(test)]
 pub mod scripted_board;
 pub mod session;

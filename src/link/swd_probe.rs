@@ -65,12 +65,14 @@ pub struct ProbeIdentity {
 }
 
 /// Work of the library or the probe that no result shows. Zero where it cannot be seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hidden {
     /// WAIT answers after which the access was made again.
     pub waits: u32,
     /// Accesses that were made again for another reason.
     pub repeats: u32,
+    /// The library's own words about that, the first few.
+    pub lines: Vec<String>,
 }
 
 /// Why a call failed: what it means, and the raw words of the layer that said so.
@@ -117,10 +119,42 @@ pub enum ProbeErrorKind {
     ResetLoop,
     /// The probe cannot do this.
     Unsupported,
+    /// Writing to the target failed inside the probe.
+    Write,
+    /// What was written did not read back the same inside the probe.
+    Verify,
+    /// The library between us and the probe failed, or was used wrongly.
+    Tool,
     Other,
 }
 
 impl ProbeErrorKind {
+    pub const ALL: [Self; 23] = [
+        Self::NoProbe,
+        Self::Busy,
+        Self::Permission,
+        Self::OldFirmware,
+        Self::NoTarget,
+        Self::HeldInReset,
+        Self::Wait,
+        Self::Fault,
+        Self::NoAcknowledge,
+        Self::Parity,
+        Self::PowerUp,
+        Self::LowVoltage,
+        Self::UsbTimeout,
+        Self::ProbeLost,
+        Self::ProbeFault,
+        Self::NotHalted,
+        Self::Halted,
+        Self::ResetLoop,
+        Self::Unsupported,
+        Self::Write,
+        Self::Verify,
+        Self::Tool,
+        Self::Other,
+    ];
+
     pub const fn class(self) -> FailureClass {
         match self {
             Self::NoProbe => FailureClass::NoProbe,
@@ -142,6 +176,9 @@ impl ProbeErrorKind {
             Self::Halted => FailureClass::Halted,
             Self::ResetLoop => FailureClass::ResetLoop,
             Self::Unsupported => FailureClass::BadArguments,
+            Self::Write => FailureClass::WriteFailed,
+            Self::Verify => FailureClass::VerifyFailed,
+            Self::Tool => FailureClass::ToolFailure,
             Self::Other => FailureClass::Other,
         }
     }
@@ -152,8 +189,8 @@ impl ProbeErrorKind {
         matches!(self, Self::NoAcknowledge | Self::Parity)
     }
 
-    /// After an error of the probe's own link the probe has to be opened again.
+    /// After an error of the probe's own link, or a failure inside the library, the probe has to be opened again.
     pub const fn needs_reopening(self) -> bool {
-        matches!(self, Self::UsbTimeout | Self::ProbeLost | Self::ProbeFault)
+        matches!(self, Self::UsbTimeout | Self::ProbeLost | Self::ProbeFault | Self::Tool)
     }
 }

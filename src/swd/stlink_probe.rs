@@ -35,9 +35,21 @@ pub fn of_usb_ids(vendor_id: u16, product_id: u16) -> Option<&'static ProbeKind>
     PROBES.iter().find(|probe| vendor_id == VENDOR_ID && probe.product_id == product_id)
 }
 
+/// The ways in which one serial number is written. Many V2 keep twelve raw bytes in it, which the host reads as characters:
+/// tools print those characters, their bytes in UTF-8 (probe-rs), or the raw bytes (ST's own tools).
+pub fn serial_forms(read: &str) -> [String; 3] {
+    let hex = |bytes: &mut dyn Iterator<Item = u32>| bytes.map(|byte| format!("{byte:02X}")).collect();
+    [read.to_owned(), hex(&mut read.bytes().map(u32::from)), hex(&mut read.chars().map(u32::from))]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_raw_serial_has_three_forms() {
+        assert_eq!(serial_forms("Q\u{ff}g"), ["Q\u{ff}g", "51C3BF67", "51FF67"]);
+    }
 
     #[test]
     fn a_nucleo_carries_a_v2_1() {

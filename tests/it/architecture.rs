@@ -25,10 +25,13 @@ const ROOMS: [&str; 18] = [
     "cli",
 ];
 
-const ONLY_IMPORTERS: [(&str, &[&str]); 10] = [
+const ONLY_IMPORTERS: [(&str, &[&str]); 13] = [
     ("toml::", &["profile"]),
     ("rusb::", &["link"]),
     ("probe_rs::", &["link"]),
+    ("nusb::", &["link"]),
+    ("tracing::", &["link"]),
+    ("bitvec::", &["link"]),
     ("rusqlite::", &["case"]),
     ("statrs::", &["evidence"]),
     ("csv::", &["report"]),
