@@ -1,6 +1,7 @@
 //! The only composer: live runs, triage, replay, compare and evaluation are put together here.
 
 pub mod commands;
+pub mod contradictions;
 pub mod engine;
 pub mod evaluation;
 pub mod evaluation_score;
@@ -9,6 +10,7 @@ pub mod ledger;
 pub mod limits;
 pub mod live;
 pub mod part_facts;
+pub mod register_facts;
 pub mod replay;
 pub mod scenario;
 pub mod score;

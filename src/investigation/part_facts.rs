@@ -1,5 +1,6 @@
 //! What follows from a report's facts together with the tables of parts and images: identities and addresses that do not fit.
 
+use super::register_facts;
 use crate::evidence::observed::Observed;
 use crate::observation::event::EventKind;
 use crate::observation::fact::{Fact, FactValue};
@@ -7,15 +8,39 @@ use crate::observation::field_text::FieldText;
 use crate::observation::units::Address;
 use crate::profile::device::{Device, Devices};
 use crate::profile::fus::{self, FusTable};
+use crate::swd::stlink_firmware::ProbeFirmware;
 
 /// Facts to be noted after the ones of the report, each with the line and quote of the fact it rests on.
 pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<EventKind> {
-    let device = observed.parts().find_map(|part| devices.by_part(part));
+    let device = device_of(observed, devices);
     let mut derived = Vec::new();
+    derived.extend(device.iter().flat_map(|device| register_facts::derive(observed, device)));
+    derived.extend(old_probe_firmware(observed));
     derived.extend(device.and_then(|device| unfit_identity(observed, device)));
     derived.extend(device.and_then(|device| unfit_otp(observed, device, devices)));
     derived.extend(image_address(observed, images));
     derived.into_iter().map(EventKind::FactNoted).collect()
+}
+
+/// By the part that is named, or by the identity that a tool read.
+fn device_of<'d>(observed: &Observed, devices: &'d Devices) -> Option<&'d Device> {
+    let of_identity = || match fact(observed, "dev-id")?.value {
+        FactValue::Number(id) => devices.by_dev_id(id as u16).first().copied(),
+        _ => None,
+    };
+    observed.parts().find_map(|part| devices.by_part(part)).or_else(of_identity)
+}
+
+/// A probe's firmware below what the tool at work needs.
+fn old_probe_firmware(observed: &Observed) -> Option<Fact> {
+    let basis = fact(observed, "probe-firmware")?;
+    let FactValue::Text(text) = &basis.value else { return None };
+    let firmware: ProbeFirmware = text.raw().split_whitespace().next()?.parse().ok()?;
+    let tools = [("openocd", "OpenOCD"), ("pyocd", "pyOCD"), ("probe-rs", "probe-rs")];
+    let at_work = |wanted: &str| tools.iter().any(|(tool, name)| observed.has_tool(tool) && wanted.starts_with(name));
+    let minimum = firmware.falls_short_of().find(|minimum| at_work(minimum.wanted_by))?;
+    let words = format!("the probe has {firmware}; {} needs V{}J{}", minimum.wanted_by, minimum.hardware, minimum.jtag);
+    Some(Fact { quote: Some(FieldText::new(words)), ..from(basis, "probe-firmware-old", FactValue::Flag(true)) })
 }
 
 fn fact<'a>(observed: &'a Observed, key: &str) -> Option<&'a Fact> {

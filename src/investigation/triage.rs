@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use super::part_facts;
+use super::{contradictions, part_facts};
 use crate::diagnosis::conclusion::Library;
 use crate::diagnosis::subject::Subject;
 use crate::diagnosis::verdict::{FailureLine, UNKNOWN_CAUSE, VERDICT_SCHEMA, Verdict, VerdictKind};
@@ -21,6 +21,8 @@ use crate::readers::reading::Readers;
 
 /// Failures listed in a verdict.
 const LISTED_FAILURES: usize = 100;
+/// Attempts of one report that are looked at for contradictions.
+const JUDGED_ATTEMPTS: usize = 100;
 
 /// Readers and knowledge, loaded once for any number of reports.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Triage {
             gathered.absorb(kind);
         }
         gathered.settle_transport();
+        gathered.judge_contradictions();
         for kind in part_facts::derive(&gathered.observed, &self.library.devices, &self.images) {
             gathered.absorb(kind);
         }
@@ -113,6 +116,8 @@ struct Gathered {
     failures: Vec<FailureLine>,
     normal: Vec<(FailureLine, String)>,
     quotes: BTreeMap<u32, FieldText>,
+    /// Kept until the whole report is read, so that they can be judged with what it says elsewhere.
+    attempts: Vec<Cycle>,
 }
 
 impl Gathered {
@@ -126,7 +131,12 @@ impl Gathered {
                 }
                 self.transports.push(session.transport);
             }
-            EventKind::CycleFinished(cycle) => self.count(cycle),
+            EventKind::CycleFinished(cycle) => {
+                self.count(cycle);
+                if self.attempts.len() < JUDGED_ATTEMPTS {
+                    self.attempts.push(cycle.clone());
+                }
+            }
             EventKind::FactNoted(fact) => {
                 if let (Origin::Line(line), Some(quote)) = (fact.origin, &fact.quote) {
                     self.quotes.entry(line).or_insert_with(|| quote.clone());
@@ -163,6 +173,7 @@ impl Gathered {
         let over_swd = failed_in(&[Phase::Connect, Phase::Halt, Phase::ProbeOpen, Phase::TargetVoltage]);
         let (dfu, swd) = (line_of("names-dfu"), line_of("names-swd"));
         let transport = match () {
+            () if dfu.is_none() && swd.is_some() => Transport::Swd,
             () if over_usb && !over_swd => Transport::Dfu,
             () if dfu.is_some() && (swd.is_none() || dfu <= swd) => Transport::Dfu,
             () if over_swd || swd.is_some() => Transport::Swd,
@@ -171,6 +182,19 @@ impl Gathered {
         self.transports.push(transport);
         let words = Session { tool: "words".to_owned(), version: None, transport, line: 1 };
         self.observed.absorb(&Event { seq: self.seq, at: None, kind: EventKind::SessionStarted(words) });
+    }
+
+    fn judge_contradictions(&mut self) {
+        let image_bytes = self.observed.facts().iter().find_map(|fact| match fact.value {
+            FactValue::Number(bytes) if fact.key == "image-bytes" => Some(bytes),
+            _ => None,
+        });
+        let transport = self.transport();
+        let attempts = std::mem::take(&mut self.attempts);
+        let found = attempts.iter().find_map(|cycle| contradictions::of_attempt(cycle, transport, image_bytes));
+        if let Some(fact) = found {
+            self.absorb(EventKind::FactNoted(fact));
+        }
     }
 
     fn kind(&self) -> VerdictKind {

@@ -42,7 +42,7 @@ const MESSAGES: &[Message] = &[
     message("No STM32 target found", Says::Fails(F::NoTarget, P::Connect)),
     message("Unable to get core ID", Says::Fails(F::NoTarget, P::Connect)),
     message("Cannot connect to access port", Says::Fails(F::NoTarget, P::Connect)),
-    message("unknown or unsupported device", Says::Fails(F::IdMismatch, P::Identify)),
+    message("unknown or unsupported device", Says::Look(unknown_device)),
     message("Unsupported device", Says::Fails(F::IdMismatch, P::Identify)),
     message("failed to reconnect after reset", Says::Fails(F::ConnectFailed, P::Reset)),
     message("Reconnection to the target failed", Says::Fails(F::ConnectFailed, P::Reset)),
@@ -66,6 +66,8 @@ const MESSAGES: &[Message] = &[
     message("SWD freq", Says::Look(swd_frequency)),
     message("Flash size  ", Says::Look(flash_size)),
     message("Flash size :", Says::Look(flash_size)),
+    message("Size  ", Says::Look(file_size)),
+    message("Size :", Says::Look(file_size)),
     message("UPLOADING OPTION BYTES DATA", Says::Begins(P::OptionBytes)),
     message("Uploading Option Bytes bank", Says::Look(option_bytes_failed)),
     message("Initializing the Option Bytes failed", Says::Look(option_bytes_failed)),
@@ -106,6 +108,7 @@ const MESSAGES: &[Message] = &[
     message("failed to download Segment", Says::Fails(F::WriteFailed, P::Write)),
     message("failed to download the File", Says::Fails(F::WriteFailed, P::Write)),
     message("Error occurred during program operation", Says::Fails(F::WriteFailed, P::Write)),
+    message("Time elapsed during", Says::Look(time_elapsed)),
     message("Verifying ...", Says::Begins(P::Verify)),
     message("Download verified successfully", Says::Done(P::Verify)),
     message("Data mismatch found at address", Says::Look(data_mismatch)),
@@ -188,6 +191,33 @@ fn device_id(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
     notebook.done(P::Identify, line);
     notebook.fact("dev-id", FactValue::Number(f64::from(id)), line);
+}
+
+/// An identity of zero is no identity: the debug unit did not answer.
+fn unknown_device(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    let id = line.value_of("DevID").and_then(first_hex);
+    if id == Some(0) {
+        notebook.fact("identity-reads-zero", FactValue::Flag(true), line);
+    } else if let Some(id) = id {
+        notebook.text_fact("chip-id", &format!("{id:#x}"), line);
+    }
+    notebook.fail(F::IdMismatch, P::Identify, "unknown or unsupported device", line);
+}
+
+/// `Size : 19.56 KB` of the file that is opened; the size of a read is in bytes and comes later.
+fn file_size(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(text) = line.value_of("Size") else { return };
+    let unit = match () {
+        () if text.ends_with("KB") || text.ends_with("KBytes") => 1024.0,
+        () if text.ends_with("MB") => 1024.0 * 1024.0,
+        () if text.ends_with("Bytes") || text.ends_with("B") => 1.0,
+        () => return,
+    };
+    if let Some(number) = first_number(text).filter(|_| notebook.recall("file-opened").is_some()) {
+        notebook.forget("file-opened");
+        notebook.fact("image-bytes", FactValue::Number((number * unit).round()), line);
+    }
 }
 
 fn device_name(notebook: &mut Notebook, line: &Line<'_>) {
@@ -306,6 +336,7 @@ fn image_file(notebook: &mut Notebook, line: &Line<'_>) {
     let Some(name) = line.value_of("parsing file") else { return };
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
     notebook.text_fact("image-file", name, line);
+    notebook.remember("file-opened", "yes");
     super::fus::image_named(notebook, name, line);
 }
 
@@ -346,6 +377,13 @@ fn erasing_sector(notebook: &mut Notebook, line: &Line<'_>) {
         notebook.fact("tool-contradiction", FactValue::Flag(true), line);
         notebook.fail(F::ToolFailure, P::Erase, "impossible sector number", line);
     }
+}
+
+/// `Time elapsed during download operation: 00:00:00.069`; verifying counts as a read of its own.
+fn time_elapsed(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some(word) = line.text.rsplit(' ').find(|word| word.contains(':') && word.len() >= 8) else { return };
+    let Some(elapsed) = super::timestamps::time_of_day(word) else { return };
+    notebook.took(if line.contains("download") { P::Write } else { P::Read }, elapsed);
 }
 
 fn write_failed(notebook: &mut Notebook, line: &Line<'_>) {

@@ -33,6 +33,11 @@ const MESSAGES: &[Message] = &[
     message("Setting Alternate", Says::Done(P::Claim)),
     message("Cannot set alternate interface", Says::Fails(F::Stall, P::Claim)),
     message("Device still in Run", Says::Fails(F::UnexpectedState, P::Status)),
+    message("Device really in Run", Says::Look(run_time)),
+    message("appIDLE", Says::Look(run_time)),
+    message("Device ID ", Says::Look(device_id)),
+    message("ID 0483:", Says::Look(device_id)),
+    message("libusb_control_transfer returned -", Says::Look(control_transfer)),
     message("Lost device after RESET", Says::Fails(F::Disconnected, P::Reset)),
     message("Device has DFU interface, but has no DFU functional descriptor", Says::Look(no_functional_descriptor)),
     message("Determining device status", Says::Look(status)),
@@ -138,6 +143,31 @@ fn found_runtime(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
     notebook.done(P::Enumerate, line);
     notebook.fact("dfu-runtime-mode", FactValue::Flag(true), line);
+}
+
+/// The device runs its application and is asked to go into its loader.
+fn run_time(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    notebook.fact("dfu-runtime-mode", FactValue::Flag(true), line);
+}
+
+/// `Device ID 0483:df11`, `ID 1d50:6018`.
+fn device_id(notebook: &mut Notebook, line: &Line<'_>) {
+    let id = line.value_of("ID").and_then(|text| text.split_whitespace().next()).map(str::to_ascii_lowercase);
+    let is_id = |id: &String| {
+        id.len() == 9 && id.as_bytes()[4] == b':' && id.bytes().all(|b| b == b':' || b.is_ascii_hexdigit())
+    };
+    if let Some(id) = id.filter(is_id).filter(|_| line.text.trim_start().len() < 40) {
+        notebook.text_fact("vid-pid", &id, line);
+    }
+}
+
+/// `dfuse_download: libusb_control_transfer returned -9 (LIBUSB_ERROR_PIPE)`.
+fn control_transfer(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    let class = super::libusb::class_in(line.text).unwrap_or(F::BusError);
+    let phase = if line.contains("upload") { P::Read } else { P::Write };
+    notebook.fail(class, phase, super::libusb::name_in(line.text).unwrap_or("control transfer failed"), line);
 }
 
 fn quoted<'a>(text: &'a str, key: &str) -> Option<&'a str> {

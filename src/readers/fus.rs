@@ -20,6 +20,8 @@ const MESSAGES: &[Message] = &[
     message("FUS state is", Says::Look(state)),
     message("FUS status is", Says::Look(status)),
     message("FUS_STATE_", Says::Look(swd_state)),
+    message("FUS-STATE", Says::Look(swd_state)),
+    message("FUS STATE IMG", Says::Look(swd_state)),
     message("FUS_ERROR", Says::Fails(F::FusStatus, P::FusState)),
     message("FUS_IMAGE_", Says::Look(status)),
     message("FUS_IMG_", Says::Look(status)),
@@ -82,18 +84,30 @@ fn status(notebook: &mut Notebook, line: &Line<'_>) {
 
 /// `FUS_STATE_IDLE`, `FUS_STATE_IMG_NOT_FOUND`, `FUS_STATE_ERR_UNKNOWN`.
 fn swd_state(notebook: &mut Notebook, line: &Line<'_>) {
-    let name = word_starting_with(line.text, "FUS_STATE_")
-        .or_else(|| word_starting_with(line.text, "STATE_NOT_RUNNING"))
+    let text = line.text.to_ascii_uppercase().replace("FUS-STATE", "FUS_STATE").replace("FUS STATE I", "FUS_STATE_I");
+    let name = word_starting_with(&text, "FUS_STATE_")
+        .or_else(|| word_starting_with(&text, "STATE_NOT_RUNNING"))
         .unwrap_or_default();
     notebook.at_work(cubeprogrammer::NAME, Transport::Swd, line);
     if name.ends_with("IDLE") || name.ends_with("NO_ERROR") {
         notebook.done(P::FusState, line);
-    } else if name.ends_with("NOT_FOUND") && (notebook.has_done(P::FusDelete) || !notebook.has_done(P::Write)) {
+    } else if name.ends_with("NOT_FOUND") && is_a_complaint(line) {
+        notebook.fail(F::FusStatus, P::FusUpgrade, name, line);
+    } else if name.ends_with("NOT_FOUND")
+        && notebook.under_way() != Some(P::FusUpgrade)
+        && (notebook.has_done(P::FusDelete) || !notebook.has_done(P::Write))
+    {
         notebook.normal(F::FusStatus, P::FusState, name, AFTER_DELETE, line);
     } else if !name.is_empty() && !name.contains("ONGOING") {
         let phase = phase(notebook);
         notebook.fail(F::FusStatus, phase, name, line);
     }
+}
+
+/// A person who writes a sentence about the message does not find it normal.
+fn is_a_complaint(line: &Line<'_>) -> bool {
+    let words = line.text.split_whitespace().count();
+    words > 5 && !super::timestamps::is_stamped(line.text)
 }
 
 fn phase(notebook: &Notebook) -> P {

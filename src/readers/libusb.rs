@@ -40,8 +40,14 @@ pub fn name_in(text: &str) -> Option<&'static str> {
 /// Lines that a tool's own reader has already understood are left to it.
 fn named(notebook: &mut Notebook, line: &Line<'_>) {
     let Some((class, name)) = class_in(line.text).zip(name_in(line.text)) else { return };
-    let understood =
-        ["Cannot open", "Error during download", "Error during upload", "control transfer:", "open failed"];
+    let understood = [
+        "Cannot open",
+        "Error during download",
+        "Error during upload",
+        "control transfer:",
+        "control_transfer returned",
+        "open failed",
+    ];
     if understood.iter().any(|words| line.contains(words)) {
         return;
     }

@@ -10,6 +10,7 @@ pub mod encoding;
 pub mod fus;
 pub mod libusb;
 pub mod linux_kernel;
+pub mod lsusb;
 pub mod message;
 pub mod notebook;
 pub mod openocd;

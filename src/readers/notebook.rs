@@ -129,6 +129,14 @@ impl Notebook {
         );
     }
 
+    /// A later line tells how long the last operation of a phase took.
+    pub fn took(&mut self, phase: Phase, elapsed: Micros) {
+        let steps = self.cycle.iter_mut().flat_map(|cycle| &mut cycle.steps).rev();
+        if let Some(step) = steps.into_iter().find(|step| step.phase == phase) {
+            step.elapsed.get_or_insert(elapsed);
+        }
+    }
+
     pub fn fail(&mut self, class: FailureClass, phase: Phase, code: &str, line: &Line<'_>) {
         self.failed(Failure::new(class, phase).with_code(code), line);
     }

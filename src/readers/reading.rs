@@ -12,13 +12,13 @@ use super::phrases::Phrases;
 use super::sieve::Sieve;
 use super::timestamps;
 use super::{
-    betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, openocd, other_hosts, otp, parts,
-    probers, pyocd, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility, uart_loaders,
-    webdfu,
+    betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, lsusb, openocd, other_hosts, otp,
+    parts, probers, pyocd, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility,
+    uart_loaders, webdfu,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 21] = [
+const TOOLS: [&Tool; 22] = [
     &cubeprogrammer::TOOL,
     &fus::TOOL,
     &stlink_gdb_server::TOOL,
@@ -37,6 +37,7 @@ const TOOLS: [&Tool; 21] = [
     &libusb::TOOL,
     &linux_kernel::TOOL,
     &other_hosts::TOOL,
+    &lsusb::TOOL,
     &registers::TOOL,
     &otp::TOOL,
     &parts::TOOL,
@@ -84,7 +85,7 @@ impl Readers {
         let (of_messages, of_phrases) = meanings.split_at(of_phrases);
         self.hear_messages(notebook, of_messages, line);
         // A stamped line was printed by a tool, not written by a person.
-        if timestamps::stamp_of(line.text).is_none() {
+        if !timestamps::is_stamped(line.text) {
             let indices: Vec<_> = of_phrases.iter().map(|meaning| meaning - self.messages.len()).collect();
             // What the tool has said on this line itself is not said again as a description.
             let told = of_messages

@@ -1,12 +1,13 @@
-//! Register dumps that a poster or the customer's support was asked for: `-r32` of STM32CubeProgrammer, `mdw` of OpenOCD.
+//! Register dumps that a poster or the customer's support was asked for: `-r32` of STM32CubeProgrammer, `mdw` of OpenOCD,
+//! `x` of gdb. The words are kept as they are; what they mean depends on the part and is told where that is known.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use crate::observation::event::Transport;
-use crate::observation::fact::FactValue;
-use crate::observation::field_text::FieldText;
+use crate::observation::fact::{Fact, FactValue};
+use crate::observation::units::Address;
 
 use super::message::{Line, Message, Says, Tool};
 use super::notebook::Notebook;
@@ -17,92 +18,75 @@ const fn message(needle: &'static str, says: Says) -> Message {
     Message { needle, says }
 }
 
+/// The blocks in which clocks, resets, options, identities and the debug unit lie.
 const MESSAGES: &[Message] = &[
-    message("0x400238", Says::Look(row)),
-    message("0x40023c", Says::Look(row)),
-    message("0x40006c0", Says::Look(row)),
-    message("0x4000840", Says::Look(row)),
-    message("0x400220", Says::Look(row)),
-    message("0x400210", Says::Look(row)),
-    message("0x580040", Says::Look(row)),
-    message("0x580000", Says::Look(row)),
-    message("0x580244", Says::Look(row)),
+    message("0x4000", Says::Look(row)),
+    message("0x4002", Says::Look(row)),
+    message("0x4402", Says::Look(row)),
+    message("0x4602", Says::Look(row)),
+    message("0x5000", Says::Look(row)),
+    message("0x5200", Says::Look(row)),
+    message("0x5800", Says::Look(row)),
+    message("0x5802", Says::Look(row)),
+    message("0x5C00", Says::Look(row)),
+    message("0x1FFF", Says::Look(row)),
+    message("0x1FF0", Says::Look(row)),
+    message("0x1FF1", Says::Look(row)),
+    message("0x1FF8", Says::Look(row)),
+    message("0x0BF9", Says::Look(row)),
 ];
 
-/// `0x40023800 : 0300FF83 24003010` and `0x40023804: 24003010`.
+/// `0x40023800 : 0300FF83 24003010`, `0x40023804: 24003010`, `0x40023c14:  0x0fffaaed`.
 static ROW: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b0x([0-9a-f]{8})\s*:\s*((?:(?:0x)?[0-9a-f]{8}\s*){1,8})$").expect("the pattern is fixed")
+    Regex::new(r"(?i)\b0x([0-9a-f]{8})\s*:\s*((?:(?:0x)?[0-9a-f]{8}\b\s*){1,8})(?:\||$)").expect("the pattern is fixed")
 });
 
+/// `@0x40023C14 0x00000004 bytes Data 0x0FFFAAED` of a verbose STM32CubeProgrammer.
+static ACCESS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)@0x([0-9a-f]{8})\s+0x0*4 bytes data 0x([0-9a-f]{8})\b").expect("the pattern is fixed")
+});
+
+/// `When I read 0x40023C14 I obtain 0x0FFFAAED`.
+static SENTENCE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)\b0x([0-9a-f]{8})\b[^0-9]{0,24}(?:=|:|\bis\b|\bobtain\b|\bgives?\b|\breads?\b|\breturns?\b|\bcontains?\b|\bholds?\b)[^0-9]{0,16}0x([0-9a-f]{8})\b",
+    )
+    .expect("the pattern is fixed")
+});
+
+const KEY: &str = "register-";
+
 fn row(notebook: &mut Notebook, line: &Line<'_>) {
-    let Some(found) = ROW.captures(line.text.trim_end()) else { return };
-    let Ok(start) = u32::from_str_radix(&found[1], 16) else { return };
-    for (index, word) in (0..).zip(found[2].split_whitespace()) {
-        let digits = word.trim_start_matches("0x").trim_start_matches("0X");
-        if let Ok(value) = u32::from_str_radix(digits, 16) {
-            decode(notebook, start.wrapping_add(index * 4), value, line);
+    let text = line.text.trim_end();
+    if let Some(found) = ROW.captures(text) {
+        let Some(start) = hex(&found[1]) else { return };
+        for (index, word) in (0..).zip(found[2].split_whitespace()) {
+            if let Some(value) = hex(word) {
+                note(notebook, start.wrapping_add(index * 4), value, line);
+            }
         }
+    } else if let Some(found) = ACCESS.captures(text).or_else(|| SENTENCE.captures(text))
+        && let (Some(address), Some(value)) = (hex(&found[1]), hex(&found[2]))
+    {
+        note(notebook, address, value, line);
     }
 }
 
-/// Addresses that mean one thing in every family that has them.
-fn decode(notebook: &mut Notebook, address: u32, value: u32, line: &Line<'_>) {
-    match address {
-        0x4002_3800 => {
-            notebook.fact("hse-ready", FactValue::Flag(value & 1 << 17 != 0), line);
-        }
-        0x4002_3804 => pll_of_f4(notebook, value, line),
-        0x4002_3874 => reset_flags(notebook, value >> 25, &["BOR", "PIN", "POR", "SFT", "IWDG", "WWDG", "LPWR"], line),
-        0x5802_44d0 => {
-            reset_flags(notebook, value >> 21, &["BOR", "PIN", "POR", "SFT", "", "IWDG1", "IWDG2", "WWDG1"], line);
-        }
-        0x4002_3c14 => read_out_level(notebook, (value >> 8 & 0xff) as u8, line),
-        0x4002_2020 | 0x5800_4020 => read_out_level(notebook, (value & 0xff) as u8, line),
-        0x4000_6c08 | 0x4000_8408 => crs(notebook, value, line),
-        _ => {}
+fn hex(word: &str) -> Option<u32> {
+    u32::from_str_radix(word.trim_start_matches("0x").trim_start_matches("0X"), 16).ok()
+}
+
+fn note(notebook: &mut Notebook, address: u32, value: u32, line: &Line<'_>) {
+    notebook.fact(&format!("{KEY}{address:08x}"), FactValue::Number(f64::from(value)), line);
+}
+
+/// The address and the word of a fact that a dump left.
+pub fn of_fact(fact: &Fact) -> Option<(Address, u32)> {
+    let address = fact.key.strip_prefix(KEY).and_then(hex)?;
+    match fact.value {
+        FactValue::Number(value) => Some((Address(address), value as u32)),
+        _ => None,
     }
-}
-
-/// On F2, F4 and F7 the ROM writes the crystal it believes, in MHz, into PLLM.
-fn pll_of_f4(notebook: &mut Notebook, value: u32, line: &Line<'_>) {
-    let (m, n, q) = (value & 0x3f, value >> 6 & 0x1ff, value >> 24 & 0xf);
-    let from_hse = value & 1 << 22 != 0;
-    notebook.fact("pll-from-hse", FactValue::Flag(from_hse), line);
-    if from_hse && n > 0 && m > 1 && q > 1 {
-        let believed_mhz = 48.0 * f64::from(m) * f64::from(q) / f64::from(n);
-        notebook.fact("believed-crystal", FactValue::FrequencyMhz(believed_mhz), line);
-    }
-}
-
-fn reset_flags(notebook: &mut Notebook, flags: u32, names: &[&str], line: &Line<'_>) {
-    let set = names.iter().enumerate().filter(|(bit, name)| flags & 1 << bit != 0 && !name.is_empty());
-    let names: Vec<&str> = set.map(|(_, name)| *name).collect();
-    notebook.fact("reset-flags", FactValue::Text(FieldText::new(names.join(" "))), line);
-    if names.iter().any(|name| name.starts_with("IWDG") || name.starts_with("WWDG")) {
-        notebook.fact("watchdog-reset-flag", FactValue::Flag(true), line);
-    }
-}
-
-fn read_out_level(notebook: &mut Notebook, byte: u8, line: &Line<'_>) {
-    let level = match byte {
-        0xaa => 0.0,
-        0xcc => 2.0,
-        _ => 1.0,
-    };
-    notebook.fact("read-out-protection-level", FactValue::Number(level), line);
-}
-
-fn crs(notebook: &mut Notebook, value: u32, line: &Line<'_>) {
-    let text = if value & 1 << 10 != 0 {
-        "trim at its end"
-    } else if value & (1 << 8 | 1 << 9) != 0 {
-        "synchronisation lost"
-    } else if value & 1 != 0 {
-        "locked to the USB frames"
-    } else {
-        "no synchronisation seen"
-    };
-    notebook.fact("hsi48-synchronisation", FactValue::Text(FieldText::new(text)), line);
 }
 
 #[cfg(test)]
@@ -110,41 +94,33 @@ mod tests {
     use super::*;
     use crate::observation::event::EventKind;
 
-    fn facts(text: &str) -> Vec<(String, FactValue)> {
+    fn words(text: &str) -> Vec<(u32, u32)> {
         let mut notebook = Notebook::default();
         row(&mut notebook, &Line { number: 1, text });
-        let pair = |event| match event {
-            EventKind::FactNoted(fact) => Some((fact.key, fact.value)),
+        let word = |event| match event {
+            EventKind::FactNoted(fact) => of_fact(&fact).map(|(address, word)| (address.0, word)),
             _ => None,
         };
-        notebook.into_events().into_iter().filter_map(pair).collect()
+        notebook.into_events().into_iter().filter_map(word).collect()
     }
 
     #[test]
-    fn the_crystal_that_the_rom_believes_is_decoded() {
-        // PLLM 25, PLLN 240, PLLP 4, PLLQ 5, source HSE.
-        let found = facts("0x40023804 : 05413C19");
-        assert_eq!(found[1], ("believed-crystal".to_owned(), FactValue::FrequencyMhz(25.0)));
-    }
-
-    #[test]
-    fn a_row_of_words_is_decoded_word_by_word() {
-        let found = facts("0x40023800: 03020083 05413c19");
-        assert_eq!(found[0], ("hse-ready".to_owned(), FactValue::Flag(true)));
-        assert_eq!(found.len(), 3);
-    }
-
-    #[test]
-    fn protection_and_reset_flags_are_named() {
-        assert_eq!(facts("0x40023C14 : 0FFFAAED"), [("read-out-protection-level".to_owned(), FactValue::Number(0.0))]);
-        assert_eq!(
-            facts("0x40023874 : 24000003")[0],
-            ("reset-flags".to_owned(), FactValue::Text(FieldText::new("PIN IWDG")))
-        );
+    fn dumps_of_all_tools_give_their_words() {
+        for (text, expected) in [
+            ("0x40023804 : 05413C19", vec![(0x4002_3804, 0x0541_3c19)]),
+            ("0x40023800: 03020083 05413c19 ", vec![(0x4002_3800, 0x0302_0083), (0x4002_3804, 0x0541_3c19)]),
+            ("0x40023c14:\t0x0fffaaed", vec![(0x4002_3c14, 0x0fff_aaed)]),
+            ("  r ap 0 @0x40023C14 0x00000004 bytes Data 0x0FFFAAED", vec![(0x4002_3c14, 0x0fff_aaed)]),
+            ("Reading 0x40023C14 gives 0xCFFFFFFD", vec![(0x4002_3c14, 0xcfff_fffd)]),
+        ] {
+            assert_eq!(words(&text.replace('\t', " ")), expected, "{text}");
+        }
     }
 
     #[test]
     fn prose_about_a_register_is_no_dump() {
-        assert!(facts("the register at 0x40023804: it reads zero").is_empty());
+        for text in ["the register at 0x40023804: it reads zero", "written to 0x08000000 : 1234", "Size:0x4000"] {
+            assert!(words(text).is_empty(), "{text}");
+        }
     }
 }

@@ -34,6 +34,9 @@ const MESSAGES: &[Message] = &[
     message("Could not open ST-Link", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("Unable to find any ST-Link", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("unable to get libusb device descriptor", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("Flash: 0 bytes (0 KiB)", Says::Look(no_flash)),
+    message("flash:      0 (pagesize: ", Says::Look(no_flash)),
+    message("flash: 0 (pagesize: ", Says::Look(no_flash)),
     message("Failed to enter SWD mode", Says::Fails(F::NoTarget, P::Connect)),
     message("Failed to connect to target", Says::Fails(F::NoTarget, P::Connect)),
     message("Can not connect to target. Please use 'connect under reset'", Says::Fails(F::NoTarget, P::Connect)),
@@ -96,6 +99,15 @@ fn unknown_chip(notebook: &mut Notebook, line: &Line<'_>) {
         notebook.fact("unknown-chip-id", FactValue::Flag(true), line);
         notebook.text_fact("chip-id", &format!("{id:#x}"), line);
         notebook.fail(F::IdMismatch, P::Identify, "unknown chip id", line);
+    }
+}
+
+/// The size register reads as zero; a page size of zero as well means that no chip was known at all.
+fn no_flash(notebook: &mut Notebook, line: &Line<'_>) {
+    if !line.contains("pagesize: 0)") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fact("flash-size-unreadable", FactValue::Flag(true), line);
+        notebook.fail(F::ReadFailed, P::Identify, "flash size 0", line);
     }
 }
 

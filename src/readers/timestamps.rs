@@ -11,10 +11,39 @@ pub fn stamp_of(text: &str) -> Option<Micros> {
     if first == b'[' {
         bracketed(text)
     } else if first.is_ascii_digit() {
-        leading_digits(text)
+        behind_kernel(text).or_else(|| leading_digits(text))
+    } else if first.is_ascii_uppercase() {
+        syslog_time(text).map(|time| behind_kernel(text).unwrap_or(time))
     } else {
         None
     }
+}
+
+/// Whether a tool or a logger put a time in front of the line, readable as a moment or not.
+pub fn is_stamped(text: &str) -> bool {
+    stamp_of(text).is_some() || relative(text) || syslog_time(text.trim_start()).is_some()
+}
+
+/// `[  +0.146097] usb 3-2.2:` of `dmesg -H` tells the time since the line before.
+fn relative(text: &str) -> bool {
+    let inside = text.trim_start().strip_prefix('[').and_then(|rest| rest.split(']').next()).map(str::trim);
+    inside.and_then(|inside| inside.strip_prefix('+')).is_some_and(|digits| digits.parse::<f64>().is_ok())
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `Apr 27 13:26:08 host kernel:` of syslog and journal. The kernel's own stamp behind it is finer.
+fn syslog_time(text: &str) -> Option<Micros> {
+    let mut words = text.split_ascii_whitespace();
+    let month = words.next().filter(|word| MONTHS.contains(word));
+    let day = words.next().and_then(|word| word.parse::<u8>().ok()).filter(|day| (1..=31).contains(day));
+    month.zip(day).and_then(|_| words.next()).and_then(time_of_day)
+}
+
+/// The kernel's stamp in a line of syslog.
+fn behind_kernel(text: &str) -> Option<Micros> {
+    let at = text.find("kernel: [")? + "kernel: ".len();
+    bracketed(&text[at..])
 }
 
 /// From one stamp to a later one; a clock of the day may pass midnight in between.
@@ -57,7 +86,7 @@ fn leading_digits(text: &str) -> Option<Micros> {
 }
 
 /// `08:58:38`, `16:19:53:063` or `06:57:38.123`, with anything behind.
-fn time_of_day(word: &str) -> Option<Micros> {
+pub fn time_of_day(word: &str) -> Option<Micros> {
     let mut fields = word.split([':', '.', ',']);
     let mut next = |digits: std::ops::RangeInclusive<usize>| {
         let field = fields.next()?;
@@ -88,11 +117,21 @@ mod tests {
             ("0001164 I Chip erase complete [eraser]", Some(Micros::from_millis(1_164))),
             ("2020-06-03T17:53:24 INFO common.c: Loading", Some(Micros::from_secs(64_404))),
             ("24 MHz crystal", None),
+            ("Apr 27 13:26:09 host kernel: usb 1-3: new", Some(Micros::from_secs(48_369))),
+            ("Apr 27 13:26:09 host kernel: [79595.192387] usb 1-3: x", Some(Micros(79_595_192_387))),
             ("18/18 pages written", None),
+            ("May be the cable", None),
             ("10:15 in the morning", None),
         ] {
             assert_eq!(stamp_of(text), stamp, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_logger_wrote_is_no_persons_sentence() {
+        assert!(is_stamped("[  +0.146097] usb 3-2.2: USB disconnect, device number 9"));
+        assert!(!is_stamped("[ in brackets ] it disconnects"));
+        assert!(!is_stamped("Mar 3 was the day it began"));
     }
 
     #[test]

@@ -1,0 +1,260 @@
+//! What a register dump in a report says, decoded with the tables of the part it came from: direct evidence instead of guesses.
+
+use std::collections::BTreeMap;
+
+use crate::evidence::observed::Observed;
+use crate::observation::fact::{Fact, FactValue, Origin};
+use crate::observation::field_text::FieldText;
+use crate::observation::units::Address;
+use crate::profile::device::Device;
+use crate::profile::option_bytes::{self, Decoded, Reading, View};
+use crate::readers::registers;
+use crate::swd::clock_tree::{self, Belief};
+use crate::swd::crs::{CrsControl, CrsStatus};
+use crate::swd::reset_cause::{self, ResetCause};
+
+/// Beyond this a believed crystal is another than the fitted one; dividers and rounding stay far below.
+const SAME_CRYSTAL: f64 = 0.02;
+
+/// The words of all dumps, the last one where an address was read twice.
+pub struct Dump<'a> {
+    words: BTreeMap<u32, (u32, &'a Fact)>,
+}
+
+impl<'a> Dump<'a> {
+    pub fn of(observed: &'a Observed) -> Self {
+        let word = |fact| registers::of_fact(fact).map(|(address, word)| (address.0, (word, fact)));
+        Self { words: observed.facts().iter().filter_map(word).collect() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    fn word(&self, address: Address) -> Option<u32> {
+        self.words.get(&address.0).map(|(word, _)| *word)
+    }
+
+    fn origin(&self, address: Address) -> Origin {
+        self.words.get(&address.0).map_or(Origin::Line(1), |(_, fact)| fact.origin)
+    }
+
+    /// Words that follow each other as one read each.
+    fn readings(&self) -> Vec<Reading> {
+        let mut readings: Vec<Reading> = Vec::new();
+        for (&address, (word, _)) in &self.words {
+            match readings.last_mut() {
+                Some(last) if last.address.0 as usize + last.bytes.len() == address as usize => {
+                    last.bytes.extend(word.to_le_bytes());
+                }
+                _ => readings.push(Reading { address: Address(address), bytes: word.to_le_bytes().to_vec() }),
+            }
+        }
+        readings
+    }
+}
+
+/// The facts that a dump gives for this part.
+pub fn derive(observed: &Observed, device: &Device) -> Vec<Fact> {
+    let dump = Dump::of(observed);
+    if dump.is_empty() {
+        return Vec::new();
+    }
+    let mut facts = crystal(&dump, observed, device);
+    facts.extend(reset_flags(&dump, device));
+    facts.extend(recovery(&dump, device));
+    facts.extend(rom_version(&dump, device));
+    facts.extend(options(&dump, device));
+    facts
+}
+
+fn told(key: &str, value: FactValue, origin: Origin, words: String) -> Fact {
+    Fact { key: key.to_owned(), value, origin, quote: Some(FieldText::new(words)) }
+}
+
+/// The crystal that the running code believes in, against the one that is said to be fitted.
+fn crystal(dump: &Dump<'_>, observed: &Observed, device: &Device) -> Vec<Fact> {
+    let Ok(belief) = clock_tree::believed_crystal(device.dev_id, |address| dump.word(address)) else {
+        return Vec::new();
+    };
+    let tree = clock_tree::ClockTree::of_dev_id(device.dev_id).expect("a belief has a clock tree");
+    let origin = dump.origin(tree.registers()[0].address);
+    let believed = belief.crystal.0 / 1e6;
+    let mut facts =
+        vec![told("believed-crystal", FactValue::FrequencyMhz(believed), origin, sentence(&belief, believed))];
+    if belief.doubts.is_empty()
+        && let Some(fitted) = fitted_mhz(observed)
+    {
+        let same = (believed / fitted - 1.0).abs() < SAME_CRYSTAL;
+        let key = if same { "crystal-read-right" } else { "crystal-misread" };
+        let words = format!("the code believes {believed:.1} MHz, {fitted} MHz is said to be fitted");
+        facts.push(told(key, FactValue::Flag(true), origin, words));
+    }
+    facts
+}
+
+fn sentence(belief: &Belief, believed: f64) -> String {
+    let doubts: String = belief.doubts.iter().map(|doubt| format!("; {doubt}")).collect();
+    format!("the clock registers belong to a crystal of {believed:.1} MHz{doubts}")
+}
+
+fn fitted_mhz(observed: &Observed) -> Option<f64> {
+    let fact =
+        observed.facts().iter().find(|fact| ["fitted-crystal", "fitted-oscillator"].contains(&fact.key.as_str()))?;
+    if let FactValue::FrequencyMhz(mhz) = fact.value { Some(mhz) } else { None }
+}
+
+fn reset_flags(dump: &Dump<'_>, device: &Device) -> Vec<Fact> {
+    let Some(register) = device.registers.as_ref().and_then(|registers| registers.reset_cause.as_ref()) else {
+        return Vec::new();
+    };
+    let Some(word) = dump.word(register.address) else { return Vec::new() };
+    let set: Vec<&str> = register
+        .flags
+        .iter()
+        .filter(|flag| word >> flag.bit & 1 == 1 && flag.name != "RMVF")
+        .map(|flag| flag.name.as_str())
+        .collect();
+    let names = if set.is_empty() { "none".to_owned() } else { set.join(" ") };
+    let origin = dump.origin(register.address);
+    let words = format!("reset flags: {names}; {}", reset_cause::STICKY);
+    let mut facts = vec![told("reset-flags", FactValue::Text(FieldText::new(&names)), origin, words.clone())];
+    let causes = reset_cause::decode(word, register.flags.iter().map(|flag| (flag.name.as_str(), flag.bit)));
+    if causes.iter().any(|cause| matches!(cause, ResetCause::IndependentWatchdog | ResetCause::WindowWatchdog)) {
+        facts.push(told("watchdog-reset-flag", FactValue::Flag(true), origin, words));
+    }
+    facts
+}
+
+/// CRS_CR and CRS_ISR lie at the beginning of the block and eight bytes on.
+fn recovery(dump: &Dump<'_>, device: &Device) -> Option<Fact> {
+    let block = device.registers.as_ref()?.crs?;
+    let (control, status) = (dump.word(block)?, dump.word(Address(block.0 + 8))?);
+    let words = CrsStatus::of_isr(status).sentence(CrsControl::of_cr(control));
+    Some(told("crs", FactValue::Text(FieldText::new(&words)), dump.origin(block), words))
+}
+
+/// The identity byte of the ROM, within whichever word was read around it.
+fn rom_version(dump: &Dump<'_>, device: &Device) -> Option<Fact> {
+    let at = device.system_memory.as_ref()?.id_address?;
+    let word = Address(at.0 & !3);
+    let byte = dump.word(word)?.to_le_bytes()[(at.0 & 3) as usize];
+    let words = format!("bootloader version 0x{byte:02X}");
+    Some(told("rom-version", FactValue::Number(f64::from(byte)), dump.origin(word), words))
+}
+
+fn options(dump: &Dump<'_>, device: &Device) -> Vec<Fact> {
+    let readings = dump.readings();
+    let decoded = [View::Swd, View::Dfu].map(|view| (view, option_bytes::decode(device, view, &readings)));
+    let Some((_, decoded)) = decoded.into_iter().find(|(_, decoded)| !decoded.fields.is_empty()) else {
+        return Vec::new();
+    };
+    let mut facts = protection_level(dump, &decoded).into_iter().collect::<Vec<_>>();
+    for field in decoded.fields.iter().filter(|field| field.name != "RDP") {
+        let Some(said) = field.said.as_ref().filter(|said| said.matters) else { continue };
+        let words = format!("{} = 0x{:X}: {}", field.name, field.value, said.text);
+        let origin = dump.origin(field.at);
+        facts.push(told("option-that-matters", FactValue::Text(FieldText::new(&words)), origin, words.clone()));
+        if let Some(key) = key_of_option(&field.name) {
+            facts.push(told(key, FactValue::Flag(true), origin, words));
+        }
+    }
+    if let Some(damage) = decoded.damaged.first() {
+        let origin = dump.origin(Address(damage.at.0 & !3));
+        facts.push(told("option-complements-differ", FactValue::Flag(true), origin, damage.to_string()));
+    }
+    facts
+}
+
+/// What a field that restricts or redirects speaks for.
+fn key_of_option(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_uppercase();
+    let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
+    match () {
+        () if begins(&["SPRMOD", "PCROP", "SEC_", "SECURITY", "TZEN", "PROT_AREA"]) => Some("secure-area-named"),
+        () if begins(&["NWRP", "WRP", "NWPR"]) => Some("write-protected"),
+        () if begins(&["IWDG_SW", "WWDG_SW", "IWDG1_SW", "IWDG2_SW"]) => Some("hardware-watchdog"),
+        () if begins(&["NBOOT", "NSWBOOT", "NBOOT_SEL", "BOOT_ADD", "BOOT_LOCK", "BFB2", "DUALBANK", "SWAP_BANK"]) => {
+            Some("boot-options-redirect")
+        }
+        () => None,
+    }
+}
+
+/// 0xAA is level 0 and 0xCC level 2; the first families use 0xA5 for level 0. Anything else is level 1.
+fn protection_level(dump: &Dump<'_>, decoded: &Decoded) -> Option<Fact> {
+    let field = decoded.fields.iter().find(|field| field.name == "RDP")?;
+    let level = match field.value {
+        0xaa | 0xa5 | 0xb4 => 0,
+        0xcc => 2,
+        _ => 1,
+    };
+    let words = format!("RDP = 0x{:02X}: level {level}", field.value);
+    Some(told("read-out-protection-level", FactValue::Number(f64::from(level)), dump.origin(field.at), words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::event::{Event, EventKind};
+    use crate::profile::device;
+
+    fn decoded(part: &str, words: &[(u32, u32)], crystal: Option<f64>) -> Vec<(String, FactValue)> {
+        let mut observed = Observed::default();
+        let registers = words.iter().map(|&(address, word)| {
+            told(&format!("register-{address:08x}"), FactValue::Number(f64::from(word)), Origin::Line(1), String::new())
+        });
+        let crystal =
+            crystal.map(|mhz| told("fitted-crystal", FactValue::FrequencyMhz(mhz), Origin::Line(1), String::new()));
+        for fact in registers.chain(crystal) {
+            observed.absorb(&Event { seq: 1, at: None, kind: EventKind::FactNoted(fact) });
+        }
+        let devices = device::catalogue().unwrap();
+        let device = devices.by_part(part).unwrap();
+        derive(&observed, device).into_iter().map(|fact| (fact.key, fact.value)).collect()
+    }
+
+    fn has(facts: &[(String, FactValue)], key: &str) -> bool {
+        facts.iter().any(|(known, _)| known == key)
+    }
+
+    #[test]
+    fn a_misread_crystal_is_found_in_the_clock_registers() {
+        // PLLM 25, PLLN 192, PLLQ 4, source HSE, HSE and PLL ready, core from the PLL; USB from the main PLL.
+        let words = [
+            (0x4002_3800, 0x0303_0083),
+            (0x4002_3804, 0x2440_3019),
+            (0x4002_3808, 0x0000_000a),
+            (0x4002_3888, 0),
+            (0x4002_3890, 0),
+        ];
+        let facts = decoded("STM32F746ZG", &words, Some(24.0));
+        assert!(facts.contains(&("believed-crystal".to_owned(), FactValue::FrequencyMhz(25.0))), "{facts:?}");
+        assert!(has(&facts, "crystal-misread"));
+        assert!(has(&decoded("STM32F746ZG", &words, Some(25.0)), "crystal-read-right"));
+    }
+
+    #[test]
+    fn a_crystal_that_does_not_run_proves_nothing() {
+        let words = [(0x4002_3800, 0x0100_0083), (0x4002_3804, 0x2440_3019), (0x4002_3808, 0)];
+        let facts = decoded("STM32F407VG", &words, Some(8.0));
+        assert!(has(&facts, "believed-crystal") && !has(&facts, "crystal-misread"), "{facts:?}");
+    }
+
+    #[test]
+    fn reset_flags_and_protection_are_told_by_the_parts_own_table() {
+        let facts = decoded("STM32F429ZI", &[(0x4002_3874, 0x2400_0003), (0x4002_3c14, 0xcfff_fffd)], None);
+        assert!(has(&facts, "watchdog-reset-flag"), "{facts:?}");
+        assert!(facts.contains(&("read-out-protection-level".to_owned(), FactValue::Number(1.0))), "{facts:?}");
+        let facts = decoded("STM32L476RG", &[(0x4002_1094, 0x2400_0000), (0x4002_2020, 0xffef_f8aa)], None);
+        assert!(has(&facts, "watchdog-reset-flag"), "{facts:?}");
+        assert!(facts.contains(&("read-out-protection-level".to_owned(), FactValue::Number(0.0))), "{facts:?}");
+    }
+
+    #[test]
+    fn recovery_without_frames_is_told() {
+        let facts = decoded("STM32H743ZI", &[(0x4000_8400, 0x2060), (0x4000_8408, 0x0000_0200)], None);
+        let Some((_, FactValue::Text(text))) = facts.iter().find(|(key, _)| key == "crs") else { panic!("{facts:?}") };
+        assert!(text.raw().contains("missing"), "{}", text.raw());
+    }
+}
