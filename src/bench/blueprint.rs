@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::mechanism::{Impossible, Mechanisms};
+use super::place::Places;
 use super::rom::serial::Uid;
 use super::rom::sheet::{self, RomModel, UsbClock};
 use super::wire::Pace;
@@ -36,6 +37,9 @@ pub struct Blueprint {
     pub host: Host,
     #[serde(default)]
     pub mechanism: Mechanisms,
+    /// Where those mechanisms sit that can sit in more than one place.
+    #[serde(default)]
+    pub place: Places,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -105,6 +109,7 @@ impl Blueprint {
 
     fn check(&self, rom: &RomModel) -> Result<(), Impossible> {
         self.mechanism.check()?;
+        self.place.check(&self.mechanism)?;
         self.check_clock(rom)?;
         if !(1..=19).contains(&self.host.transactions_per_frame) {
             let why = "must lie between 1 and 19, which is all that fits in a frame at full speed";

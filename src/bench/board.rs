@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::blueprint::Blueprint;
+use super::intervention::Intervention;
 use super::mechanism::{Mechanism, bit_clock};
 use super::rom::bootloader::{Bootloader, Departure, RomReply};
 use super::rom::memory::Memory;
@@ -15,13 +16,16 @@ use crate::clock::hsi48::{Recovery, Trim};
 use crate::clock::start_up::in_time;
 use crate::clock::usb_clock::usb_error;
 use crate::dfu::request::{ControlRequest, DataStage};
-use crate::observation::units::{Micros, Ppm};
+use crate::observation::units::{Micros, Millivolts, Ppm};
 use crate::profile::loader::{self, ProfileError};
 use crate::profile::shelf;
 
 #[derive(Debug)]
 pub struct VirtualBoard {
     pub name: String,
+    /// As the board was found.
+    found: Blueprint,
+    /// As it stands on the bench now.
     blueprint: Blueprint,
     bootloader: Bootloader,
     hooks: Vec<Box<dyn Mechanism>>,
@@ -34,6 +38,7 @@ pub struct VirtualBoard {
     power_ons: u32,
     /// Starts of the ROM, retries included; no link can see them.
     rom_starts: u32,
+    lowest_supply: Millivolts,
 }
 
 /// What the part is doing.
@@ -92,6 +97,9 @@ pub enum NoSuchBoard {
 /// From a reset that the ROM commands until it starts again; chosen.
 const RESET_TIME: Micros = Micros::from_millis(1);
 
+/// A boot pin that is held to VDD.
+const FIRM_HIGH_MV: f64 = 3_300.0;
+
 impl VirtualBoard {
     pub fn from_toml(file: &str, text: &str, seed: u64) -> Result<Self, ProfileError> {
         let (blueprint, rom) = Blueprint::parse(file, text)?;
@@ -134,6 +142,7 @@ impl VirtualBoard {
             name,
             hooks: blueprint.mechanism.clone().into_hooks(),
             bootloader: Bootloader::new(rom, &serial, memory, protection),
+            found: blueprint.clone(),
             blueprint,
             around: Surroundings::default(),
             dice: Dice::new(seed),
@@ -142,6 +151,7 @@ impl VirtualBoard {
             off_since: Micros::ZERO,
             power_ons: 0,
             rom_starts: 0,
+            lowest_supply: Millivolts(f64::INFINITY),
         }
     }
 
@@ -163,6 +173,37 @@ impl VirtualBoard {
 
     pub const fn rom_starts(&self) -> u32 {
         self.rom_starts
+    }
+
+    /// Switches the board off and changes what stands on the bench; `None` puts everything back as it was found.
+    pub fn rearrange(&mut self, at: Micros, change: Option<Intervention>) {
+        self.power_off(at);
+        let rom = self.rom().clone();
+        let blueprint = change.map_or_else(|| self.found.clone(), |change| change.applied(&self.found, &rom));
+        let fresh = Self::new(self.name.clone(), blueprint, rom, 0);
+        // Chance and time go on; what the old parts were in the middle of is gone with them.
+        let around = Surroundings { at: self.around.at, ..fresh.around };
+        *self = Self {
+            found: self.found.clone(),
+            around,
+            dice: self.dice.clone(),
+            off_since: self.off_since,
+            power_ons: self.power_ons,
+            rom_starts: self.rom_starts,
+            ..fresh
+        };
+    }
+
+    /// What a meter at the board shows, in volts; `None` for what is not modelled.
+    pub fn meter(&self, quantity: &str) -> Option<f64> {
+        let straps = self.blueprint.mechanism.straps;
+        let millivolts = match quantity {
+            "vdd-minimum" => Some(self.lowest_supply.0).filter(|lowest| lowest.is_finite()),
+            "boot0-at-reset" => Some(straps.map_or(FIRM_HIGH_MV, |straps| straps.boot0_mv - straps.lag_mv)),
+            "boot1-at-reset" => Some(straps.map_or(0.0, |straps| straps.boot1_mv)),
+            _ => None,
+        };
+        millivolts.map(|millivolts| millivolts / 1e3)
     }
 
     pub fn power_on(&mut self, at: Micros) {
@@ -231,6 +272,13 @@ impl VirtualBoard {
         let span = at - self.around.at;
         self.around.at = self.around.at.max(at);
         self.hooks.iter_mut().for_each(|hook| hook.time(&mut self.around, span, &mut self.dice));
+        if self.around.powered_since.is_some() {
+            self.note_supply();
+        }
+    }
+
+    fn note_supply(&mut self) {
+        self.lowest_supply = Millivolts(self.lowest_supply.0.min(self.around.supply.0));
     }
 
     /// One start of the core: what runs, and on which clock.
@@ -297,6 +345,7 @@ impl VirtualBoard {
         }
         let touches = self.bootloader.address_of(request);
         self.hooks.iter_mut().for_each(|hook| hook.load(&mut self.around, Draw::Traffic, wire::FRAME, &mut self.dice));
+        self.note_supply();
         let disturb = |hook: &mut Box<dyn Mechanism>| hook.transfer(&self.around, touches, &mut self.dice);
         if let Some(disturbance) = self.hooks.iter_mut().find_map(disturb) {
             return self.disturb(at, disturbance, attachment);

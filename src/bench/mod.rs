@@ -3,7 +3,9 @@
 pub mod blueprint;
 pub mod board;
 pub mod host_port;
+pub mod intervention;
 pub mod mechanism;
+pub mod place;
 pub mod rom;
 pub mod surroundings;
 pub mod timeline;

@@ -1,6 +1,9 @@
 //! Campaigns: plan, re-entry and the runner that performs cycles.
 
+pub mod attend;
 pub mod plan;
+pub mod program;
+pub mod question;
 pub mod recipe;
 pub mod reentry;
 pub mod runner;

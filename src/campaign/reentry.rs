@@ -1,7 +1,8 @@
 //! Re-entry: how a new boot is brought about, and how we know that it was one.
 
-use std::process::{Command, Stdio};
-
+use super::attend::{Sensor, power_seen_off};
+use super::program::{Program, ProgramError};
+use super::question::{Answer, Question, Wanted};
 use crate::link::Link;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::units::Micros;
@@ -15,10 +16,8 @@ pub trait Reenter {
 pub enum ReentryError {
     #[error("this link cannot switch the board's power; use --reenter manual or --reenter command='...'")]
     LinkHasNoPower,
-    #[error("the re-entry command `{command}` could not be started: {source}")]
-    NotStarted { command: String, source: std::io::Error },
-    #[error("the re-entry command `{command}` ended with {status}")]
-    CommandFailed { command: String, status: String },
+    #[error("the re-entry command failed: {0}")]
+    Command(#[from] ProgramError),
     #[error("the operator ended the campaign")]
     Declined,
 }
@@ -45,9 +44,9 @@ impl Reenter for LinkPower {
     }
 }
 
-/// Asks a person; `false` means that they want to stop.
+/// Asks a person; `None` means that they want to stop.
 pub trait Operator {
-    fn ask(&mut self, request: &str) -> bool;
+    fn ask(&mut self, question: &Question) -> Option<Answer>;
 }
 
 /// The operator cycles the power. That is what they say, not something we saw.
@@ -61,36 +60,59 @@ impl<O: Operator> Reenter for Manual<O> {
         let request = format!(
             "Boot {boot}: disconnect the board from all power, wait until it is surely off, and connect it again in bootloader mode."
         );
-        if self.operator.ask(&request) {
-            Ok((BootKind::ColdPowerOn { off_time: None }, BootProof::ToldByOperator))
-        } else {
-            Err(ReentryError::Declined)
+        match self.operator.ask(&Question::new(request, Wanted::Done)) {
+            Some(_) => Ok((BootKind::ColdPowerOn { off_time: None }, BootProof::ToldByOperator)),
+            None => Err(ReentryError::Declined),
         }
     }
 }
 
-/// A program of the user's does it, for example one that switches a relay. Its exit code is not proof that the board was off.
+/// A program of the user's does it, for example one that switches a relay. Its exit code is not proof that the board was off;
+/// a sensor that saw the supply gone while it ran is.
 #[derive(Debug)]
 pub struct ByCommand {
     pub command: String,
+    pub sensors: Vec<Sensor>,
 }
+
+/// A relay and its pauses take seconds; a program that never ends must not end the campaign.
+const COMMAND_LIMIT: Micros = Micros::from_secs(120);
 
 impl Reenter for ByCommand {
     fn reenter(&mut self, _link: &mut dyn Link, boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
-        let mut shell = if cfg!(windows) { Command::new("cmd") } else { Command::new("sh") };
-        let status = shell
-            .arg(if cfg!(windows) { "/C" } else { "-c" })
-            .arg(&self.command)
-            .env("FLAKESCOPE_BOOT", boot.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .map_err(|source| ReentryError::NotStarted { command: self.command.clone(), source })?;
-        if status.success() {
-            Ok((BootKind::ColdPowerOn { off_time: None }, BootProof::Inferred))
-        } else {
-            Err(ReentryError::CommandFailed { command: self.command.clone(), status: status.to_string() })
-        }
+        let mut seen_off = false;
+        let variables = [("FLAKESCOPE_BOOT", boot.to_string())];
+        let program = Program::start(&self.command, &variables)?;
+        program.finish(COMMAND_LIMIT, || seen_off = seen_off || power_seen_off(&self.sensors))?;
+        let proof = if seen_off { BootProof::Commanded } else { BootProof::Inferred };
+        Ok((BootKind::ColdPowerOn { off_time: None }, proof))
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use crate::link::dfu_link::DfuLink;
+    use crate::link::scripted_board::ScriptedBoard;
+
+    fn proof(command: &str, sensors: &[&str]) -> Result<BootProof, ReentryError> {
+        let sensors = sensors.iter().map(|sensor| sensor.parse().unwrap()).collect();
+        let mut reenter = ByCommand { command: command.to_owned(), sensors };
+        let mut link = DfuLink::new(ScriptedBoard::default());
+        reenter.reenter(&mut link, 1).map(|(_, proof)| proof)
+    }
+
+    #[test]
+    fn a_command_proves_a_boot_only_with_a_sensor_that_saw_the_power_gone() {
+        assert_eq!(proof("true", &[]).unwrap(), BootProof::Inferred);
+        assert_eq!(proof("sleep 0.2", &["vdd=echo 3.3 V"]).unwrap(), BootProof::Inferred);
+        assert_eq!(proof("sleep 0.2", &["vdd=echo 0.02 V"]).unwrap(), BootProof::Commanded);
+    }
+
+    #[test]
+    fn a_command_that_fails_is_named() {
+        let error = proof("exit 4", &[]).unwrap_err().to_string();
+        assert!(error.starts_with("the re-entry command failed: `exit 4` ended with"), "{error}");
     }
 }

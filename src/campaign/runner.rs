@@ -1,6 +1,9 @@
 //! The runner: performs the cycles of a plan over a link and emits what happened.
 
-use super::plan::{Arm, Plan, step_in_arm};
+use std::collections::BTreeMap;
+
+use super::attend::{Attend, Moment, Reaction};
+use super::plan::{Arm, Plan, Schedule, step_in_arm};
 use super::recipe::RecipeStep;
 use super::reentry::{Reenter, ReentryError};
 use super::{Direction, Sink, SinkClosed, Steer};
@@ -9,6 +12,7 @@ use crate::observation::boot::Boot;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{EventKind, Reentry};
 use crate::observation::failure::FailureClass;
+use crate::observation::field_text::FieldText;
 use crate::observation::step::{Outcome, Phase, StepRecord, TransferSummary};
 use crate::observation::units::Micros;
 
@@ -34,36 +38,60 @@ pub struct Runner<'a> {
     pub reenter: &'a mut dyn Reenter,
     pub sink: &'a mut dyn Sink,
     pub steer: &'a mut dyn Steer,
+    pub attend: &'a mut dyn Attend,
     pub numbering: Numbering,
+}
+
+/// Boots that belong together: under which conditions, and in which order of arms.
+#[derive(Debug)]
+pub struct Stretch {
+    pub boots: u32,
+    /// Levels that hold for all its cycles, beside those of the arms.
+    pub levels: BTreeMap<String, String>,
+    pub schedule: Schedule,
+    /// Whether its first cycle needs a new boot; a board that cannot be re-entered goes on in the one it has.
+    pub begins_boot: bool,
 }
 
 impl Runner<'_> {
     /// Runs to the end of the plan, or until told to stop. What happened is in the events.
     pub fn run(&mut self) -> Result<(), CampaignError> {
-        let mut schedule = self.plan.schedule();
         let boots = if self.plan.reentry == Reentry::None { 1 } else { self.plan.boots };
-        let mut direction = Direction::Continue;
-        'campaign: for _ in 0..boots {
-            self.numbering.boots += 1;
-            match self.start_boot() {
-                Ok(()) => {}
-                Err(CampaignError::Reentry(ReentryError::Declined)) => {
-                    direction = Direction::Interrupt;
-                    break 'campaign;
+        let levels = BTreeMap::new();
+        let direction =
+            self.perform(&mut Stretch { boots, levels, schedule: self.plan.schedule(), begins_boot: true })?;
+        self.end(direction)
+    }
+
+    /// The last event of a campaign.
+    pub fn end(&mut self, direction: Direction) -> Result<(), CampaignError> {
+        self.emit(EventKind::CampaignEnded { interrupted: direction == Direction::Interrupt })
+    }
+
+    /// Performs the boots of a stretch; says why it ended.
+    pub fn perform(&mut self, stretch: &mut Stretch) -> Result<Direction, CampaignError> {
+        for _ in 0..stretch.boots {
+            if stretch.begins_boot {
+                self.numbering.boots += 1;
+                match self.start_boot() {
+                    Ok(()) => {}
+                    Err(CampaignError::Reentry(ReentryError::Declined)) => return Ok(Direction::Interrupt),
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
             for _ in 0..self.plan.cycles_per_boot {
-                direction = self.direction();
+                let direction = self.direction();
                 if direction != Direction::Continue {
-                    break 'campaign;
+                    return Ok(direction);
                 }
                 self.numbering.cycles += 1;
-                self.cycle(&schedule.next_arm())?;
+                let arm = stretch.schedule.next_arm();
+                if self.cycle(&arm, &stretch.levels)? {
+                    return Ok(Direction::Interrupt);
+                }
             }
         }
-        let interrupted = direction == Direction::Interrupt;
-        self.emit(EventKind::CampaignEnded { interrupted })
+        Ok(Direction::Continue)
     }
 
     fn direction(&mut self) -> Direction {
@@ -81,14 +109,17 @@ impl Runner<'_> {
         self.emit(EventKind::BootStarted(Boot { number, started, kind, proof }))
     }
 
-    fn cycle(&mut self, arm: &Arm) -> Result<(), CampaignError> {
+    /// One run of the recipe. True where whoever stands by wants to end the campaign.
+    fn cycle(&mut self, arm: &Arm, levels: &BTreeMap<String, String>) -> Result<bool, CampaignError> {
         let known = self.link.identity();
         let started = self.link.now();
-        let mut steps: Vec<StepRecord> = Vec::with_capacity(self.plan.recipe.steps.len());
-        for line in &self.plan.recipe.steps {
-            let record = if is_pointless(&steps, line) { skipped(line) } else { perform(self.link, line, arm) };
-            steps.push(record);
+        let readings = self.attend.before_cycle(self.numbering.cycles);
+        self.remark(readings.notes)?;
+        let (mut steps, reaction) = self.steps(arm);
+        if let Some(first) = steps.first_mut() {
+            first.facts.extend(readings.facts);
         }
+        self.remark(reaction.notes)?;
         for message in self.link.host_messages() {
             self.emit(EventKind::HostMessage(message))?;
         }
@@ -96,15 +127,46 @@ impl Runner<'_> {
         if identity != known {
             self.emit(EventKind::BoardSeen(identity))?;
         }
+        let varied = arm.iter().map(|(factor, level)| (factor.name().to_owned(), level.clone()));
         let mut cycle = Cycle {
             number: self.numbering.cycles,
             boot: Some(self.numbering.boots),
             started: Some(started),
             steps,
-            levels: arm.iter().map(|(factor, level)| (factor.name().to_owned(), level.clone())).collect(),
+            levels: levels.clone().into_iter().chain(varied).collect(),
         };
         cycle.drop_transfers_if_good();
-        self.emit(EventKind::CycleFinished(cycle))
+        self.emit(EventKind::CycleFinished(cycle))?;
+        for fact in reaction.facts {
+            self.emit(EventKind::FactNoted(fact))?;
+        }
+        Ok(reaction.end)
+    }
+
+    /// The steps in their order. Who stands by is told of the first failure before anything else is done to the board; one that
+    /// was held is only closed afterwards.
+    fn steps(&mut self, arm: &Arm) -> (Vec<StepRecord>, Reaction) {
+        let mut steps: Vec<StepRecord> = Vec::with_capacity(self.plan.recipe.steps.len());
+        let mut reaction = None::<Reaction>;
+        for line in &self.plan.recipe.steps {
+            let held = reaction.as_ref().is_some_and(|reaction| reaction.held);
+            let out_of_bounds = held && line.step.phase() != Phase::Close;
+            if out_of_bounds || is_pointless(&steps, line) {
+                steps.push(skipped(line));
+                continue;
+            }
+            let record = perform(self.link, line, arm);
+            if let (None, Some(failure)) = (&reaction, record.failure().filter(|failure| !failure.is_expected())) {
+                let moment = Moment { failure, boot: self.numbering.boots, cycle: self.numbering.cycles };
+                reaction = Some(self.attend.failed(&moment, self.link));
+            }
+            steps.push(record);
+        }
+        (steps, reaction.unwrap_or_default())
+    }
+
+    fn remark(&mut self, notes: Vec<String>) -> Result<(), CampaignError> {
+        notes.into_iter().try_for_each(|note| self.emit(EventKind::Note(FieldText::new(note))))
     }
 
     fn emit(&mut self, kind: EventKind) -> Result<(), CampaignError> {
@@ -160,10 +222,12 @@ impl Sink for Collected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::attend::{Readings, Unattended};
     use crate::campaign::recipe::Recipe;
     use crate::campaign::reentry::{AsFound, LinkPower};
     use crate::observation::board::BoardIdentity;
     use crate::observation::boot::{BootKind, BootProof};
+    use crate::observation::fact::{Fact, FactValue};
     use crate::observation::failure::Failure;
     use crate::observation::step::Step;
 
@@ -219,6 +283,15 @@ mod tests {
     }
 
     fn run(reentry: &Reentry, fails: &[(Phase, FailureClass)], cycles: u32) -> (Vec<EventKind>, Vec<Phase>) {
+        run_attended(reentry, fails, cycles, &mut Unattended)
+    }
+
+    fn run_attended(
+        reentry: &Reentry,
+        fails: &[(Phase, FailureClass)],
+        cycles: u32,
+        attend: &mut dyn Attend,
+    ) -> (Vec<EventKind>, Vec<Phase>) {
         let plan = Plan {
             recipe: Recipe::find("dfu-read").unwrap(),
             boots: 3,
@@ -239,6 +312,7 @@ mod tests {
             reenter,
             sink: &mut sink,
             steer: &mut StopAfter(cycles),
+            attend,
             numbering: Numbering::default(),
         };
         runner.run().unwrap();
@@ -302,5 +376,46 @@ mod tests {
         let (events, _) = run(&Reentry::Virtual, &[], 3);
         assert_eq!(cycles(&events).len(), 3);
         assert_eq!(events.last(), Some(&EventKind::CampaignEnded { interrupted: true }));
+    }
+
+    /// Notes what the link had performed when it was told of a failure.
+    #[derive(Default)]
+    struct Holding {
+        told: Vec<(u32, Phase)>,
+    }
+
+    impl Attend for Holding {
+        fn before_cycle(&mut self, cycle: u32) -> Readings {
+            let fact = Fact::measured("sensor-air", FactValue::Number(f64::from(cycle)));
+            Readings { facts: vec![fact], notes: vec![format!("reading {cycle}")] }
+        }
+
+        fn failed(&mut self, moment: &Moment<'_>, _link: &mut dyn Link) -> Reaction {
+            self.told.push((moment.cycle, moment.failure.phase));
+            let facts = vec![Fact::measured("vdd-minimum", FactValue::Volts(2.1))];
+            Reaction { held: true, facts, notes: Vec::new(), end: true }
+        }
+    }
+
+    #[test]
+    fn a_held_board_is_not_touched_after_its_failure_but_for_the_close() {
+        let mut holding = Holding::default();
+        let fails = [(Phase::Status, FailureClass::Stall)];
+        let (events, performed) = run_attended(&Reentry::Virtual, &fails, 100, &mut holding);
+        assert_eq!(holding.told, [(1, Phase::Status)]);
+        let failed = performed.iter().position(|phase| *phase == Phase::Status).unwrap();
+        assert_eq!(performed[failed + 1..], [Phase::Close]);
+        let noted = |kind: &EventKind| matches!(kind, EventKind::FactNoted(fact) if fact.key == "vdd-minimum");
+        assert!(events.iter().any(noted), "what was measured while it was held is in the case");
+        assert_eq!(events.last(), Some(&EventKind::CampaignEnded { interrupted: true }), "who stands by may end it");
+    }
+
+    #[test]
+    fn readings_belong_to_the_cycle_that_they_were_taken_for() {
+        let (events, _) = run_attended(&Reentry::Virtual, &[], 2, &mut Holding::default());
+        for cycle in cycles(&events) {
+            assert_eq!(cycle.steps[0].facts[0].value, FactValue::Number(f64::from(cycle.number)));
+        }
+        assert!(events.iter().any(|kind| *kind == EventKind::Note("reading 2".into())));
     }
 }

@@ -15,6 +15,7 @@ use crate::profile::board;
 use crate::profile::device::{self, Device, Devices};
 use crate::profile::fus;
 use crate::profile::loader::{self, ProfileError};
+use crate::profile::measurement;
 use crate::profile::page;
 use crate::profile::rom::RomDfu;
 use crate::profile::shelf::{self, Sheet};
@@ -63,6 +64,7 @@ enum Kind {
     Causes,
     Findings,
     Experiments,
+    Measurements,
     Families,
     Phrases,
     Benches,
@@ -239,6 +241,7 @@ fn check(kind: Kind, sheet: &Sheet) -> Result<(), ProfileError> {
         Kind::Themes => theme::styles(&sheet.file, &sheet.text, true).map(drop),
         Kind::Causes => Knowledge::load()?.cause_from(sheet).map(drop),
         Kind::Experiments => Knowledge::load()?.experiments_from(sheet).map(drop),
+        Kind::Measurements => measurement::parse(sheet).map(drop),
         Kind::Families => knowledge::families_from(sheet).map(drop),
     }
 }

@@ -46,6 +46,12 @@ impl Library {
         Subject::of(observed, &self.devices)
     }
 
+    /// Every experiment that is worth a walk to the bench, the most information per minute first.
+    pub fn proposals(&self, subject: &Subject, findings: &[Finding]) -> Vec<NextExperiment> {
+        let posterior = Posterior::of(&self.knowledge, subject, findings);
+        next_experiment::all(&self.knowledge, subject, &posterior, findings)
+    }
+
     /// Ranks the causes. `findings` are all of them: of the statistics, of the rules and of the device profile.
     pub fn conclude(&self, subject: &Subject, kind: VerdictKind, findings: &[Finding]) -> Conclusion {
         let posterior = Posterior::of(&self.knowledge, subject, findings);

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::grades::{NOT_THIS_PART, UNACCOUNTED};
-use super::knowledge::{Cause, Knowledge};
+use super::knowledge::{Cause, Experiment, Knowledge};
 use super::subject::Subject;
 use super::verdict::Argument;
+use crate::evidence::experiment;
 use crate::evidence::finding::Finding;
 
 /// A leading cause is decided from here on.
@@ -66,10 +67,11 @@ impl<'k> Posterior<'k> {
         let described: f64 = priors.iter().sum();
         let scale = ((1.0 - LEAST_OPEN_SHARE) / described).min(1.0);
         let open = 1.0 - described * scale;
+        let outcomes = outcomes(knowledge, findings, &candidates, &priors);
         let mut causes: Vec<_> = candidates
             .into_iter()
             .zip(priors)
-            .map(|(cause, prior)| weigh(knowledge, subject, findings, cause, prior * scale))
+            .map(|(cause, prior)| weigh(knowledge, subject, findings, cause, prior * scale).after(&outcomes))
             .collect();
         let total: f64 = open + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
         for weighed in &mut causes {
@@ -100,6 +102,63 @@ impl<'k> Posterior<'k> {
 
     pub fn is_decided(&self) -> bool {
         self.leading().is_some_and(|weighed| weighed.probability >= DECIDED)
+    }
+}
+
+/// What an experiment showed, and how likely its positive outcome is for an average cause, which is what the open remainder is
+/// taken for.
+struct Outcome<'a> {
+    experiment: &'a Experiment,
+    finding: &'a Finding,
+    belief: f64,
+    average: f64,
+}
+
+fn outcomes<'a>(
+    knowledge: &'a Knowledge,
+    findings: &'a [Finding],
+    candidates: &[&Cause],
+    priors: &[f64],
+) -> Vec<Outcome<'a>> {
+    let all: f64 = priors.iter().sum();
+    let read = findings.iter().filter_map(|finding| {
+        let (id, belief) = experiment::of_finding(finding)?;
+        let experiment = knowledge.experiment(id)?;
+        let sum: f64 = candidates.iter().zip(priors).map(|(cause, prior)| prior * cause.predicts(experiment)).sum();
+        Some(Outcome { experiment, finding, belief, average: sum / all })
+    });
+    read.collect()
+}
+
+impl Outcome<'_> {
+    fn reason(&self, cause: &Cause) -> Reason {
+        let likelihood = |positive: f64| positive * self.belief + (1.0 - positive) * (1.0 - self.belief);
+        let own = cause.experiments.iter().find(|prediction| prediction.id == self.experiment.id);
+        let because = match own {
+            Some(prediction) => prediction.because.clone(),
+            None => {
+                let expected = if cause.predicts(self.experiment) >= 0.5 { "expected" } else { "not expected" };
+                format!("with this cause it is {expected} that {}", self.experiment.positive)
+            }
+        };
+        Reason {
+            argument: argument(self.finding),
+            shift: (likelihood(cause.predicts(self.experiment)) / likelihood(self.average)).ln(),
+            because,
+        }
+    }
+}
+
+impl Weighed<'_> {
+    /// The outcomes of experiments on top; each stands for itself.
+    fn after(mut self, outcomes: &[Outcome<'_>]) -> Self {
+        for outcome in outcomes {
+            let reason = outcome.reason(self.cause);
+            self.probability *= reason.shift.exp();
+            self.reasons.push(reason);
+        }
+        self.reasons.sort_by(|a, b| b.shift.abs().total_cmp(&a.shift.abs()));
+        self
     }
 }
 
@@ -166,4 +225,41 @@ fn reason(cause: &Cause, finding: &Finding) -> Option<Reason> {
 
 fn argument(finding: &Finding) -> Argument {
     Argument { finding: finding.id.clone(), text: finding.text.clone(), at: finding.at.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::finding::Unit;
+    use crate::observation::event::Transport;
+
+    fn shares(outcomes: &[(&str, f64)]) -> impl Fn(&str) -> f64 {
+        let knowledge = Knowledge::built_in().unwrap();
+        let subject = Subject::of_part("STM32F407", Transport::Dfu);
+        let findings: Vec<_> = outcomes
+            .iter()
+            .map(|(id, belief)| {
+                let finding = Finding::new(&format!("{}{id}", experiment::OUTCOME), "Seen.".to_owned(), 1, Unit::Boot);
+                finding.of_size(*belief, None, "probability")
+            })
+            .collect();
+        let posterior = Posterior::of(&knowledge, &subject, &findings);
+        let total: f64 = posterior.causes.iter().map(|weighed| weighed.probability).sum::<f64>() + posterior.unknown;
+        assert!((total - 1.0).abs() < 1e-9, "{total}");
+        let shares: BTreeMap<String, f64> =
+            posterior.causes.iter().map(|weighed| (weighed.cause.id.clone(), weighed.probability)).collect();
+        move |id: &str| shares[id]
+    }
+
+    #[test]
+    fn an_outcome_shifts_towards_what_predicts_it_and_an_undecided_one_does_not() {
+        let (before, undecided) = (shares(&[]), shares(&[("swap-cable", 0.5)]));
+        assert!((before("usb-cable") - undecided("usb-cable")).abs() < 1e-9);
+        let mended = shares(&[("swap-cable", 0.98)]);
+        let unmended = shares(&[("swap-cable", 0.02)]);
+        assert!(mended("usb-cable") > 3.0 * before("usb-cable"));
+        assert!(unmended("usb-cable") < 0.2 * before("usb-cable"));
+        let both = shares(&[("swap-cable", 0.98), ("golden-board", 0.02)]);
+        assert!(both("usb-cable") > mended("usb-cable"));
+    }
 }

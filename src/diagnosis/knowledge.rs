@@ -137,6 +137,9 @@ pub struct Experiment {
     pub minutes: f64,
     /// The factors that it changes.
     pub changes: Vec<String>,
+    /// How its outcome becomes known.
+    #[serde(default)]
+    pub told_by: ToldBy,
     pub transports: Vec<Transport>,
     /// Only with a debug probe at the board.
     #[serde(default)]
@@ -152,6 +155,34 @@ pub struct Experiment {
     #[serde(default)]
     pub by_side: BTreeMap<Side, Chance>,
     pub source: String,
+}
+
+/// How the outcome of an experiment becomes known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToldBy {
+    /// Somebody does it and says what came of it.
+    #[default]
+    Question,
+    /// The same cycles are run under the change; positive where the failures go away.
+    Rerun,
+    /// The same, positive where they become more or fewer.
+    RerunEitherWay,
+    /// These quantities are measured; positive where one is outside its band.
+    Measurement(Vec<String>),
+    /// The campaign varies this by itself, as `--vary` writes it.
+    Levels(String),
+    /// More boots of the board as it is.
+    MoreBoots,
+    /// The campaign has read it, or cannot.
+    Reading,
+}
+
+impl ToldBy {
+    /// Whether the campaign does it with nobody at the bench.
+    pub const fn is_automatic(&self) -> bool {
+        matches!(self, Self::Levels(_) | Self::MoreBoots)
+    }
 }
 
 /// One family as the verdict names it.
@@ -262,6 +293,17 @@ impl Knowledge {
 
     pub fn experiment(&self, id: &str) -> Option<&Experiment> {
         self.experiments.iter().find(|experiment| experiment.id == id)
+    }
+
+    /// Every quantity that answers an experiment by itself, with that experiment.
+    pub fn measured_answers(&self) -> Vec<(String, String)> {
+        let alone = self.experiments.iter().filter_map(|experiment| match &experiment.told_by {
+            ToldBy::Measurement(quantities) if quantities.len() == 1 => {
+                Some((quantities[0].clone(), experiment.id.clone()))
+            }
+            _ => None,
+        });
+        alone.collect()
     }
 }
 

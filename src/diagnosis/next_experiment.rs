@@ -4,6 +4,7 @@ use super::inference::Posterior;
 use super::knowledge::{Experiment, Knowledge};
 use super::subject::Subject;
 use super::verdict::NextExperiment;
+use crate::evidence::experiment;
 use crate::evidence::finding::Finding;
 
 /// How many are proposed.
@@ -15,15 +16,28 @@ const LEAST_BITS: f64 = 0.02;
 /// A cause that is at least this probable can be the reason for an experiment.
 const SUSPECTED: f64 = 0.02;
 
-/// The best experiments, the most information per minute first.
+/// The best experiments, the most information per minute first; as many as one wants to read.
 pub fn propose(
     knowledge: &Knowledge,
     subject: &Subject,
     posterior: &Posterior<'_>,
     findings: &[Finding],
 ) -> Vec<NextExperiment> {
+    let mut best = all(knowledge, subject, posterior, findings);
+    best.truncate(PROPOSED);
+    best
+}
+
+/// All experiments that are worth a walk to the bench.
+pub fn all(
+    knowledge: &Knowledge,
+    subject: &Subject,
+    posterior: &Posterior<'_>,
+    findings: &[Finding],
+) -> Vec<NextExperiment> {
     let answered = |experiment: &Experiment| {
-        experiment.answered_by.iter().any(|answer| findings.iter().any(|finding| finding.id == *answer))
+        let done = |finding: &Finding| experiment::of_finding(finding).is_some_and(|(id, _)| id == experiment.id);
+        findings.iter().any(|finding| done(finding) || experiment.answered_by.contains(&finding.id))
     };
     let mut rated: Vec<_> = knowledge
         .experiments
@@ -36,7 +50,7 @@ pub fn propose(
     rated.sort_by(|(a, one), (b, other)| {
         (b / other.minutes).total_cmp(&(a / one.minutes)).then_with(|| one.id.cmp(&other.id))
     });
-    rated.into_iter().take(PROPOSED).map(|(bits, experiment)| describe(bits, experiment)).collect()
+    rated.into_iter().map(|(bits, experiment)| describe(bits, experiment)).collect()
 }
 
 /// Whether somebody who suspects a cause has a reason to do it: its positive outcome is what they expect, or the cause
@@ -86,7 +100,60 @@ fn describe(bits: f64, experiment: &Experiment) -> NextExperiment {
 
 #[cfg(test)]
 mod tests {
-    use super::entropy;
+    use super::*;
+    use crate::observation::event::Transport;
+
+    fn open_to(findings: &[Finding]) -> Vec<NextExperiment> {
+        let knowledge = Knowledge::built_in().unwrap();
+        let subject = Subject::of_part("STM32F407", Transport::Dfu);
+        all(&knowledge, &subject, &Posterior::of(&knowledge, &subject, findings), findings)
+    }
+
+    /// The mutual information written out over joint probabilities instead of entropies.
+    #[test]
+    fn the_information_is_the_sum_over_causes_and_outcomes() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let subject = Subject::of_part("STM32F407", Transport::Dfu);
+        let posterior = Posterior::of(&knowledge, &subject, &[]);
+        let golden = knowledge.experiment("golden-board").unwrap();
+        let priors: f64 = posterior.causes.iter().map(|weighed| weighed.prior).sum();
+        let average =
+            posterior.causes.iter().map(|weighed| weighed.prior * weighed.cause.predicts(golden)).sum::<f64>() / priors;
+        let mut joint: Vec<(f64, f64)> =
+            posterior.causes.iter().map(|weighed| (weighed.probability, weighed.cause.predicts(golden))).collect();
+        joint.push((posterior.unknown, average));
+        let positive: f64 = joint.iter().map(|(share, chance)| share * chance).sum();
+        let cell = |both: f64, cause: f64, outcome: f64| both * (both / (cause * outcome)).log2();
+        let bits: f64 = joint
+            .iter()
+            .map(|(share, chance)| {
+                cell(share * chance, *share, positive) + cell(share * (1.0 - chance), *share, 1.0 - positive)
+            })
+            .sum();
+        assert!((bits - information(&posterior, golden)).abs() < 1e-9, "{bits}");
+    }
+
+    #[test]
+    fn what_was_done_is_not_proposed_again_and_the_rest_is_in_the_order_of_bits_per_minute() {
+        let before = open_to(&[]);
+        let rate = |next: &NextExperiment| next.bits / next.minutes;
+        assert!(before.windows(2).all(|pair| rate(&pair[0]) >= rate(&pair[1])));
+        let first = &before[0].experiment;
+        let done = Finding::new(
+            &format!("{}{first}", experiment::OUTCOME),
+            "Done.".into(),
+            1,
+            crate::evidence::finding::Unit::Boot,
+        )
+        .of_size(0.5, None, "probability");
+        assert!(open_to(&[done]).iter().all(|next| next.experiment != *first));
+    }
+
+    #[test]
+    fn what_changes_two_things_at_once_says_so() {
+        let hub = open_to(&[]).into_iter().find(|next| next.experiment == "usb2-hub");
+        assert!(hub.is_none_or(|hub| hub.text.contains("changes controller path, supply, cable at once")));
+    }
 
     #[test]
     fn a_fair_coin_holds_one_bit_and_a_sure_one_none() {

@@ -9,6 +9,7 @@ use super::arrival;
 use super::boot_log::{BootLog, BootSums};
 use super::confidence_sequence::{self, ALPHA};
 use super::covariates::Covariates;
+use super::experiment::Counts;
 use super::factors;
 use super::finding::{Finding, Unit};
 use super::kinds_of_failure::KindsOfFailure;
@@ -121,6 +122,15 @@ impl CampaignEvidence {
                 interval: confidence_sequence::interval(failed, n, ALPHA),
             },
         ]
+    }
+
+    /// The board as it was found, in what is independent of each other: per boot, and per cycle.
+    pub fn as_found(&self) -> (Counts, Counts) {
+        let boots = self.boots.settled();
+        let all = self.boots.sums();
+        let streaks = boots.worth_in_streaks();
+        let per_cycle = streaks / all.design_effect();
+        (Counts::of(boots.bad, boots.boots).worth(streaks), Counts::of(all.failed, all.cycles).worth(per_cycle))
     }
 
     /// How long each step takes when it succeeds, in the order of the recipe.

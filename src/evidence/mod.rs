@@ -15,6 +15,7 @@ pub mod confidence_sequence;
 pub mod covariates;
 pub mod e_value;
 pub mod exact_test;
+pub mod experiment;
 pub mod factor_table;
 pub mod factor_watch;
 pub mod factors;

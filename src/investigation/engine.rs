@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::advice::{Advice, Both, Desk};
 use super::commands::SnapshotSource;
 use super::helm::Flags;
 use super::ledger::{Depth, Ledger};
@@ -42,6 +43,8 @@ impl SnapshotSource for Billboard {
 enum Message {
     Event { at: Option<Micros>, kind: Box<EventKind>, durable: SyncSender<()> },
     State(RunState),
+    Advise(SyncSender<Advice>),
+    Count(SyncSender<Both>),
 }
 
 /// The campaign's end of the engine.
@@ -62,6 +65,24 @@ impl Sink for EngineSink {
         let (durable, acknowledged) = sync_channel(1);
         self.sender.send(Message::Event { at, kind: Box::new(kind), durable }).map_err(|_| SinkClosed)?;
         acknowledged.recv().map_err(|_| SinkClosed)
+    }
+}
+
+impl Desk for EngineSink {
+    fn advice(&mut self) -> Result<Advice, SinkClosed> {
+        self.ask(Message::Advise)
+    }
+
+    fn changed(&mut self) -> Result<Both, SinkClosed> {
+        self.ask(Message::Count)
+    }
+}
+
+impl EngineSink {
+    fn ask<T>(&self, message: impl FnOnce(SyncSender<T>) -> Message) -> Result<T, SinkClosed> {
+        let (answer, answered) = sync_channel(1);
+        self.sender.send(message(answer)).map_err(|_| SinkClosed)?;
+        answered.recv().map_err(|_| SinkClosed)
     }
 }
 
@@ -113,6 +134,9 @@ impl Engine {
                     self.state = state;
                     self.publish(Depth::Live);
                 }
+                // Whoever asked may be gone.
+                Message::Advise(answer) => drop(answer.send(self.ledger.advice())),
+                Message::Count(answer) => drop(answer.send(self.ledger.changed())),
                 Message::Event { at, kind, durable } => {
                     let event = self.keep(at, *kind)?;
                     self.ledger.absorb(&event);

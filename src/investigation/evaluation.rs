@@ -13,6 +13,7 @@ use super::ledger::{Depth, Ledger};
 use super::scenario::{CLEAN, Scenario};
 use super::snapshot::RunState;
 use crate::bench::board::VirtualBoard;
+use crate::campaign::attend::Unattended;
 use crate::campaign::plan::Plan;
 use crate::campaign::recipe::{Recipe, RecipeError};
 use crate::campaign::reentry::LinkPower;
@@ -147,6 +148,7 @@ fn campaign(
         reenter: &mut reenter,
         sink: &mut sink,
         steer: &mut ToTheEnd,
+        attend: &mut Unattended,
         numbering: Numbering::default(),
     }
     .run()?;

@@ -4,9 +4,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::advice::{Advice, Both};
 use super::limits;
 use super::snapshot::{BootStrip, CycleMark, RunState, Snapshot, TailLine};
 use super::tail;
+use super::trials::Trials;
 use crate::campaign::runner::Numbering;
 use crate::case::file::{Case, CaseError};
 use crate::diagnosis::conclusion::Library;
@@ -53,6 +55,7 @@ pub struct Ledger {
     numbering: Numbering,
     evidence: CampaignEvidence,
     observed: Observed,
+    trials: Trials,
     failures: Vec<FailureLine>,
     listed: BTreeSet<(FailureClass, Phase)>,
     tail: VecDeque<TailLine>,
@@ -74,6 +77,7 @@ impl Ledger {
             numbering: Numbering::default(),
             evidence: CampaignEvidence::new(),
             observed: Observed::default(),
+            trials: Trials::default(),
             failures: Vec::new(),
             listed: BTreeSet::new(),
             tail: VecDeque::new(),
@@ -95,11 +99,14 @@ impl Ledger {
         if let Some(at) = event.at {
             self.at = at;
         }
-        self.evidence.absorb(event);
-        self.observed.absorb(event);
+        // Under changed conditions it is not the board as found that fails or does not.
+        if !self.trials.takes(event) {
+            self.evidence.absorb(event);
+            self.observed.absorb(event);
+        }
         match &event.kind {
             EventKind::CampaignStarted(start) => self.start = Some(start.clone()),
-            EventKind::BoardSeen(board) => self.board = board.clone(),
+            EventKind::BoardSeen(board) if self.trials.under().is_none() => self.board = board.clone(),
             EventKind::BootStarted(boot) => {
                 self.numbering.boots = self.numbering.boots.max(boot.number);
                 self.boots.push(BootStrip { boot: boot.clone(), cycles: Vec::new() });
@@ -107,7 +114,8 @@ impl Ledger {
             EventKind::CycleFinished(cycle) => self.count(cycle),
             EventKind::CampaignEnded { interrupted } => self.interrupted = *interrupted,
             EventKind::FactNoted(fact) => self.note(fact),
-            EventKind::SessionStarted(_) | EventKind::HostMessage(_) | EventKind::Note(_) => {}
+            EventKind::BoardSeen(_) | EventKind::SessionStarted(_) | EventKind::HostMessage(_) | EventKind::Note(_) => {
+            }
         }
         if let Some(line) = tail::line(event) {
             if self.tail.len() == TAIL_LINES {
@@ -133,6 +141,9 @@ impl Ledger {
         };
         if let Some(strip) = self.boots.last_mut() {
             strip.cycles.push(mark);
+        }
+        if self.trials.under().is_some() {
+            return;
         }
         self.completed_cycles += u64::from(!mark.interrupted);
         self.unexpected_failures += u64::from(mark.failure.is_some());
@@ -189,6 +200,7 @@ impl Ledger {
             verdict,
             limits: limits::of(&self.start(), &self.boots),
             tail: self.tail.iter().cloned().collect(),
+            conditions: self.trials.under().map(str::to_owned),
             case,
         }
     }
@@ -199,7 +211,31 @@ impl Ledger {
             Depth::Verdict => self.evidence.verdict_findings(),
         };
         findings.extend(self.library.findings(&self.observed));
+        findings.extend(self.trials.findings());
         findings
+    }
+
+    /// What a guided campaign has to know to choose its next step.
+    pub fn advice(&self) -> Advice {
+        let findings = self.findings(Depth::Verdict);
+        let subject = self.library.subject(&self.observed);
+        let kind = self.kind();
+        let (boots, cycles) = self.evidence.as_found();
+        Advice {
+            kind,
+            decided: self.library.conclude(&subject, kind, &findings).decided,
+            proposals: match kind {
+                VerdictKind::Fault => self.library.proposals(&subject, &findings),
+                VerdictKind::Clean | VerdictKind::Inconclusive => Vec::new(),
+            },
+            as_found: Both { boots, cycles },
+            seen: findings.iter().map(|finding| finding.id.clone()).collect(),
+        }
+    }
+
+    /// Outcomes under the conditions that hold now.
+    pub fn changed(&self) -> Both {
+        self.trials.counts()
     }
 
     fn assess(&self, findings: &[Finding]) -> Verdict {

@@ -1,15 +1,23 @@
 //! A live campaign: the runner on one thread, the engine on another, and the handles that a screen holds.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 
+use super::advice::Respondent;
 use super::commands::{Command, SnapshotSource};
 use super::engine::{Billboard, Engine, EngineSink};
+use super::guided::{Course, Guided};
+use super::hands::{BenchHands, Hands, OperatorHands};
 use super::helm::{Commands, Flags, Helm};
 use super::ledger::Ledger;
 use super::snapshot::{RunState, Snapshot};
+use super::standby::{Hold, StandBy};
+use crate::campaign::attend::Sensor;
 use crate::campaign::plan::Plan;
+use crate::campaign::question::{Answer, Question};
 use crate::campaign::reentry::{AsFound, ByCommand, LinkPower, Manual, Operator, Reenter};
 use crate::campaign::runner::{CampaignError, Runner};
 use crate::campaign::{Sink, SinkClosed};
@@ -18,6 +26,7 @@ use crate::diagnosis::conclusion::Library;
 use crate::link::Link;
 use crate::observation::event::{CampaignStart, EventKind, Reentry};
 use crate::observation::fact::Fact;
+use crate::profile::measurement::Quantities;
 use crate::timebase::HostTime;
 
 /// Everything that a campaign needs to begin.
@@ -33,6 +42,29 @@ pub struct Order {
     /// Simulated seconds per second of the host; infinite for no pacing.
     pub pace: f64,
     pub until_decided: bool,
+    pub conduct: Conduct,
+}
+
+/// How the campaign is led, and who stands by.
+#[derive(Debug, Default)]
+pub struct Conduct {
+    /// Experiments are chosen and done as the evidence asks for them.
+    pub guided: bool,
+    /// Who does what the campaign cannot do by itself.
+    pub bench: Bench,
+    pub sensors: Vec<Sensor>,
+    pub on_failure: Option<String>,
+    pub hold_on_failure: bool,
+    pub quantities: Quantities,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bench {
+    /// A person is asked.
+    #[default]
+    Operator,
+    /// The bench of a virtual board does it by itself, and nobody is asked.
+    Virtual,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +88,7 @@ pub struct LiveRun {
 impl LiveRun {
     /// Folds what the case holds already, and starts.
     pub fn start(order: Order) -> Result<Self, LiveError> {
+        let library = Arc::clone(&order.library);
         let ledger = match &order.case {
             Some(case) => Ledger::of_case(case, order.library)?,
             None => Ledger::new(order.library),
@@ -69,11 +102,31 @@ impl LiveRun {
             let mut link = order.link;
             let mut sink = sink;
             announce(&mut sink, order.start, order.facts)?;
-            let mut reenter = reentry(&order.plan, &commands, &sink);
+            let asking = Asking { commands: commands.clone(), sink: sink.clone(), turns: Rc::default() };
+            let mut reenter = reentry(&order.plan, &order.conduct.sensors, &asking);
+            let mut attend = standby(&order.conduct, &library, &asking);
             let mut steer = Helm::new(commands, order.until_decided);
-            let (link, reenter) = (link.as_mut(), reenter.as_mut());
-            let result =
-                Runner { plan: &order.plan, link, reenter, sink: &mut sink, steer: &mut steer, numbering }.run();
+            let (plan, link, reenter) = (&order.plan, link.as_mut(), reenter.as_mut());
+            let (steer, attend) = (&mut steer, &mut attend);
+            let result = if order.conduct.guided {
+                let mut hands = hands(order.conduct.bench, &asking);
+                Guided {
+                    plan,
+                    link,
+                    reenter,
+                    desk: &mut sink,
+                    steer,
+                    attend,
+                    hands: hands.as_mut(),
+                    knowledge: &library.knowledge,
+                    quantities: &order.conduct.quantities,
+                    numbering,
+                    course: Course::default(),
+                }
+                .run()
+            } else {
+                Runner { plan, link, reenter, sink: &mut sink, steer, attend, numbering }.run()
+            };
             if let Err(error) = &result {
                 sink.set_state(RunState::Failed(error.to_string()));
             }
@@ -110,26 +163,59 @@ fn announce(sink: &mut EngineSink, start: CampaignStart, facts: Vec<Fact>) -> Re
     facts.into_iter().try_for_each(|fact| sink.accept(None, EventKind::FactNoted(fact)))
 }
 
-fn reentry(plan: &Plan, commands: &Commands, sink: &EngineSink) -> Box<dyn Reenter> {
+fn reentry(plan: &Plan, sensors: &[Sensor], asking: &Asking) -> Box<dyn Reenter> {
     match &plan.reentry {
         Reentry::None => Box::new(AsFound),
         Reentry::Virtual => Box::new(LinkPower { off_time: plan.off_time }),
-        Reentry::Command(command) => Box::new(ByCommand { command: command.clone() }),
-        Reentry::Manual => Box::new(Manual { operator: Asking { commands: commands.clone(), sink: sink.clone() } }),
+        Reentry::Command(command) => Box::new(ByCommand { command: command.clone(), sensors: sensors.to_vec() }),
+        Reentry::Manual => Box::new(Manual { operator: asking.clone() }),
     }
 }
 
-/// Puts the question on the screen and waits for the answer.
+fn standby(conduct: &Conduct, library: &Library, asking: &Asking) -> StandBy<Asking> {
+    let hold = conduct.hold_on_failure.then(|| Hold {
+        respondent: (conduct.bench == Bench::Operator).then(|| asking.clone()),
+        quantities: conduct.quantities.clone(),
+        answers: library.knowledge.measured_answers(),
+    });
+    StandBy { sensors: conduct.sensors.clone(), on_failure: conduct.on_failure.clone(), hold }
+}
+
+fn hands(bench: Bench, asking: &Asking) -> Box<dyn Hands> {
+    match bench {
+        Bench::Operator => Box::new(OperatorHands { respondent: asking.clone() }),
+        Bench::Virtual => Box::new(BenchHands),
+    }
+}
+
+/// Puts the question on the screen and waits for the answer; one that cannot be read is asked for again, with the reason.
+#[derive(Clone)]
 struct Asking {
     commands: Commands,
     sink: EngineSink,
+    turns: Rc<Cell<u32>>,
+}
+
+impl Respondent for Asking {
+    fn answer(&mut self, question: &Question) -> Option<Answer> {
+        let mut question = question.clone();
+        let answer = loop {
+            self.turns.set(self.turns.get() + 1);
+            question.turn = self.turns.get();
+            self.sink.set_state(RunState::Waiting(question.clone()));
+            let Some(typed) = self.commands.await_answer(&mut HostTime::new()) else { break None };
+            match question.wanted.read(&typed) {
+                Ok(answer) => break Some(answer),
+                Err(problem) => question.problem = Some(problem),
+            }
+        };
+        self.sink.set_state(RunState::Running);
+        answer
+    }
 }
 
 impl Operator for Asking {
-    fn ask(&mut self, request: &str) -> bool {
-        self.sink.set_state(RunState::Waiting(request.to_owned()));
-        let answer = self.commands.await_answer(&mut HostTime::new());
-        self.sink.set_state(RunState::Running);
-        answer.is_some()
+    fn ask(&mut self, question: &Question) -> Option<Answer> {
+        self.answer(question)
     }
 }

@@ -1,10 +1,13 @@
 //! The only composer: live runs, triage, replay, compare and evaluation are put together here.
 
+pub mod advice;
 pub mod commands;
 pub mod contradictions;
 pub mod engine;
 pub mod evaluation;
 pub mod evaluation_score;
+pub mod guided;
+pub mod hands;
 pub mod helm;
 pub mod ledger;
 pub mod limits;
@@ -15,6 +18,8 @@ pub mod replay;
 pub mod scenario;
 pub mod score;
 pub mod snapshot;
+pub mod standby;
 pub mod tail;
 pub mod triage;
+pub mod trials;
 pub mod whole_case;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::campaign::question::Question;
 use crate::diagnosis::verdict::Verdict;
 use crate::evidence::finding::Finding;
 use crate::evidence::rate::{Rate, StepLatency};
@@ -31,14 +32,16 @@ pub struct Snapshot {
     pub limits: Vec<String>,
     /// The latest events in words, oldest first.
     pub tail: Vec<TailLine>,
+    /// The experiment under whose conditions the campaign runs now; absent for the board as found.
+    pub conditions: Option<String>,
     pub case: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum RunState {
     Running,
-    /// The operator is asked to do something; the campaign waits.
-    Waiting(String),
+    /// The operator is asked for something; the campaign waits.
+    Waiting(Question),
     Finished,
     Interrupted,
     Failed(String),

@@ -1,8 +1,10 @@
 //! Events in words, one line each, for the tail on the screen and the verbose log.
 
 use super::snapshot::TailLine;
+use crate::evidence::experiment::{CONDITIONS, OUTCOME};
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind};
+use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::failure::Failure;
 use crate::observation::field_text::FieldText;
 
@@ -21,13 +23,30 @@ pub fn line(event: &Event) -> Option<TailLine> {
         }
         EventKind::BootStarted(boot) => (format!("boot {}: {}, {}", boot.number, boot.kind, boot.proof.name()), false),
         EventKind::CycleFinished(cycle) => cycle_line(cycle)?,
-        EventKind::FactNoted(fact) => (format!("noted: {}", fact.key), false),
+        EventKind::FactNoted(fact) => (fact_in_words(fact), false),
         EventKind::HostMessage(text) => (format!("kernel: {}", text.raw()), false),
         EventKind::Note(text) => (format!("note: {}", text.raw()), false),
         EventKind::CampaignEnded { interrupted: false } => ("campaign ended as planned".to_owned(), false),
         EventKind::CampaignEnded { interrupted: true } => ("campaign interrupted".to_owned(), false),
     };
     Some(TailLine { at: event.at, text: FieldText::new(text), bad })
+}
+
+/// What experiments show is told in full; other facts by their name.
+fn fact_in_words(fact: &Fact) -> String {
+    match (&fact.value, &fact.quote) {
+        (FactValue::Text(name), _) if fact.key == CONDITIONS && name.is_empty() => {
+            "the board is as found again".to_owned()
+        }
+        (FactValue::Text(name), _) if fact.key == CONDITIONS => format!("under the conditions of {}", name.raw()),
+        (_, Some(said)) if fact.key.starts_with(OUTCOME) => {
+            format!("{}: {}", &fact.key[OUTCOME.len()..], said.raw())
+        }
+        (FactValue::Volts(_), Some(said)) if fact.origin == Origin::Operator => {
+            format!("measured: {} {}", fact.key, said.raw())
+        }
+        _ => format!("noted: {}", fact.key),
+    }
 }
 
 /// Good cycles are in the strip; only those that went wrong are told.

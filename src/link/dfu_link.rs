@@ -99,6 +99,16 @@ impl<B: UsbBoard> Link for DfuLink<B> {
         self.session.forget_boot();
         self.board.power_cycle(off_time)
     }
+
+    fn rearrange(&mut self, change: Option<&str>, span: Micros) -> bool {
+        self.board.close();
+        self.session.forget_boot();
+        self.board.rearrange(change, span)
+    }
+
+    fn meter(&mut self, quantity: &str) -> Option<f64> {
+        self.board.meter(quantity)
+    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub mod worker_client;
 
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
+use crate::observation::fact::Fact;
 use crate::observation::field_text::FieldText;
 use crate::observation::step::{Step, StepRecord};
 use crate::observation::units::Micros;
@@ -45,5 +46,21 @@ pub trait Link: Send {
     /// What the host has said about the board since this was last asked; nothing where the host is simulated.
     fn host_messages(&mut self) -> Vec<FieldText> {
         Vec::new()
+    }
+
+    /// What a witness sees of the board at this moment without touching it, where there is one.
+    fn look(&mut self) -> Vec<Fact> {
+        Vec::new()
+    }
+
+    /// The bench changes something by itself, which takes `span`; `None` puts everything back. False where this link has no
+    /// such bench, which is wherever the board is real.
+    fn rearrange(&mut self, _change: Option<&str>, _span: Micros) -> bool {
+        false
+    }
+
+    /// What a meter at the bench shows, in volts; `None` where there is no bench or the quantity is not modelled.
+    fn meter(&mut self, _quantity: &str) -> Option<f64> {
+        None
     }
 }

@@ -22,4 +22,14 @@ pub trait UsbBoard: Send {
 
     /// See [`super::Link::power_cycle`].
     fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)>;
+
+    /// See [`super::Link::rearrange`].
+    fn rearrange(&mut self, _change: Option<&str>, _span: Micros) -> bool {
+        false
+    }
+
+    /// See [`super::Link::meter`].
+    fn meter(&mut self, _quantity: &str) -> Option<f64> {
+        None
+    }
 }

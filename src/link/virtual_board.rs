@@ -2,6 +2,7 @@
 
 use crate::bench::board::{NoSuchBoard, Reply, VirtualBoard};
 use crate::bench::host_port::{self, Enumerated, Sighting};
+use crate::bench::intervention::Intervention;
 use crate::dfu::command::SET_INTERFACE;
 use crate::dfu::request::{ControlRequest, DataStage, UsbError, UsbErrorKind};
 use crate::observation::board::{BoardIdentity, PortPath, UsbSpeed};
@@ -182,6 +183,24 @@ impl UsbBoard for VirtualUsbBoard {
         self.board.power_on(self.time.now());
         Some((BootKind::ColdPowerOn { off_time: Some(off_time) }, BootProof::Commanded))
     }
+
+    fn rearrange(&mut self, change: Option<&str>, span: Micros) -> bool {
+        let change = match change.map(Intervention::named) {
+            None => None,
+            Some(Some(intervention)) => Some(intervention),
+            Some(None) => return false,
+        };
+        self.board.rearrange(self.time.now(), change);
+        self.enumerated = None;
+        self.opened = false;
+        self.time.wait(span);
+        self.board.power_on(self.time.now());
+        true
+    }
+
+    fn meter(&mut self, quantity: &str) -> Option<f64> {
+        self.board.meter(quantity)
+    }
 }
 
 #[cfg(test)]
@@ -322,6 +341,45 @@ mod tests {
         let refused = (FailureClass::DescriptorFailed, Phase::Enumerate);
         let usual = seen.iter().filter(|failure| **failure == refused).count();
         assert!(usual * 10 >= seen.len() * 7, "{seen:?}");
+    }
+
+    /// Boots of 12 that fail as found, and with a change.
+    fn with_change(name: &str, change: &str) -> (usize, usize) {
+        let mut link = DfuLink::new(VirtualUsbBoard::by_name(name, 4).unwrap());
+        let mut failing = |change: Option<&str>| {
+            assert!(link.rearrange(change, Micros::from_secs(60)));
+            let mut bad = 0;
+            for _ in 0..12 {
+                link.power_cycle(Micros::from_secs(1)).unwrap();
+                bad += usize::from(recipe().iter().any(|step| link.perform(step, DEADLINE).failure().is_some()));
+            }
+            bad
+        };
+        (failing(None), failing(Some(change)))
+    }
+
+    #[test]
+    fn what_is_exchanged_at_the_bench_takes_its_trouble_along() {
+        for (name, mends, leaves) in [
+            ("f407-7m3728", "golden-board", "swap-cable"),
+            ("f407-7m3728", "substituted-clock", "external-supply"),
+            ("f411-open-pa10", "quiet-pins", "other-port"),
+            ("f407-held-interface", "holders", "permission"),
+            ("f407-closed-node", "other-host", "second-client"),
+        ] {
+            let (found, mended) = with_change(name, mends);
+            assert!(found > 3 && mended == 0, "{name} {mends}: {found} {mended}");
+            let (_, left) = with_change(name, leaves);
+            assert!(left > 2, "{name} {leaves}: {left}");
+        }
+    }
+
+    #[test]
+    fn what_the_bench_cannot_do_is_refused() {
+        let mut link = DfuLink::new(VirtualUsbBoard::by_name("healthy-f407", 1).unwrap());
+        assert!(!link.rearrange(Some("other-tool-version"), Micros::ZERO));
+        assert_eq!(link.meter("vcap"), None);
+        assert_eq!(link.meter("boot0-at-reset"), Some(3.3));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod fus;
 pub mod fus_check;
 pub mod fus_code;
 pub mod loader;
+pub mod measurement;
 pub mod memory;
 pub mod option_bytes;
 pub mod option_words;

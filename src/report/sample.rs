@@ -99,6 +99,7 @@ pub fn campaign() -> Snapshot {
         verdict: verdict(&cycles),
         limits: vec!["The operator gave no board profile, so the fitted crystal is not known.".to_owned()],
         tail: Vec::new(),
+        conditions: None,
         case: Some(PathBuf::from("f746.flakescope")),
     }
 }

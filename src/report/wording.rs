@@ -174,7 +174,7 @@ pub fn unfinished(state: &RunState) -> Option<String> {
     match state {
         RunState::Finished => None,
         RunState::Running => Some("The campaign is still running.".to_owned()),
-        RunState::Waiting(wish) => Some(format!("The campaign waits: {wish}")),
+        RunState::Waiting(wish) => Some(format!("The campaign waits: {}", wish.text)),
         RunState::Interrupted => Some("The campaign was interrupted; the case is complete up to there.".to_owned()),
         RunState::Failed(why) => Some(format!("The campaign broke off: {why}")),
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::campaign::question::{Question, Wanted};
 use crate::diagnosis::verdict::{
     Argument, CampaignFigures, NextExperiment, RankedCause, UNKNOWN_CAUSE, VERDICT_SCHEMA, Verdict, VerdictKind,
 };
@@ -80,6 +81,7 @@ pub fn running() -> Snapshot {
         verdict: verdict(),
         limits: vec!["This is a virtual board: the figures speak of a model, not of hardware.".to_owned()],
         tail: tail(),
+        conditions: None,
         case: Some(PathBuf::from("flakescope-7.case")),
     }
 }
@@ -87,7 +89,7 @@ pub fn running() -> Snapshot {
 /// The same campaign while the operator is asked for something.
 pub fn waiting() -> Snapshot {
     let request = "switch the board off, wait 5 s, switch it on again with BOOT0 high".to_owned();
-    Snapshot { state: RunState::Waiting(request), ..real_board() }
+    Snapshot { state: RunState::Waiting(Question::new(request, Wanted::Done)), ..real_board() }
 }
 
 /// A real board in one boot: less is known, and a limit says so.
@@ -148,6 +150,7 @@ pub fn empty() -> Snapshot {
         },
         limits: Vec::new(),
         tail: Vec::new(),
+        conditions: None,
         case: None,
         state: RunState::Running,
     }
@@ -160,7 +163,7 @@ pub fn hostile() -> Snapshot {
     snapshot.board.serial = Some(HOSTILE.into());
     snapshot.board.product = Some(HOSTILE.into());
     snapshot.board.part = Some(text());
-    snapshot.state = RunState::Waiting(text());
+    snapshot.state = RunState::Waiting(Question::new(text(), Wanted::Done));
     snapshot.limits = vec![text()];
     for cause in &mut snapshot.verdict.causes {
         cause.name = text();

@@ -6,6 +6,7 @@ use crossterm::event::KeyCode;
 
 use super::bindings::{Action, Bindings, KeyPress};
 use super::pace::Pace;
+use crate::campaign::question::{Question, Wanted};
 use crate::diagnosis::verdict::RankedCause;
 use crate::investigation::commands::Command;
 use crate::investigation::snapshot::{RunState, Snapshot};
@@ -153,7 +154,7 @@ impl App {
     }
 
     /// What the operator is asked to do, whether or not the screen is frozen.
-    pub fn asked(&self) -> Option<&str> {
+    pub fn asked(&self) -> Option<&Question> {
         match &self.latest.state {
             RunState::Waiting(request) => Some(request),
             _ => None,
@@ -194,7 +195,7 @@ impl App {
             Action::Filter => {
                 self.input = Some(Input { purpose: Purpose::Filter, text: self.filter.clone() });
             }
-            Action::Done => return self.answer(String::new()),
+            Action::Done => return self.done(),
             Action::Answer => self.begin_answer(),
         }
         None
@@ -271,6 +272,17 @@ impl App {
 
     fn causes(&self) -> &[RankedCause] {
         &self.shown().verdict.causes
+    }
+
+    /// Where a value or a yes is wanted, that has to be typed.
+    fn done(&mut self) -> Option<Wish> {
+        match self.asked().map(|question| &question.wanted) {
+            Some(Wanted::YesOrNo | Wanted::Quantity(_)) => {
+                self.begin_answer();
+                None
+            }
+            _ => self.answer(String::new()),
+        }
     }
 
     fn begin_answer(&mut self) {

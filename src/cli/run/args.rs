@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::conduct::ConductArgs;
 use crate::campaign::plan::Factor;
 use crate::cli::board_choice::BoardChoice;
 use crate::cli::result::Format;
@@ -51,6 +52,8 @@ pub struct RunArgs {
     /// Demand that the share of failing boots is proven to be below RATE, between 0 and 1
     #[arg(long, value_name = "RATE", value_parser = share)]
     pub strict: Option<f64>,
+    #[command(flatten)]
+    pub conduct: ConductArgs,
     /// Something to remember with the case
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,

@@ -1,6 +1,7 @@
 //! `flakescope run`: a campaign, with the screen or without.
 
 pub mod args;
+mod conduct;
 mod order;
 mod watch;
 

@@ -16,6 +16,7 @@ use crate::investigation::live::Order;
 use crate::observation::event::{CampaignStart, Reentry, Transport};
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
+use crate::profile::board::PassBand;
 use crate::profile::{self, loader};
 use crate::timebase;
 
@@ -30,7 +31,8 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>) -> Result<O
     // A virtual board's own profile is known with it.
     let may_be_absent = args.reenter == Some(ReentryChoice::Manual);
     let (link, facts) = args.choice.reach(args.seed, may_be_absent, &stop)?;
-    let profiled = args.profile.as_deref().map_or(Ok(Vec::new()), board_profile)?;
+    let (profiled, bands) = args.profile.as_deref().map_or(Ok(Default::default()), board_profile)?;
+    let conduct = args.conduct.conduct(args.choice.virtual_board.is_some(), on_screen, &bands)?;
     let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     let reentry = reentry(args);
     let case = open_case(args)?;
@@ -68,6 +70,7 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>) -> Result<O
         flags,
         pace,
         until_decided: args.until_decided,
+        conduct,
     })
 }
 
@@ -81,10 +84,11 @@ fn reentry(args: &RunArgs) -> Reentry {
 }
 
 /// The board profile that was named, from the shelf.
-fn board_profile(name: &str) -> Result<Vec<Fact>, Refusal> {
+fn board_profile(name: &str) -> Result<(Vec<Fact>, Vec<PassBand>), Refusal> {
     let boards = profile::board::boards().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     if let Some((_, board)) = boards.iter().find(|(known, _)| known == name) {
-        return Ok(said_of(&board.part, board.clock.as_ref().and_then(|clock| clock.fitted_mhz)));
+        let said = said_of(&board.part, board.clock.as_ref().and_then(|clock| clock.fitted_mhz));
+        return Ok((said, board.measurements.clone()));
     }
     let names: Vec<_> = boards.iter().map(|(known, _)| known.as_str()).collect();
     let near = loader::nearest(name, names.iter().copied()).map(|near| format!("; did you mean `{near}`?"));

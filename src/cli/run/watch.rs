@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::mpsc::Sender;
 use std::thread;
 
+use crate::campaign::question::Question;
 use crate::cli::console::Console;
 use crate::cli::report::save_beside;
 use crate::investigation::commands::{Command, SnapshotSource};
@@ -22,19 +23,16 @@ const LOG_EVERY: Micros = Micros::from_secs(10);
 pub fn headless(run: &LiveRun, console: &mut Console) {
     let mut time = HostTime::new();
     let snapshots = run.snapshots();
-    let mut asked: Option<String> = None;
+    let mut asked: Option<Question> = None;
     let mut next_line = Micros::from_secs(1);
     let rewrites = console.err.is_terminal() && !console.quiet;
     while !run.is_finished() {
         let snapshot = snapshots.latest();
         match &snapshot.state {
-            RunState::Waiting(request) if asked.as_ref() != Some(request) => {
-                console.note(&format!(
-                    "{}{request}\nPress Enter when it is done.",
-                    if rewrites { "\r\x1b[K" } else { "" }
-                ));
+            RunState::Waiting(question) if asked.as_ref() != Some(question) => {
+                console.note(&format!("{}{}", if rewrites { "\r\x1b[K" } else { "" }, in_words(question)));
                 answer_from_stdin(run.commands());
-                asked = Some(request.clone());
+                asked = Some(question.clone());
             }
             RunState::Waiting(_) => {}
             _ if rewrites && time.now() > Micros::from_millis(500) => {
@@ -53,6 +51,12 @@ pub fn headless(run: &LiveRun, console: &mut Console) {
         // As above.
         let _ = write!(console.err, "\r\x1b[K");
     }
+}
+
+/// The question, why the last answer could not be taken, and what may be typed.
+fn in_words(question: &Question) -> String {
+    let problem = question.problem.as_ref().map(|problem| format!("{problem}\n")).unwrap_or_default();
+    format!("{problem}{}\n({}) ", question.text, question.wanted.hint())
 }
 
 /// Shows the screen until the operator leaves it.

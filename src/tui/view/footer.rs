@@ -3,20 +3,23 @@
 use ratatui::layout::Rect;
 
 use super::pen::{Pen, Piece, columns, row, wrap};
+use crate::campaign::question::{Question, Wanted};
 use crate::investigation::snapshot::{RunState, Snapshot};
 use crate::tui::bindings::{Action, Bindings};
 use crate::tui::state::{App, Purpose};
 use crate::tui::theme::Role;
 
-/// The most lines that a banner takes.
+/// The most lines that a banner takes; a question is read in full.
 const MOST_LINES: usize = 2;
+const MOST_LINES_OF_A_QUESTION: usize = 4;
 
 /// What stands above the keys: the most urgent of a line being typed, a request, a failure, a notice, a frozen screen.
 pub fn banner(app: &App, bindings: &Bindings, columns: u16) -> Vec<Piece> {
     let (role, text) = if let Some(input) = &app.input {
-        let prompt = match input.purpose {
-            Purpose::Filter => "Show events that contain",
-            Purpose::Answer => "Your answer",
+        let prompt = match (input.purpose, app.asked()) {
+            (Purpose::Answer, Some(question)) => format!("Your answer ({})", question.wanted.hint()),
+            (Purpose::Answer, None) => "Your answer".to_owned(),
+            (Purpose::Filter, _) => "Show events that contain".to_owned(),
         };
         // What is being typed is seen at its end.
         let room = usize::from(columns).saturating_sub(prompt.len() + 3);
@@ -24,14 +27,18 @@ pub fn banner(app: &App, bindings: &Bindings, columns: u16) -> Vec<Piece> {
         let typed: String = input.text.chars().skip(skipped).collect();
         let line = (Role::Accent, format!("{prompt}: {typed}_"));
         return match (input.purpose, app.asked()) {
-            (Purpose::Answer, Some(request)) => vec![(Role::Warning, format!("Asked of you: {request}")), line],
+            (Purpose::Answer, Some(question)) => {
+                let mut lines = shortened(&asked(question), columns, MOST_LINES_OF_A_QUESTION - 1, Role::Warning);
+                lines.push(line);
+                lines
+            }
             _ => vec![line],
         };
     } else if let Some(notice) = &app.notice {
         (Role::Accent, notice.clone())
-    } else if let Some(request) = app.asked() {
-        let (done, answer) = (bindings.key(Action::Done), bindings.key(Action::Answer));
-        (Role::Warning, format!("Asked of you: {request} ({done} = done, {answer} = type an answer)"))
+    } else if let Some(question) = app.asked() {
+        let text = format!("{} ({})", asked(question), ways_to_answer(question, bindings));
+        return shortened(&text, columns, MOST_LINES_OF_A_QUESTION, Role::Warning);
     } else if let RunState::Failed(reason) = &app.latest().state {
         (Role::Bad, format!("The campaign failed: {reason}"))
     } else if app.is_frozen() {
@@ -39,12 +46,35 @@ pub fn banner(app: &App, bindings: &Bindings, columns: u16) -> Vec<Piece> {
     } else {
         return Vec::new();
     };
-    let mut lines = wrap(&text, columns);
-    if lines.len() > MOST_LINES {
-        let rest = lines.split_off(MOST_LINES - 1).join(" ");
+    shortened(&text, columns, MOST_LINES, role)
+}
+
+fn shortened(text: &str, columns: u16, most: usize, role: Role) -> Vec<Piece> {
+    let mut lines = wrap(text, columns);
+    if lines.len() > most {
+        let rest = lines.split_off(most - 1).join(" ");
         lines.push(rest);
     }
     lines.into_iter().map(|line| (role, line)).collect()
+}
+
+/// The question after what was wrong with the last answer.
+fn asked(question: &Question) -> String {
+    match &question.problem {
+        Some(problem) => format!("Not taken: {problem}. Asked of you: {}", question.text),
+        None => format!("Asked of you: {}", question.text),
+    }
+}
+
+fn ways_to_answer(question: &Question, bindings: &Bindings) -> String {
+    let (done, answer) = (bindings.key(Action::Done), bindings.key(Action::Answer));
+    match question.wanted {
+        Wanted::Done => format!("{done} = done, {answer} = type an answer"),
+        Wanted::DoneOrCannot => format!("{done} = done, {answer} = type skip if you cannot"),
+        Wanted::YesOrNo => format!("{answer} = type yes, no or skip"),
+        Wanted::Quantity(unit) => format!("{answer} = type a value in {}, or skip", unit.symbol()),
+        Wanted::Measurements(_) => format!("{done} = go on, {answer} = type a measurement"),
+    }
 }
 
 fn frozen(app: &App, bindings: &Bindings) -> String {

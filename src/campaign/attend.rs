@@ -1,0 +1,170 @@
+//! Who stands by while cycles run: reads sensors before every cycle, and acts at the moment of a failure.
+
+use super::program;
+use super::question::{Unit, read_quantity};
+use crate::link::Link;
+use crate::observation::fact::{Fact, Origin};
+use crate::observation::failure::Failure;
+use crate::observation::field_text::FieldText;
+use crate::observation::units::Micros;
+
+/// Asked by the runner.
+pub trait Attend {
+    /// Before a cycle: what is measured beside the board.
+    fn before_cycle(&mut self, _cycle: u32) -> Readings {
+        Readings::default()
+    }
+
+    /// A step has just failed; nothing has been done since.
+    fn failed(&mut self, _moment: &Moment<'_>, _link: &mut dyn Link) -> Reaction {
+        Reaction::default()
+    }
+}
+
+/// Nobody is there.
+#[derive(Debug)]
+pub struct Unattended;
+
+impl Attend for Unattended {}
+
+/// Values for the cycle, and what went wrong in reading them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readings {
+    pub facts: Vec<Fact>,
+    pub notes: Vec<String>,
+}
+
+/// Where in the campaign a failure happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    pub failure: &'a Failure,
+    pub boot: u32,
+    pub cycle: u32,
+}
+
+/// What came of standing by.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reaction {
+    /// The board was held as it failed, so the rest of the cycle must not touch it.
+    pub held: bool,
+    pub facts: Vec<Fact>,
+    pub notes: Vec<String>,
+    /// The person at the bench wants to end the campaign.
+    pub end: bool,
+}
+
+/// A program that prints a number with a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sensor {
+    /// `temperature` in `temperature=read-sensor 3`; the program itself where no name was given.
+    pub name: String,
+    pub command: String,
+}
+
+/// Longer than this a sensor would decide how long a cycle takes.
+const SENSOR_LIMIT: Micros = Micros::from_secs(5);
+
+impl std::str::FromStr for Sensor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let (name, command) = match text.split_once('=') {
+            Some((name, command)) if is_name(name) => (name.to_owned(), command),
+            _ => (program_name(text), text),
+        };
+        match command.trim() {
+            "" => Err("expected a program, or NAME=PROGRAM".to_owned()),
+            command => Ok(Self { name, command: command.to_owned() }),
+        }
+    }
+}
+
+/// The last part of the path of what is run, in small letters and hyphens.
+fn program_name(command: &str) -> String {
+    let program = command.split_whitespace().next().unwrap_or("sensor");
+    let file = program.rsplit(['/', '\\']).next().unwrap_or(program);
+    let name: String =
+        file.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    name.trim_matches('-').to_owned()
+}
+
+impl Sensor {
+    /// The value with its unit; why not, in words.
+    pub fn read(&self, cycle: u32) -> Result<(f64, Option<Unit>, String), String> {
+        let variables = [("FLAKESCOPE_CYCLE", cycle.to_string())];
+        let said = program::run(&self.command, &variables, SENSOR_LIMIT).map_err(|error| format!("sensor {error}"))?;
+        let line = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
+        let (value, unit) = read_quantity(line)
+            .map_err(|why| format!("sensor `{}` printed no number with a unit: {why}", self.command))?;
+        Ok((value, unit, line.trim().to_owned()))
+    }
+
+    fn fact(&self, cycle: u32) -> Result<Fact, String> {
+        let (value, unit, line) = self.read(cycle)?;
+        Ok(Fact {
+            key: format!("sensor-{}", self.name),
+            value: unit.map_or(crate::observation::fact::FactValue::Number(value), |unit| unit.fact(value)),
+            origin: Origin::Host,
+            quote: Some(FieldText::new(line)),
+        })
+    }
+}
+
+/// All sensors, each read once.
+pub fn read_all(sensors: &[Sensor], cycle: u32) -> Readings {
+    let mut readings = Readings::default();
+    for sensor in sensors {
+        match sensor.fact(cycle) {
+            Ok(fact) => readings.facts.push(fact),
+            Err(note) => readings.notes.push(note),
+        }
+    }
+    readings
+}
+
+/// A voltage below this on a supply says that the board is off.
+const OFF_BELOW_VOLTS: f64 = 0.5;
+
+/// A sensor that measures a voltage and shows that there is none.
+pub fn power_seen_off(sensors: &[Sensor]) -> bool {
+    let off =
+        |sensor: &Sensor| matches!(sensor.read(0), Ok((value, Some(Unit::Volt), _)) if value.abs() < OFF_BELOW_VOLTS);
+    sensors.iter().any(off)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use crate::observation::fact::FactValue;
+
+    fn sensor(text: &str) -> Sensor {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_sensor_has_the_name_that_was_given_or_that_of_its_program() {
+        assert_eq!(sensor("air=echo 21 degC").name, "air");
+        assert_eq!(sensor("/opt/bin/Read_Temp.sh --port=3").name, "read-temp-sh");
+        assert!("air= ".parse::<Sensor>().is_err());
+    }
+
+    #[test]
+    fn values_carry_their_unit_and_failures_are_notes() {
+        let sensors =
+            [sensor("vdd=echo 3312 mV"), sensor("air=echo 21.5 °C"), sensor("broken=exit 1"), sensor("odd=echo warm")];
+        let readings = read_all(&sensors, 4);
+        let values: Vec<_> = readings.facts.iter().map(|fact| (fact.key.as_str(), fact.value.clone())).collect();
+        assert_eq!(values, [("sensor-vdd", FactValue::Volts(3.312)), ("sensor-air", FactValue::Number(21.5))]);
+        assert_eq!(readings.notes.len(), 2);
+        assert!(readings.notes[0].starts_with("sensor `exit 1` ended with"), "{readings:?}");
+        assert!(readings.notes[1].contains("`warm` does not begin with a number"), "{readings:?}");
+    }
+
+    #[test]
+    fn only_a_voltage_near_zero_shows_that_the_power_is_off() {
+        assert!(power_seen_off(&[sensor("air=echo 0 C"), sensor("vdd=echo 12 mV")]));
+        assert!(!power_seen_off(&[sensor("air=echo 0 C"), sensor("vdd=echo 3.3 V"), sensor("n=echo 0")]));
+    }
+}

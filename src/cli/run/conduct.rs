@@ -1,0 +1,64 @@
+//! How a campaign is led, who stands by, and who is asked.
+
+use std::io::IsTerminal;
+
+use clap::Args;
+
+use crate::campaign::attend::Sensor;
+use crate::cli::board_choice::Refusal;
+use crate::cli::exit::ExitCode;
+use crate::investigation::live::{Bench, Conduct};
+use crate::profile::board::PassBand;
+use crate::profile::measurement::Quantities;
+
+#[derive(Debug, Args)]
+pub struct ConductArgs {
+    /// Do next what tells most about the cause per minute, ask for what needs a person, and stop when it is known
+    #[arg(long)]
+    pub guided: bool,
+    /// Ask the person even where the bench of a virtual board could do it by itself
+    #[arg(long, requires = "virtual_board")]
+    pub ask: bool,
+    /// Read a program before every cycle; it prints a number with a unit, such as 21.5 degC. NAME=PROGRAM gives it a name
+    #[arg(long, value_name = "PROGRAM")]
+    pub sensor: Vec<Sensor>,
+    /// Hold the board as it failed, with nothing sent to it, until somebody has looked and goes on
+    #[arg(long)]
+    pub hold_on_failure: bool,
+    /// Run a program at the moment of a failure; FLAKESCOPE_CLASS, _PHASE, _CODE, _PORT, _BOOT and _CYCLE tell it which
+    #[arg(long, value_name = "PROGRAM")]
+    pub on_failure: Option<String>,
+}
+
+impl ConductArgs {
+    /// `bands` are those of the board's profile.
+    pub fn conduct(&self, virtual_board: bool, on_screen: bool, bands: &[PassBand]) -> Result<Conduct, Refusal> {
+        let bench = if virtual_board && !self.ask { Bench::Virtual } else { Bench::Operator };
+        let somebody = on_screen || std::io::stdin().is_terminal();
+        let looked_at = self.hold_on_failure && self.on_failure.is_none();
+        if bench == Bench::Operator && !somebody && (self.guided || looked_at) {
+            return Err(Refusal::of(ExitCode::Usage, &nobody_to_ask(self.guided)));
+        }
+        // Where a program looks at the held board and nobody is there, nobody is waited for.
+        let bench = if somebody { bench } else { Bench::Virtual };
+        let quantities =
+            Quantities::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?.on_board(bands);
+        Ok(Conduct {
+            guided: self.guided,
+            bench,
+            sensors: self.sensor.clone(),
+            on_failure: self.on_failure.clone(),
+            hold_on_failure: self.hold_on_failure,
+            quantities,
+        })
+    }
+}
+
+fn nobody_to_ask(guided: bool) -> String {
+    let (what, instead) = if guided {
+        ("a guided campaign asks a person for changes and measurements", "use --until-decided instead")
+    } else {
+        ("--hold-on-failure waits for a person to look at the board", "let --on-failure PROGRAM do the looking")
+    };
+    format!("{what}, and standard input is no terminal, so nobody could answer; run it from a terminal, or {instead}")
+}
