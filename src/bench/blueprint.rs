@@ -6,6 +6,7 @@ use super::mechanism::{Impossible, Mechanisms};
 use super::place::Places;
 use super::rom::serial::Uid;
 use super::rom::sheet::{self, RomModel, UsbClock};
+use super::swd::setup::SwdSetup;
 use super::wire::Pace;
 use crate::observation::units::{Address, Micros};
 use crate::profile::loader::{self, ProfileError};
@@ -29,6 +30,8 @@ pub struct Blueprint {
     /// Size of the application in flash.
     #[serde(default = "some_application")]
     pub application_bytes: u32,
+    /// What the application runs its core at, from the crystal; the internal oscillator where absent.
+    pub application_core_mhz: Option<u32>,
     #[serde(default)]
     pub read_out_protected: bool,
     #[serde(default)]
@@ -40,6 +43,8 @@ pub struct Blueprint {
     /// Where those mechanisms sit that can sit in more than one place.
     #[serde(default)]
     pub place: Places,
+    #[serde(default)]
+    pub swd: SwdSetup,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -110,6 +115,7 @@ impl Blueprint {
     fn check(&self, rom: &RomModel) -> Result<(), Impossible> {
         self.mechanism.check()?;
         self.place.check(&self.mechanism)?;
+        self.swd.check()?;
         self.check_clock(rom)?;
         if !(1..=19).contains(&self.host.transactions_per_frame) {
             let why = "must lie between 1 and 19, which is all that fits in a frame at full speed";

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use super::blueprint::Blueprint;
 use super::intervention::Intervention;
-use super::mechanism::{Mechanism, bit_clock};
+use super::mechanism::{Mechanism, SelfReset, bit_clock};
 use super::rom::bootloader::{Bootloader, Departure, RomReply};
 use super::rom::memory::Memory;
 use super::rom::protection::Protection;
 use super::rom::sheet::{RomModel, UsbClock};
 use super::surroundings::{BootCourse, Dice, Direction, Disturbance, Draw, Packet, Runs, Surroundings};
+use super::swd::clock_registers::ClockSetup;
+use super::swd::target::DebugTarget;
 use super::wire::{self, Pace};
 use crate::clock::detection::{DetectionClock, HseDetection, Standing};
 use crate::clock::hsi48::{Recovery, Trim};
@@ -19,6 +21,7 @@ use crate::dfu::request::{ControlRequest, DataStage};
 use crate::observation::units::{Micros, Millivolts, Ppm};
 use crate::profile::loader::{self, ProfileError};
 use crate::profile::shelf;
+use crate::swd::reset_cause::ResetCause;
 
 #[derive(Debug)]
 pub struct VirtualBoard {
@@ -26,12 +29,16 @@ pub struct VirtualBoard {
     /// As the board was found.
     found: Blueprint,
     /// As it stands on the bench now.
-    blueprint: Blueprint,
-    bootloader: Bootloader,
-    hooks: Vec<Box<dyn Mechanism>>,
-    around: Surroundings,
+    pub(super) blueprint: Blueprint,
+    pub(super) bootloader: Bootloader,
+    pub(super) hooks: Vec<Box<dyn Mechanism>>,
+    pub(super) around: Surroundings,
     dice: Dice,
-    state: State,
+    pub(super) state: State,
+    pub(super) program: Program,
+    pub(super) debug: DebugTarget,
+    /// Of the debug link alone, so that looking on does not change what USB meets.
+    pub(super) debug_dice: Dice,
     /// The device leaves the bus then.
     departure: Option<(Micros, Departure)>,
     off_since: Micros,
@@ -43,10 +50,16 @@ pub struct VirtualBoard {
 
 /// What the part is doing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
+pub(super) enum State {
     Off,
     /// Reset ends then.
     Starting(Micros),
+    /// A probe holds NRST low.
+    HeldByProbe,
+    /// The ROM gets no crystal and resets itself then.
+    Searching(Micros),
+    /// A debugger stopped the core at its first instruction.
+    Stopped(BootCourse),
     /// The pull-up on D+ comes on then.
     Connecting(Micros, Attachment),
     OnBus(Attachment),
@@ -56,9 +69,27 @@ enum State {
     Dark,
 }
 
+/// The program that runs since the core last left reset.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Program {
+    pub runs: Runs,
+    /// Absent while the core is in reset.
+    pub started: Option<Micros>,
+    pub clocks: ClockSetup,
+    pub hsi_error: Ppm,
+}
+
+/// The clock that the ROM has found for USB.
+struct FoundClock {
+    settled: Micros,
+    /// Deviation of the bit clock.
+    error: Ppm,
+    setup: ClockSetup,
+}
+
 /// How the part is connected while its pull-up is on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Attachment {
+pub(super) struct Attachment {
     /// Deviation of its bit clock.
     clock: Ppm,
     /// Nobody serves the requests that the USB block acknowledges.
@@ -94,8 +125,8 @@ pub enum NoSuchBoard {
     Profile(#[from] ProfileError),
 }
 
-/// From a reset that the ROM commands until it starts again; chosen.
-const RESET_TIME: Micros = Micros::from_millis(1);
+/// From a reset that the part commands until it starts again; chosen.
+pub(super) const RESET_TIME: Micros = Micros::from_millis(1);
 
 /// A boot pin that is held to VDD.
 const FIRM_HIGH_MV: f64 = 3_300.0;
@@ -138,6 +169,12 @@ impl VirtualBoard {
         let memory = Memory::new(&rom, blueprint.application_bytes, image_seed);
         let write_protected = blueprint.write_protected.iter().map(|area| (area.address, area.length_bytes)).collect();
         let protection = Protection { read_out: blueprint.read_out_protected, write_protected };
+        let debug = DebugTarget::new(
+            (*rom.silicon).clone(),
+            blueprint.uid,
+            blueprint.read_out_protected,
+            blueprint.swd.mechanism.clone(),
+        );
         Self {
             name,
             hooks: blueprint.mechanism.clone().into_hooks(),
@@ -147,6 +184,14 @@ impl VirtualBoard {
             around: Surroundings::default(),
             dice: Dice::new(seed),
             state: State::Off,
+            program: Program {
+                runs: Runs::SomethingElse,
+                started: None,
+                clocks: ClockSetup::Reset,
+                hsi_error: Ppm(0.0),
+            },
+            debug,
+            debug_dice: Dice::new(seed.wrapping_add(0x5AD5)),
             departure: None,
             off_since: Micros::ZERO,
             power_ons: 0,
@@ -187,6 +232,7 @@ impl VirtualBoard {
             found: self.found.clone(),
             around,
             dice: self.dice.clone(),
+            debug_dice: self.debug_dice.clone(),
             off_since: self.off_since,
             power_ons: self.power_ons,
             rom_starts: self.rom_starts,
@@ -215,6 +261,7 @@ impl VirtualBoard {
         self.power_ons += 1;
         let off = at - self.off_since;
         self.hooks.iter_mut().for_each(|hook| hook.power_on(&self.around, off, &mut self.dice));
+        self.debug.power_on();
         self.state = State::Starting(at);
     }
 
@@ -223,6 +270,7 @@ impl VirtualBoard {
         self.around.powered_since = None;
         self.off_since = at;
         self.departure = None;
+        self.program.started = None;
         self.state = State::Off;
     }
 
@@ -235,11 +283,12 @@ impl VirtualBoard {
     /// When the board will next do something of itself.
     pub fn next_change(&self) -> Option<Micros> {
         let own = match self.state {
-            State::Starting(at) | State::Connecting(at, _) | State::Away(at, _) => Some(at),
-            State::Off | State::OnBus(_) | State::Dark => None,
+            State::Starting(at) | State::Searching(at) | State::Connecting(at, _) | State::Away(at, _) => Some(at),
+            State::Off | State::HeldByProbe | State::Stopped(_) | State::OnBus(_) | State::Dark => None,
         };
         let leaves = self.departure.map(|(at, _)| at);
-        own.into_iter().chain(leaves).min()
+        let reset = self.next_reset().map(|reset| reset.at);
+        own.into_iter().chain(leaves).chain(reset).filter(|at| *at < Micros(u64::MAX)).min()
     }
 
     /// The host resets the bus.
@@ -248,17 +297,24 @@ impl VirtualBoard {
     }
 
     /// Brings the board to this moment.
-    fn advance(&mut self, at: Micros) {
+    pub(super) fn advance(&mut self, at: Micros) {
         loop {
+            if let Some(reset) = self.next_reset().filter(|reset| reset.at <= at) {
+                self.reset(reset.at, reset.low_for, reset.cause);
+            }
             if let Some((when, departure)) = self.departure.filter(|(when, _)| *when <= at) {
                 self.departure = None;
-                self.state = match departure {
-                    Departure::Jump(_) => State::Dark,
-                    Departure::Reset => State::Starting(when + RESET_TIME),
-                };
+                match departure {
+                    Departure::Jump(_) => {
+                        self.state = State::Dark;
+                        self.program.runs = Runs::SomethingElse;
+                    }
+                    Departure::Reset => self.reset(when, RESET_TIME, ResetCause::Software),
+                }
             }
             match self.state {
                 State::Starting(when) if when <= at => self.boot(when),
+                State::Searching(when) if when <= at => self.reset(when, RESET_TIME, ResetCause::Software),
                 State::Connecting(when, attachment) | State::Away(when, attachment) if when <= at => {
                     self.state = State::OnBus(attachment);
                 }
@@ -281,30 +337,82 @@ impl VirtualBoard {
         self.lowest_supply = Millivolts(self.lowest_supply.0.min(self.around.supply.0));
     }
 
+    /// A reset that the part or its board brings about while the core runs.
+    fn next_reset(&self) -> Option<SelfReset> {
+        self.program.started?;
+        self.hooks.iter().filter_map(|hook| hook.next_reset()).min_by_key(|reset| reset.at)
+    }
+
+    pub(super) fn reset(&mut self, at: Micros, low_for: Micros, cause: ResetCause) {
+        self.settle_debug(at);
+        self.debug.reset(cause);
+        self.program.started = None;
+        self.departure = None;
+        self.state = State::Starting(at + low_for);
+    }
+
     /// One start of the core: what runs, and on which clock.
     fn boot(&mut self, at: Micros) {
         self.tick(at);
+        let held = self.hooks.iter().filter_map(|hook| hook.holds_reset()).max();
+        if let Some(until) = held.filter(|until| *until > at) {
+            self.state = State::Starting(until);
+            return;
+        }
         self.rom_starts += 1;
         let mut course = BootCourse::default();
         self.hooks.iter_mut().for_each(|hook| hook.boot(&self.around, &mut course, &mut self.dice));
+        self.program.runs = course.runs;
+        self.program.hsi_error = course.hsi_error;
+        self.program.clocks = ClockSetup::Reset;
+        if self.start_core(at) {
+            self.state = State::Stopped(course);
+        } else {
+            self.run(at, course);
+        }
+    }
+
+    /// The program begins: the ROM with its clock and its interfaces, or something else.
+    pub(super) fn run(&mut self, at: Micros, course: BootCourse) {
+        self.program.runs = course.runs;
+        self.hooks.iter_mut().for_each(|hook| hook.start(at, course.runs, &mut self.dice));
         let rom = self.bootloader.rom().clone();
         self.bootloader.restart(&rom.serial.serial(self.blueprint.uid, self.power_ons));
         let connected = at + rom.start_up + rom.usb_connect;
         self.state = match course.runs {
-            Runs::SomethingElse | Runs::OtherInterface { pull_up: false } => State::Dark,
+            Runs::SomethingElse => {
+                self.program.clocks = self.application_clocks();
+                State::Dark
+            }
+            Runs::OtherInterface { pull_up: false } => State::Dark,
             Runs::OtherInterface { pull_up: true } => {
                 State::Connecting(connected, Attachment { clock: Ppm(0.0), deaf: true })
             }
             Runs::UsbBootloader => match self.usb_clock(&rom, &course) {
-                Some((settled, clock)) => State::Connecting(connected + settled, Attachment { clock, deaf: false }),
+                Some(found) => {
+                    self.program.clocks = found.setup;
+                    State::Connecting(connected + found.settled, Attachment { clock: found.error, deaf: false })
+                }
                 // No crystal in time: the ROM resets itself and tries again.
-                None => State::Starting(at + rom.start_up + rom.crystal_time_out.unwrap_or(RESET_TIME) + RESET_TIME),
+                None => {
+                    self.program.clocks = ClockSetup::WaitsForCrystal;
+                    State::Searching(at + rom.start_up + rom.crystal_time_out.unwrap_or(RESET_TIME))
+                }
             },
         };
     }
 
-    /// How long the clock takes, and how far off it then is.
-    fn usb_clock(&mut self, rom: &RomModel, course: &BootCourse) -> Option<(Micros, Ppm)> {
+    fn application_clocks(&self) -> ClockSetup {
+        match (self.blueprint.application_core_mhz, self.blueprint.crystal_mhz) {
+            (Some(core_mhz), Some(fitted)) => {
+                ClockSetup::Application { crystal_mhz: fitted.round().max(1.0) as u32, core_mhz }
+            }
+            _ => ClockSetup::Reset,
+        }
+    }
+
+    /// How long the clock takes, how far off it then is, and what the ROM believes.
+    fn usb_clock(&mut self, rom: &RomModel, course: &BootCourse) -> Option<FoundClock> {
         let fitted = self.blueprint.crystal_mhz.unwrap_or(0.0);
         let crystal = || {
             let time_out = rom.crystal_time_out.unwrap_or(Micros(u64::MAX));
@@ -318,20 +426,28 @@ impl VirtualBoard {
                 let outcomes = detection.outcomes(fitted, course.hsi_error);
                 let longer = self.dice.chance(outcomes.more_ticks_share);
                 let believed = if longer { outcomes.more_ticks } else { outcomes.fewer_ticks };
-                Some((settled, usb_error(fitted, believed.max(1))))
+                let setup = ClockSetup::FromCrystal { believed_mhz: believed.max(1) };
+                Some(FoundClock { settled, error: usb_error(fitted, believed.max(1)), setup })
             }
             UsbClock::HseListed { accepted_mhz } => {
                 let settled = crystal()?;
                 let nearest = |a: &&f64, b: &&f64| (**a - fitted).abs().total_cmp(&(**b - fitted).abs());
                 let believed = accepted_mhz.iter().min_by(nearest).copied().unwrap_or(fitted);
-                Some((settled, Ppm((fitted / believed - 1.0) * 1e6)))
+                let setup = ClockSetup::FromCrystal { believed_mhz: believed.round() as u32 };
+                Some(FoundClock { settled, error: Ppm((fitted / believed - 1.0) * 1e6), setup })
             }
-            UsbClock::Hse => Some((crystal()?, Ppm(0.0))),
-            UsbClock::LseLocked => Some((Micros::ZERO, Ppm(0.0))),
+            UsbClock::Hse => {
+                let setup = ClockSetup::FromCrystal { believed_mhz: fitted.round() as u32 };
+                Some(FoundClock { settled: crystal()?, error: Ppm(0.0), setup })
+            }
+            UsbClock::LseLocked => {
+                Some(FoundClock { settled: Micros::ZERO, error: Ppm(0.0), setup: ClockSetup::Reset })
+            }
             UsbClock::Hsi48Recovered(trim) => {
                 let trim = Trim { step: Ppm::from_percent(trim.step_percent), steps: trim.steps };
                 let recovery = Recovery::of(course.hsi48_error, trim, course.hsi48_recovers);
-                Some((Micros::ZERO, recovery.error()))
+                let setup = ClockSetup::FromHsi48(recovery);
+                Some(FoundClock { settled: Micros::ZERO, error: recovery.error(), setup })
             }
         }
     }
@@ -340,7 +456,7 @@ impl VirtualBoard {
     pub fn submit(&mut self, at: Micros, request: &ControlRequest) -> Answer {
         self.advance(at);
         let State::OnBus(attachment) = self.state else { return Answer { reply: Reply::Gone, ready_at: at } };
-        if attachment.deaf {
+        if attachment.deaf || self.debug.is_halted() {
             return Answer { reply: Reply::NoAnswer, ready_at: at };
         }
         let touches = self.bootloader.address_of(request);
@@ -376,7 +492,11 @@ impl VirtualBoard {
 
     fn disturb(&mut self, at: Micros, disturbance: Disturbance, attachment: Attachment) -> Answer {
         let (state, reply) = match disturbance {
-            Disturbance::Reset => (State::Starting(at + RESET_TIME), Reply::Gone),
+            Disturbance::Reset => {
+                let starved = self.hooks.iter().find_map(|hook| hook.starves(&self.around));
+                self.reset(at, RESET_TIME, starved.unwrap_or(ResetCause::Pin));
+                (self.state, Reply::Gone)
+            }
             Disturbance::Stuck => (State::OnBus(Attachment { deaf: true, ..attachment }), Reply::NoAnswer),
             Disturbance::Unplugged { span } => (State::Away(at + span, attachment), Reply::Gone),
         };

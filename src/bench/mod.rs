@@ -2,12 +2,14 @@
 
 pub mod blueprint;
 pub mod board;
+pub mod board_debug;
 pub mod host_port;
 pub mod intervention;
 pub mod mechanism;
 pub mod place;
 pub mod rom;
 pub mod surroundings;
+pub mod swd;
 pub mod timeline;
 pub mod usbip;
 pub mod wire;

@@ -11,15 +11,20 @@ pub mod interface_race;
 pub mod internal_oscillator;
 pub mod oddity;
 pub mod packet_gap;
+pub mod rail_level;
+pub mod reset_pulses;
 pub mod straps;
+pub mod stuck_reset;
 pub mod supply;
+pub mod watchdog;
 
 use std::fmt::Debug;
 
 use serde::Deserialize;
 
-use super::surroundings::{BootCourse, Dice, Disturbance, Draw, Packet, Surroundings};
+use super::surroundings::{BootCourse, Dice, Disturbance, Draw, Packet, Runs, Surroundings};
 use crate::observation::units::{Address, Micros};
+use crate::swd::reset_cause::ResetCause;
 
 /// Hooks, called in this order: time before everything, power and boot at the start, load and transfer for each
 /// request, packet for each packet of it.
@@ -32,6 +37,27 @@ pub trait Mechanism: Debug + Send {
 
     /// The core starts from reset.
     fn boot(&mut self, _around: &Surroundings, _course: &mut BootCourse, _dice: &mut Dice) {}
+
+    /// What runs has been decided, and its first instruction is next.
+    fn start(&mut self, _at: Micros, _runs: Runs, _dice: &mut Dice) {}
+
+    /// A debugger stopped the core, or let it go on.
+    fn halted(&mut self, _at: Micros, _halted: bool) {}
+
+    /// The next reset that comes without anybody asking for it.
+    fn next_reset(&self) -> Option<SelfReset> {
+        None
+    }
+
+    /// Until when NRST is held low from outside the part.
+    fn holds_reset(&self) -> Option<Micros> {
+        None
+    }
+
+    /// Whether the supply is too low for the part to run at this moment.
+    fn starves(&self, _around: &Surroundings) -> Option<ResetCause> {
+        None
+    }
 
     /// Current is drawn for `span`.
     fn load(&mut self, _around: &mut Surroundings, _draw: Draw, _span: Micros, _dice: &mut Dice) {}
@@ -52,6 +78,14 @@ pub trait Mechanism: Debug + Send {
     }
 }
 
+/// A reset that a part or its board brings about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SelfReset {
+    pub at: Micros,
+    pub low_for: Micros,
+    pub cause: ResetCause,
+}
+
 /// The mechanisms of a board, as its file names them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -68,6 +102,10 @@ pub struct Mechanisms {
     pub packet_gap: Option<packet_gap::PacketGap>,
     pub flash_word: Option<flash_word::FlashWord>,
     pub oddity: Option<oddity::Oddity>,
+    pub watchdog: Option<watchdog::Watchdog>,
+    pub reset_pulses: Option<reset_pulses::ResetPulses>,
+    pub stuck_reset: Option<stuck_reset::StuckReset>,
+    pub rail_level: Option<rail_level::RailLevel>,
 }
 
 /// A parameter that no board can have, or that contradicts another.
@@ -112,6 +150,10 @@ impl Mechanisms {
             hook(self.packet_gap),
             hook(self.flash_word),
             hook(self.oddity.map(oddity::Oddity::hook)),
+            hook(self.watchdog.map(watchdog::Watchdog::hook)),
+            hook(self.reset_pulses.map(reset_pulses::ResetPulses::hook)),
+            hook(self.stuck_reset.map(stuck_reset::StuckReset::hook)),
+            hook(self.rail_level.map(rail_level::RailLevel::hook)),
         ];
         all.into_iter().flatten().collect()
     }
@@ -128,6 +170,10 @@ impl Mechanisms {
         self.straps.as_ref().map_or(Ok(()), straps::Straps::check)?;
         self.packet_gap.as_ref().map_or(Ok(()), packet_gap::PacketGap::check)?;
         self.oddity.as_ref().map_or(Ok(()), oddity::Oddity::check)?;
+        self.watchdog.as_ref().map_or(Ok(()), watchdog::Watchdog::check)?;
+        self.reset_pulses.as_ref().map_or(Ok(()), reset_pulses::ResetPulses::check)?;
+        self.stuck_reset.as_ref().map_or(Ok(()), stuck_reset::StuckReset::check)?;
+        self.rail_level.as_ref().map_or(Ok(()), rail_level::RailLevel::check)?;
         Ok(())
     }
 
@@ -146,6 +192,10 @@ impl Mechanisms {
             self.packet_gap.as_ref().map(packet_gap::PacketGap::describe),
             self.flash_word.as_ref().map(flash_word::FlashWord::describe),
             self.oddity.as_ref().map(oddity::Oddity::describe),
+            self.watchdog.as_ref().map(watchdog::Watchdog::describe),
+            self.reset_pulses.as_ref().map(reset_pulses::ResetPulses::describe),
+            self.stuck_reset.as_ref().map(stuck_reset::StuckReset::describe),
+            self.rail_level.as_ref().map(rail_level::RailLevel::describe),
         ];
         all.into_iter().flatten().collect()
     }

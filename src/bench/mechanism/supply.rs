@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Disturbance, Draw, Packet, Surroundings};
 use crate::observation::units::{Address, Micros, Millivolts};
+use crate::swd::reset_cause::ResetCause;
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -37,6 +38,9 @@ pub struct OtherLoad {
     /// Mean time it stays on.
     pub for_ms: f64,
 }
+
+/// FACTS section B: PDR at 1.60 to 1.76 V.
+const HIGHEST_POWER_DOWN_MV: f64 = 1_760.0;
 
 impl Supply {
     pub fn check(&self) -> Result<(), Impossible> {
@@ -123,7 +127,14 @@ impl Mechanism for Rail {
     }
 
     fn transfer(&mut self, around: &Surroundings, _: Option<(Address, u32)>, _: &mut Dice) -> Option<Disturbance> {
-        (around.supply.0 < self.figures.resets_below_mv).then_some(Disturbance::Reset)
+        self.starves(around).map(|_| Disturbance::Reset)
+    }
+
+    /// Brown-out levels begin above the power-down reset that every part has.
+    fn starves(&self, around: &Surroundings) -> Option<ResetCause> {
+        let brown_out = self.figures.resets_below_mv > HIGHEST_POWER_DOWN_MV;
+        let cause = if brown_out { ResetCause::BrownOut } else { ResetCause::PowerOn };
+        (around.supply.0 < self.figures.resets_below_mv).then_some(cause)
     }
 
     /// Between what USB needs and reset, the deeper the worse.

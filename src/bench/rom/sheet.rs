@@ -1,8 +1,13 @@
 //! A ROM bootloader as the device model needs it: `profiles/benches/roms/*.toml` for what the host sees,
 //! the device profile for clock, timing, OTP and serial rule.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
+use crate::bench::swd::silicon::Silicon;
+use crate::dfu::layout::{Area, Layout};
+use crate::observation::field_text::FieldText;
 use crate::observation::units::{Address, Micros};
 use crate::profile::device::{Device, SerialKind};
 use crate::profile::loader::{self, ProfileError};
@@ -114,6 +119,7 @@ pub struct RomModel {
     pub usb_connect: Micros,
     pub serial: SerialRule,
     pub otp: Option<Otp>,
+    pub silicon: Arc<Silicon>,
 }
 
 /// Where the 48 MHz of USB come from.
@@ -198,6 +204,7 @@ fn resolve(file: &Sheet, lse_fitted: bool) -> Result<RomModel, ProfileError> {
         usb_connect: millis(usb_connect.ok_or_else(|| missing("the time until USB connects"))?),
         serial: serial(&device, &sheet),
         otp: otp(&device),
+        silicon: Arc::new(silicon(&device, &sheet)),
         sheet,
     })
 }
@@ -243,6 +250,16 @@ fn serial(device: &Device, sheet: &RomSheet) -> SerialRule {
     }
 }
 
+/// Flash is what the first alternate setting shows.
+fn silicon(device: &Device, sheet: &RomSheet) -> Silicon {
+    let layouts = sheet.alternates.iter().map(|text| Layout::parse(&FieldText::from(text.as_str())));
+    let groups: Vec<_> =
+        layouts.filter(|layout| layout.area() == Area::Flash).flat_map(|layout| layout.groups).collect();
+    let start = groups.first().map_or(0x0800_0000, |group| group.address.0);
+    let segments = groups.iter().flat_map(|group| &group.segments);
+    Silicon::of(device, start, segments.map(|segment| segment.count * segment.size_bytes).sum())
+}
+
 fn otp(device: &Device) -> Option<Otp> {
     let area = device.otp.as_ref()?.area.as_ref()?;
     Some(Otp { address: area.address, data_bytes: area.data_bytes, lock_bytes: area.lock_bytes })
@@ -251,8 +268,6 @@ fn otp(device: &Device) -> Option<Otp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dfu::layout::Layout;
-    use crate::observation::field_text::FieldText;
 
     #[test]
     fn every_built_in_rom_resolves_and_its_layouts_follow_the_grammar() {

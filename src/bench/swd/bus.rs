@@ -1,0 +1,139 @@
+//! What answers at which address: the part's memory, its registers, and holes that fault.
+
+use std::collections::BTreeMap;
+
+use super::clock_registers::{self, ClockSetup};
+use super::core::{CoreDebug, CoreNow, Effect};
+use super::debug_port::BusFault;
+use super::mem_ap::Bus;
+use super::reset_flags::ResetFlags;
+use super::silicon::{REVISION, Silicon};
+use crate::bench::rom::memory::{Kind, Memory};
+use crate::bench::rom::serial::Uid;
+use crate::observation::units::{Address, Micros};
+use crate::swd::whitelist::TargetWrite;
+
+/// The bus for the time of one access.
+pub struct BoardBus<'a> {
+    pub silicon: &'a Silicon,
+    pub uid: Uid,
+    pub memory: &'a Memory,
+    /// RAM and peripheral registers that were written, by word address.
+    pub written: &'a mut BTreeMap<u32, u32>,
+    pub core: &'a mut CoreDebug,
+    pub now: CoreNow,
+    pub clocks: ClockSetup,
+    pub flags: &'a mut ResetFlags,
+    pub read_protected: bool,
+    /// What a write brought about; the last one counts.
+    pub effect: Effect,
+    /// Every write of memory, where a log is kept.
+    pub log: Option<&'a mut Vec<(Micros, TargetWrite)>>,
+}
+
+const RAM: std::ops::Range<u32> = 0x2000_0000..0x2002_0000;
+const PERIPHERALS: std::ops::Range<u32> = 0x4000_0000..0x6000_0000;
+/// Core, debug and identification registers of the core.
+const PRIVATE: std::ops::Range<u32> = 0xE000_0000..0xE010_0000;
+
+impl Bus for BoardBus<'_> {
+    fn read(&mut self, address: Address, _mask: u32) -> Result<u32, BusFault> {
+        if let Some(word) = self.core.read(address, &self.now) {
+            return Ok(word);
+        }
+        // In reset only the debug registers of the core answer.
+        if self.now.in_reset && !PRIVATE.contains(&address.0) {
+            return Err(BusFault);
+        }
+        self.register(address).or_else(|| self.stored(address)).ok_or(BusFault)
+    }
+
+    fn write(&mut self, address: Address, word: u32, mask: u32) -> Result<(), BusFault> {
+        let before = self.read(address, mask)?;
+        let merged = before & !mask | word & mask;
+        if let Some(log) = &mut self.log {
+            log.push((self.now.at, TargetWrite::Memory { address, before: Some(before), word: merged }));
+        }
+        if let Some(effect) = self.core.write(address, merged, &self.now) {
+            self.effect = effect;
+            return Ok(());
+        }
+        if let Some(reset) = self.silicon.reset_cause.as_ref().filter(|reset| reset.address == address) {
+            if merged >> reset.clears & 1 == 1 {
+                self.flags.clear();
+            }
+            return Ok(());
+        }
+        // A locked flash takes nothing and says nothing.
+        if RAM.contains(&address.0) || PERIPHERALS.contains(&address.0) || PRIVATE.contains(&address.0) {
+            self.written.insert(address.0, merged);
+        }
+        Ok(())
+    }
+}
+
+impl BoardBus<'_> {
+    /// Registers whose content follows from the state of the part.
+    fn register(&self, address: Address) -> Option<u32> {
+        let part = self.silicon;
+        if address == part.idcode {
+            return Some(REVISION << 16 | u32::from(part.dev_id));
+        }
+        if let Some(word) = part.unique_id.and_then(|first| self.uid.get(word_index(address, first)?)) {
+            return Some(*word);
+        }
+        if part.flash_size.is_some_and(|at| at.0 & !3 == address.0) {
+            let shift = part.flash_size.map_or(0, |at| (at.0 & 2) * 8);
+            return Some(u32::from(part.flash_kb) << shift);
+        }
+        if let Some(reset) = part.reset_cause.as_ref().filter(|reset| reset.address == address) {
+            return Some(self.flags.word(reset));
+        }
+        if let Some(word) = part.tree.and_then(|tree| clock_registers::register(tree, self.clocks, address)) {
+            return Some(word);
+        }
+        if let Some(word) = part.crs.and_then(|base| clock_registers::crs(self.clocks, address.0.checked_sub(base.0)?))
+        {
+            return Some(word);
+        }
+        self.option_register(address)
+    }
+
+    fn option_register(&self, address: Address) -> Option<u32> {
+        let fields: Vec<_> = self.silicon.option_fields.iter().filter(|field| field.register == address).collect();
+        if fields.is_empty() {
+            return None;
+        }
+        let word = fields.iter().fold(0, |word, field| {
+            let stored = self.memory.read(Address(field.from.0 & !3), 4).map_or(u32::MAX, |bytes| le_word(&bytes));
+            let ones = if field.bits >= 32 { u32::MAX } else { (1 << field.bits) - 1 };
+            word | (stored >> field.from_bit & ones) << field.register_bit
+        });
+        Some(word)
+    }
+
+    fn stored(&self, address: Address) -> Option<u32> {
+        if let Some(word) = self.written.get(&address.0) {
+            return Some(*word);
+        }
+        if let Some(region) = self.memory.region(address) {
+            // At read-out protection level 1 a debugger gets no flash.
+            if self.read_protected && region.kind == Kind::Flash {
+                return None;
+            }
+            return self.memory.read(address, 4).map(|bytes| le_word(&bytes));
+        }
+        let answers = RAM.contains(&address.0) || PERIPHERALS.contains(&address.0) || PRIVATE.contains(&address.0);
+        answers.then_some(0)
+    }
+}
+
+/// Which word of three from `first` the address is.
+fn word_index(address: Address, first: Address) -> Option<usize> {
+    let offset = address.0.checked_sub(first.0)?;
+    (offset < 12 && offset.is_multiple_of(4)).then_some((offset / 4) as usize)
+}
+
+fn le_word(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
+}
