@@ -87,7 +87,7 @@ fn write_board(board: &Listed, out: &mut impl Write) -> io::Result<()> {
     let kind = match board.kind {
         Kind::RomDfu => "DFU",
         Kind::OtherDfu => "DFU, not ST's pair of IDs",
-        Kind::Probe => inventory::probe_name(device.product_id).unwrap_or("probe"),
+        Kind::Probe => inventory::probe_name(device).unwrap_or("probe"),
     };
     writeln!(out, "{}  {:04x}:{:04x}  {kind}", device.port, device.vendor_id, device.product_id)?;
     let shown = |text: &Option<FieldText>| text.as_ref().map_or_else(|| "none".to_owned(), FieldText::for_terminal);

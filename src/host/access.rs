@@ -47,6 +47,22 @@ impl SysRoot {
         }
     }
 
+    /// The nodes of its HID interfaces, `/dev/hidraw3`.
+    pub fn hid_nodes(&self, device: &HostDevice) -> Vec<PathBuf> {
+        let folder = self.usb_devices().join(device.port.to_string());
+        let interfaces = names_in(&folder).into_iter().filter(|name| name.starts_with(&format!("{}:", device.port)));
+        let below = |folder: PathBuf| names_in(&folder).into_iter().map(move |name| folder.join(name));
+        let drivers = interfaces.flat_map(|interface| below(folder.join(interface)));
+        let nodes = drivers.flat_map(|driver| names_in(&driver.join("hidraw")));
+        nodes.map(|node| self.path("dev").join(node)).collect()
+    }
+
+    /// Whether this user may not open the node.
+    pub fn is_denied(&self, node: &std::path::Path) -> bool {
+        let opened = fs::OpenOptions::new().read(true).write(true).open(node);
+        opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// Programs that have the device open, as far as this user may look into them; our own process is left out.
     pub fn holders(&self, device: &HostDevice) -> Vec<Holder> {
         let node = self.node(device);
@@ -100,6 +116,15 @@ mod tests {
         host.link("proc/4243/fd/0", "dev/null");
         let holders = host.root().holders(&board);
         assert_eq!(holders, [Holder { pid: 4242, name: FieldText::from("STM32_Programme") }]);
+    }
+
+    #[test]
+    fn the_hid_nodes_of_a_device_are_found() {
+        let host = FakeHost::new();
+        let board = board(&host);
+        host.write("sys/bus/usb/devices/1-1/1-1:1.3/0003:0D28:0204.0007/hidraw/hidraw3/dev", "240:3");
+        assert_eq!(host.root().hid_nodes(&board), [host.root().path("dev/hidraw3")]);
+        assert!(!host.root().is_denied(&host.root().path("dev/hidraw3")));
     }
 
     #[test]

@@ -11,26 +11,12 @@ use super::devices::HostDevice;
 use super::serials::{self, SerialDoubt};
 use super::sys_root::SysRoot;
 use super::udev_rule;
+use crate::swd::stlink_probe;
 
 const ST: u16 = 0x0483;
 const ROM_DFU: u16 = 0xdf11;
 
-/// ST-LINK product IDs; those in loader mode wait for a firmware update.
-const ST_LINKS: [(u16, &str); 13] = [
-    (0x3744, "ST-LINK/V1"),
-    (0x3748, "ST-LINK/V2"),
-    (0x374a, "ST-LINK/V2-1"),
-    (0x3742, "ST-LINK/V2-1"),
-    (0x374b, "ST-LINK/V2-1"),
-    (0x3752, "ST-LINK/V2-1"),
-    (0x374d, "ST-LINK/V3 in loader mode"),
-    (0x374e, "ST-LINK/V3E"),
-    (0x374f, "ST-LINK/V3S"),
-    (0x3753, "ST-LINK/V3"),
-    (0x3754, "ST-LINK/V3"),
-    (0x3755, "ST-LINK/V3P in loader mode"),
-    (0x3757, "STLINK-V3PWR"),
-];
+const SEGGER: u16 = 0x1366;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -80,14 +66,22 @@ pub fn take(root: &SysRoot, parts: &Devices) -> Vec<Listed> {
 pub fn kind_of(device: &HostDevice) -> Option<Kind> {
     match (device.vendor_id, device.product_id) {
         (ST, ROM_DFU) => Some(Kind::RomDfu),
-        (ST, product) if probe_name(product).is_some() => Some(Kind::Probe),
+        _ if probe_name(device).is_some() => Some(Kind::Probe),
         _ => device.is_dfu.then_some(Kind::OtherDfu),
     }
 }
 
-/// The name of an ST-LINK by its product ID.
-pub fn probe_name(product_id: u16) -> Option<&'static str> {
-    ST_LINKS.iter().find(|(id, _)| *id == product_id).map(|(_, name)| *name)
+/// What kind of debug probe it is.
+pub fn probe_name(device: &HostDevice) -> Option<&'static str> {
+    if let Some(st_link) = stlink_probe::of_usb_ids(device.vendor_id, device.product_id) {
+        return Some(st_link.name);
+    }
+    if device.vendor_id == SEGGER {
+        return Some("J-Link");
+    }
+    // The specification of CMSIS-DAP asks for these words in the product string or in that of an interface.
+    let mut strings = device.product.iter().chain(&device.interface_strings);
+    strings.any(|text| text.raw().contains("CMSIS-DAP") || text.raw().contains("CMSIS_DAP")).then_some("CMSIS-DAP")
 }
 
 fn list_one(root: &SysRoot, parts: &Devices, kind: Kind, device: HostDevice) -> Listed {
@@ -109,6 +103,10 @@ fn problems_of(root: &SysRoot, kind: Kind, device: &HostDevice) -> Vec<Problem> 
         let text = format!("{} (process {}) has it open", holder.name.raw(), holder.pid);
         problems.push(Problem { text: text.into(), mend: Some("close that program first".to_owned()) });
     }
+    if kind == Kind::Probe {
+        problems.extend(unfit_probe(device));
+        problems.extend(closed_hid_nodes(root, device));
+    }
     if kind == Kind::RomDfu {
         problems.extend(serials::doubt(device.serial.as_ref()).map(doubtful_serial));
         problems.extend(device.speed.filter(|speed| *speed == UsbSpeed::Low).map(|_| Problem {
@@ -117,6 +115,21 @@ fn problems_of(root: &SysRoot, kind: Kind, device: &HostDevice) -> Vec<Problem> 
         }));
     }
     problems
+}
+
+/// A probe that cannot be worked with as it is.
+fn unfit_probe(device: &HostDevice) -> Option<Problem> {
+    let unfit = stlink_probe::of_usb_ids(device.vendor_id, device.product_id)?.unfit?;
+    Some(Problem { text: unfit.why.into(), mend: Some(unfit.mend.to_owned()) })
+}
+
+/// CMSIS-DAP v1 goes through the HID driver, whose nodes have permissions of their own.
+fn closed_hid_nodes(root: &SysRoot, device: &HostDevice) -> Option<Problem> {
+    let denied = root.hid_nodes(device).into_iter().find(|node| root.is_denied(node))?;
+    Some(Problem {
+        text: format!("you may not open its HID node {}", denied.display()).into(),
+        mend: Some(udev_rule::hid_mend_for(device.vendor_id, device.product_id)),
+    })
 }
 
 fn doubtful_serial(doubt: SerialDoubt) -> Problem {
@@ -140,6 +153,25 @@ mod tests {
         host.device("1-3", "046d", "c077", "1.5", &[]);
         let kinds: Vec<_> = listed(&host).iter().map(|one| one.kind).collect();
         assert_eq!(kinds, [Kind::RomDfu, Kind::Probe]);
+    }
+
+    #[test]
+    fn probes_of_every_make_are_known() {
+        let host = FakeHost::new();
+        host.device("1-1", "0483", "3748", "12", &[]);
+        host.device("1-2", "1366", "0101", "12", &[("product", "J-Link")]);
+        host.device("1-3", "0d28", "0204", "12", &[("product", "DAPLink CMSIS-DAP")]);
+        let names: Vec<_> = listed(&host).iter().filter_map(|one| probe_name(&one.device)).collect();
+        assert_eq!(names, ["ST-LINK/V2", "J-Link", "CMSIS-DAP"]);
+    }
+
+    #[test]
+    fn a_probe_in_its_loader_is_told_to_be_updated() {
+        let host = FakeHost::new();
+        host.device("1-1", "0483", "374d", "480", &[]);
+        let problem = &listed(&host)[0].problems[0];
+        assert!(problem.text.raw().contains("loader"), "{problem:?}");
+        assert!(problem.mend.as_ref().unwrap().contains("update"), "{problem:?}");
     }
 
     #[test]

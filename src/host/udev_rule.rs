@@ -18,6 +18,14 @@ pub fn mend_for(vendor_id: u16, product_id: u16) -> String {
     )
 }
 
+/// The same for a probe that is reached through its HID node.
+pub fn hid_mend_for(vendor_id: u16, product_id: u16) -> String {
+    format!(
+        "put this line into {RULE_FILE}, run `sudo udevadm control --reload` and plug the probe in again:\n  \
+         KERNEL==\"hidraw*\", ATTRS{{idVendor}}==\"{vendor_id:04x}\", ATTRS{{idProduct}}==\"{product_id:04x}\", MODE=\"0660\", TAG+=\"uaccess\""
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

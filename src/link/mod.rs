@@ -5,6 +5,7 @@ pub mod dfu_link;
 pub mod host_watch;
 pub mod latency;
 pub mod libusb_board;
+pub mod plug_in;
 pub mod probe_failure;
 pub mod probe_firmware;
 pub mod probe_listing;

@@ -41,6 +41,12 @@ pub fn meaning(error: &(dyn Error + 'static), doing: Doing) -> ProbeError {
     ProbeError::new(Kind::Other, last_text)
 }
 
+/// The firmware of a CMSIS-DAP probe checks parity itself and tells it with its bit for protocol errors.
+pub fn by_cmsis_dap(error: ProbeError) -> ProbeError {
+    let parity = error.kind == Kind::NoAcknowledge && error.code.contains("Protocol");
+    if parity { ProbeError { kind: Kind::Parity, ..error } } else { error }
+}
+
 /// A panic inside probe-rs. Where lengths do not match, the probe sent fewer words than it promised.
 pub fn of_panic(payload: &(dyn Any + Send)) -> ProbeError {
     let text = payload
@@ -85,11 +91,11 @@ fn of_link(error: &(dyn Error + 'static), doing: Doing) -> Option<ProbeError> {
 
 fn of_dap(error: DapError) -> ProbeError {
     let kind = match error {
-        DapError::NoAcknowledge => Kind::NoAcknowledge,
+        // An acknowledge of other bits than the three that there are.
+        DapError::NoAcknowledge | DapError::Protocol(_) => Kind::NoAcknowledge,
         DapError::FaultResponse => Kind::Fault,
         DapError::WaitResponse => Kind::Wait,
-        // CMSIS-DAP firmware sets its protocol-error bit when the parity of read data is wrong.
-        DapError::IncorrectParity | DapError::Protocol(_) => Kind::Parity,
+        DapError::IncorrectParity => Kind::Parity,
     };
     ProbeError::new(kind, text_of(&error))
 }
@@ -284,7 +290,7 @@ mod tests {
             (DapError::FaultResponse, Kind::Fault),
             (DapError::WaitResponse, Kind::Wait),
             (DapError::IncorrectParity, Kind::Parity),
-            (DapError::Protocol(WireProtocol::Swd), Kind::Parity),
+            (DapError::Protocol(WireProtocol::Swd), Kind::NoAcknowledge),
         ] {
             assert_eq!(kind_of(&ArmError::Dap(error)), kind);
             let address = FullyQualifiedApAddress::v1_with_default_dp(0);
@@ -292,6 +298,13 @@ mod tests {
                 AccessPortError::RegisterRead { address: 0x0C, name: "DRW", source: Box::new(ArmError::Dap(error)) };
             assert_eq!(kind_of(&ArmError::AccessPort { address, source }), kind);
         }
+    }
+
+    #[test]
+    fn a_protocol_error_of_a_cmsis_dap_probe_is_parity() {
+        let of = |error| by_cmsis_dap(meaning(&ArmError::Dap(error), Doing::Transferring)).kind;
+        assert_eq!(of(DapError::Protocol(WireProtocol::Swd)), Kind::Parity);
+        assert_eq!(of(DapError::NoAcknowledge), Kind::NoAcknowledge);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The debug probes that probe-rs finds, each with the port it is plugged into.
 
 use probe_rs::probe::DebugProbeInfo;
+use probe_rs::probe::cmsisdap::CmsisDapFactory;
 use probe_rs::probe::jlink::JLinkFactory;
 use probe_rs::probe::list::{Accessibility, Lister};
 use probe_rs::probe::stlink::StLinkFactory;
@@ -79,6 +80,10 @@ impl FoundProbe {
         self.info.is_probe_type::<StLinkFactory>()
     }
 
+    pub fn is_cmsis_dap(&self) -> bool {
+        self.info.is_probe_type::<CmsisDapFactory>()
+    }
+
     /// What names it for a person and for its lock: port, else serial number, else its IDs.
     pub fn handle(&self) -> String {
         let port = self.identity.port.as_ref().map(ToString::to_string);
@@ -130,7 +135,7 @@ fn identity_of(info: &DebugProbeInfo, device: Option<&HostDevice>) -> ProbeIdent
         format!("J-Link {}", info.identifier)
     } else if info.is_hid_interface {
         format!("CMSIS-DAP v1 {}", info.identifier)
-    } else if info.probe_type() == "CMSIS-DAP" {
+    } else if info.is_probe_type::<CmsisDapFactory>() {
         format!("CMSIS-DAP v2 {}", info.identifier)
     } else {
         info.identifier.clone()

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use nusb::MaybeFuture;
 use probe_rs::architecture::arm::dp::{DpAddress, DpRegisterAddress};
@@ -11,6 +12,7 @@ use probe_rs::architecture::arm::{ArmDebugInterface, ArmError, FullyQualifiedApA
 use probe_rs::probe::{DebugProbeError, Probe, WireProtocol};
 
 use crate::host::sys_root::SysRoot;
+use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::ConnectMode;
 use crate::observation::units::{Address, Micros, Millivolts};
@@ -18,6 +20,8 @@ use crate::swd::transaction::dp;
 use crate::timebase::{HostTime, Timebase};
 
 use super::board_selector::BoardSelector;
+use super::plug_in::driver::{Level, Seat};
+use super::plug_in::wires::Wires;
 use super::probe_failure::{self, Doing};
 use super::probe_firmware;
 use super::probe_listing::{self, FoundProbe};
@@ -44,16 +48,19 @@ pub struct RealProbe {
     lock: Option<ProbeLock>,
     time: HostTime,
     log: ProbeLog,
-    seat: Seat,
+    way: Way,
     identity: ProbeIdentity,
     /// Failures of the connection in a row.
     failures: usize,
     /// Openings that were made again behind the caller's back.
     repeats: u32,
+    is_cmsis_dap: bool,
+    /// A virtual probe that is this one, plugged in as long as it is used.
+    plugged_in: Option<Seat>,
 }
 
 /// How far the way to the target is open.
-enum Seat {
+enum Way {
     Closed,
     Open(Probe),
     Connected(Box<dyn ArmDebugInterface>),
@@ -64,7 +71,14 @@ impl RealProbe {
         Self::on(selector, SysRoot::default(), ProbeLock::usual_folder())
     }
 
-    fn on(selector: Option<BoardSelector>, root: SysRoot, lock_folder: PathBuf) -> Self {
+    /// A virtual target at the end of these wires, behind a probe of its own.
+    pub fn before(wires: impl Wires + 'static, level: Level) -> Self {
+        let serial = format!("bench-{}", std::process::id());
+        Self::plugged_in(Seat::take(&serial, Arc::new(Mutex::new(wires)), level), ProbeLock::usual_folder())
+    }
+
+    /// With another computer below `root`, and locks in a folder of their own.
+    pub fn on(selector: Option<BoardSelector>, root: SysRoot, lock_folder: PathBuf) -> Self {
         Self {
             selector,
             root,
@@ -72,11 +86,28 @@ impl RealProbe {
             lock: None,
             time: HostTime::new(),
             log: ProbeLog::new(),
-            seat: Seat::Closed,
+            way: Way::Closed,
             identity: ProbeIdentity::default(),
             failures: 0,
             repeats: 0,
+            is_cmsis_dap: false,
+            plugged_in: None,
         }
+    }
+
+    /// The virtual probe on this seat, opened by probe-rs as any other.
+    pub fn plugged_in(seat: Seat, lock_folder: PathBuf) -> Self {
+        let selector = BoardSelector::Serial(seat.serial().to_owned());
+        Self { plugged_in: Some(seat), ..Self::on(Some(selector), SysRoot::default(), lock_folder) }
+    }
+
+    /// What is known of the probe so far.
+    pub fn identity(&self) -> &ProbeIdentity {
+        &self.identity
+    }
+
+    pub fn seat(&self) -> Option<&Seat> {
+        self.plugged_in.as_ref()
     }
 
     fn find(&self) -> Result<FoundProbe, ProbeError> {
@@ -88,12 +119,13 @@ impl RealProbe {
     fn call<T>(
         &mut self,
         doing: Doing,
-        call: impl FnOnce(&mut Seat) -> Result<T, probe_rs::Error>,
+        call: impl FnOnce(&mut Way) -> Result<T, probe_rs::Error>,
     ) -> Result<T, ProbeError> {
-        let seat = &mut self.seat;
-        let outcome = self.log.during(|| catch_unwind(AssertUnwindSafe(|| call(seat))));
+        let way = &mut self.way;
+        let outcome = self.log.during(|| catch_unwind(AssertUnwindSafe(|| call(way))));
         let error = match outcome {
             Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) if self.is_cmsis_dap => probe_failure::by_cmsis_dap(probe_failure::meaning(&error, doing)),
             Ok(Err(error)) => probe_failure::meaning(&error, doing),
             Err(payload) => probe_failure::of_panic(payload.as_ref()),
         };
@@ -106,18 +138,18 @@ impl RealProbe {
 
     /// Letting go talks to the probe, which may be what does not work.
     fn let_go(&mut self) {
-        let seat = std::mem::replace(&mut self.seat, Seat::Closed);
-        // A panic on the way out changes nothing: the seat is empty either way.
-        let _ = self.log.during(|| catch_unwind(AssertUnwindSafe(|| drop(seat))));
+        let way = std::mem::replace(&mut self.way, Way::Closed);
+        // A panic on the way out changes nothing: the way is empty either way.
+        let _ = self.log.during(|| catch_unwind(AssertUnwindSafe(|| drop(way))));
     }
 
     fn interface<T>(
         &mut self,
         call: impl FnOnce(&mut dyn ArmDebugInterface) -> Result<T, ArmError>,
     ) -> Result<T, ProbeError> {
-        let outcome = self.call(Doing::Transferring, |seat| match seat {
-            Seat::Connected(interface) => Ok(call(interface.as_mut())?),
-            Seat::Open(_) | Seat::Closed => Err(DebugProbeError::NotAttached.into()),
+        let outcome = self.call(Doing::Transferring, |way| match way {
+            Way::Connected(interface) => Ok(call(interface.as_mut())?),
+            Way::Open(_) | Way::Closed => Err(DebugProbeError::NotAttached.into()),
         });
         if outcome.as_ref().is_err_and(|error| error.kind == ProbeErrorKind::Fault) {
             self.clear_sticky();
@@ -128,7 +160,7 @@ impl RealProbe {
     /// probe-rs clears the sticky flags after a FAULT only while bank 0 is selected; here they are cleared in any case.
     /// An ST-Link does it in its firmware.
     fn clear_sticky(&mut self) {
-        if let Seat::Connected(interface) = &mut self.seat
+        if let Way::Connected(interface) = &mut self.way
             && interface.try_dap_probe().is_some()
         {
             let abort = DpRegisterAddress { address: dp::ABORT, bank: None };
@@ -156,8 +188,8 @@ impl RealProbe {
 
     fn open_once(&mut self, found: &FoundProbe) -> Result<(), ProbeError> {
         let info = found.info().clone();
-        self.call(Doing::Opening, |seat| {
-            *seat = Seat::Open(info.open()?);
+        self.call(Doing::Opening, |way| {
+            *way = Way::Open(info.open()?);
             Ok(())
         })
     }
@@ -239,6 +271,7 @@ impl SwdProbe for RealProbe {
         }
         let found = self.find()?;
         self.lock(&found)?;
+        self.is_cmsis_dap = found.is_cmsis_dap();
         let mut firmware = self.identity.firmware.take();
         if firmware.is_none() && found.is_st_link() {
             // A probe that cannot be asked is opened all the same, and that says why.
@@ -251,29 +284,34 @@ impl SwdProbe for RealProbe {
     }
 
     fn target_voltage(&mut self) -> Result<Option<Millivolts>, ProbeError> {
-        let volts = self.call(Doing::Transferring, |seat| match seat {
-            Seat::Open(probe) => Ok(probe.get_target_voltage()?),
-            Seat::Connected(interface) => match interface.try_dap_probe_mut() {
+        let volts = self.call(Doing::Transferring, |way| match way {
+            Way::Open(probe) => Ok(probe.get_target_voltage()?),
+            Way::Connected(interface) => match interface.try_dap_probe_mut() {
                 Some(probe) => Ok(probe.get_target_voltage()?),
-                None => voltage_of_connected(seat),
+                None => voltage_of_connected(way),
             },
-            Seat::Closed => Err(DebugProbeError::NotAttached.into()),
+            Way::Closed => Err(DebugProbeError::NotAttached.into()),
         })?;
         Ok(volts.map(|volts| Millivolts(f64::from(volts) * 1e3)))
     }
 
     fn set_speed(&mut self, kilohertz: u32) -> Result<u32, ProbeError> {
-        self.call(Doing::Transferring, |seat| match seat {
-            Seat::Open(probe) => Ok(probe.set_speed(kilohertz)?),
-            Seat::Connected(_) => Err(DebugProbeError::Attached.into()),
-            Seat::Closed => Err(DebugProbeError::NotAttached.into()),
+        self.call(Doing::Transferring, |way| match way {
+            Way::Open(probe) => Ok(probe.set_speed(kilohertz)?),
+            Way::Connected(_) => Err(DebugProbeError::Attached.into()),
+            Way::Closed => Err(DebugProbeError::NotAttached.into()),
         })
     }
 
     fn connect(&mut self, mode: ConnectMode) -> Result<u32, ProbeError> {
-        let dpidr = self.call(Doing::Connecting, |seat| {
-            let Seat::Open(mut probe) = std::mem::replace(seat, Seat::Closed) else {
-                return Err(DebugProbeError::NotAttached.into());
+        let dpidr = self.call(Doing::Connecting, |way| {
+            let mut probe = match std::mem::replace(way, Way::Closed) {
+                Way::Open(probe) => probe,
+                Way::Closed => return Err(DebugProbeError::NotAttached.into()),
+                connected @ Way::Connected(_) => {
+                    *way = connected;
+                    return Err(DebugProbeError::Attached.into());
+                }
             };
             let attached =
                 probe.select_protocol(WireProtocol::Swd).map_err(probe_rs::Error::from).and_then(|()| match mode {
@@ -281,12 +319,12 @@ impl SwdProbe for RealProbe {
                     ConnectMode::Normal | ConnectMode::Hotplug => probe.attach_to_unspecified(),
                 });
             if let Err(error) = attached {
-                *seat = Seat::Open(probe);
+                *way = Way::Open(probe);
                 return Err(error);
             }
             let mut interface =
                 probe.try_into_arm_debug_interface(DefaultArmSequence::create()).map_err(|(probe, error)| {
-                    *seat = Seat::Open(probe);
+                    *way = Way::Open(probe);
                     error
                 })?;
             let dpidr = DpRegisterAddress { address: dp::DPIDR, bank: Some(0) };
@@ -295,11 +333,11 @@ impl SwdProbe for RealProbe {
                 .and_then(|()| interface.read_raw_dp_register(DpAddress::Default, dpidr));
             match read {
                 Ok(word) => {
-                    *seat = Seat::Connected(interface);
+                    *way = Way::Connected(interface);
                     Ok(word)
                 }
                 Err(error) => {
-                    *seat = Seat::Open(detached(interface));
+                    *way = Way::Open(detached(interface));
                     Err(error.into())
                 }
             }
@@ -309,15 +347,15 @@ impl SwdProbe for RealProbe {
     }
 
     fn disconnect(&mut self) -> Result<(), ProbeError> {
-        self.call(Doing::Transferring, |seat| match std::mem::replace(seat, Seat::Closed) {
-            Seat::Connected(interface) => {
+        self.call(Doing::Transferring, |way| match std::mem::replace(way, Way::Closed) {
+            Way::Connected(interface) => {
                 let mut probe = interface.close();
                 let outcome = probe.detach();
-                *seat = Seat::Open(probe);
+                *way = Way::Open(probe);
                 outcome
             }
             other => {
-                *seat = other;
+                *way = other;
                 Ok(())
             }
         })
@@ -381,14 +419,14 @@ impl SwdProbe for RealProbe {
     }
 
     fn reset_line(&mut self, low: bool) -> Result<(), ProbeError> {
-        self.call(Doing::Transferring, |seat| match seat {
-            Seat::Connected(interface) => {
+        self.call(Doing::Transferring, |way| match way {
+            Way::Connected(interface) => {
                 interface.swj_pins(if low { 0 } else { NRESET }, NRESET, 0)?;
                 Ok(())
             }
-            Seat::Open(probe) if low => Ok(probe.target_reset_assert()?),
-            Seat::Open(probe) => Ok(probe.target_reset_deassert()?),
-            Seat::Closed => Err(DebugProbeError::NotAttached.into()),
+            Way::Open(probe) if low => Ok(probe.target_reset_assert()?),
+            Way::Open(probe) => Ok(probe.target_reset_deassert()?),
+            Way::Closed => Err(DebugProbeError::NotAttached.into()),
         })
     }
 
@@ -397,8 +435,15 @@ impl SwdProbe for RealProbe {
         Hidden { waits: heard.wait_retries, repeats: std::mem::take(&mut self.repeats), lines: heard.lines }
     }
 
+    fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
+        self.plugged_in.as_ref()?.power(false);
+        self.time.wait(off_time);
+        self.plugged_in.as_ref()?.power(true);
+        Some((BootKind::ColdPowerOn { off_time: Some(off_time) }, BootProof::Commanded))
+    }
+
     fn close(&mut self) {
-        if matches!(self.seat, Seat::Open(_)) {
+        if matches!(self.way, Way::Open(_)) {
             self.failures = 0;
         }
         self.let_go();
@@ -406,14 +451,14 @@ impl SwdProbe for RealProbe {
 }
 
 /// An ST-Link measures only for the probe itself; the way to the target is taken up again afterwards.
-fn voltage_of_connected(seat: &mut Seat) -> Result<Option<f32>, probe_rs::Error> {
-    let Seat::Connected(interface) = std::mem::replace(seat, Seat::Closed) else { return Ok(None) };
+fn voltage_of_connected(way: &mut Way) -> Result<Option<f32>, probe_rs::Error> {
+    let Way::Connected(interface) = std::mem::replace(way, Way::Closed) else { return Ok(None) };
     let mut probe = interface.close();
     let volts = probe.get_target_voltage();
     match probe.try_into_arm_debug_interface(DefaultArmSequence::create()) {
-        Ok(interface) => *seat = Seat::Connected(interface),
+        Ok(interface) => *way = Way::Connected(interface),
         Err((probe, error)) => {
-            *seat = Seat::Open(probe);
+            *way = Way::Open(probe);
             return Err(error.into());
         }
     }
@@ -428,7 +473,7 @@ fn detached(interface: Box<dyn ArmDebugInterface>) -> Probe {
     probe
 }
 
-impl std::fmt::Debug for Seat {
+impl std::fmt::Debug for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Closed => "Closed",

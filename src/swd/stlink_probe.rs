@@ -6,28 +6,47 @@ pub struct ProbeKind {
     pub product_id: u16,
     pub name: &'static str,
     pub note: Option<&'static str>,
+    /// Why it cannot be used as it is.
+    pub unfit: Option<Unfit>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    pub why: &'static str,
+    pub mend: &'static str,
 }
 
 const fn kind(product_id: u16, name: &'static str, note: Option<&'static str>) -> ProbeKind {
-    ProbeKind { product_id, name, note }
+    ProbeKind { product_id, name, note, unfit: None }
 }
+
+const fn unfit(product_id: u16, name: &'static str, why: &'static str, mend: &'static str) -> ProbeKind {
+    ProbeKind { product_id, name, note: None, unfit: Some(Unfit { why, mend }) }
+}
+
+const FINISH_THE_UPDATE: &str = "finish the firmware update with ST's updater and plug the probe in again";
 
 pub const VENDOR_ID: u16 = 0x0483;
 
 /// From the udev rules of stlink-org, probe-rs and OpenOCD.
 pub const PROBES: [ProbeKind; 13] = [
     kind(0x3742, "ST-LINK/V2-1", Some("without mass storage")),
-    kind(0x3744, "ST-LINK/V1", Some("SCSI commands; probe-rs and pyOCD do not support it")),
+    unfit(
+        0x3744,
+        "ST-LINK/V1",
+        "it speaks SCSI commands, which probe-rs and pyOCD do not support",
+        "use an ST-LINK/V2 or later, or another probe",
+    ),
     kind(0x3748, "ST-LINK/V2", Some("most clones use this id; the serial may be 12 raw bytes")),
     kind(0x374A, "ST-LINK/V2-1", Some("audio variant")),
     kind(0x374B, "ST-LINK/V2-1", None),
-    kind(0x374D, "STLINK-V3", Some("in its loader: finish the firmware update")),
+    unfit(0x374D, "STLINK-V3", "the probe is in its loader", FINISH_THE_UPDATE),
     kind(0x374E, "STLINK-V3E", None),
     kind(0x374F, "STLINK-V3S", None),
     kind(0x3752, "ST-LINK/V2-1", Some("without mass storage")),
     kind(0x3753, "STLINK-V3", Some("two serial ports")),
     kind(0x3754, "STLINK-V3", Some("without mass storage")),
-    kind(0x3755, "STLINK-V3P", Some("in its loader: finish the firmware update")),
+    unfit(0x3755, "STLINK-V3P", "the probe is in its loader", FINISH_THE_UPDATE),
     kind(0x3757, "STLINK-V3PWR", Some("its firmware shows as V4JxBxPx")),
 ];
 

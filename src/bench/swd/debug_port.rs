@@ -80,10 +80,17 @@ impl DebugPort {
     /// What the debug port says to a request.
     pub fn acknowledge(&mut self, request: &Request, ready: Readiness) -> Ack {
         let ack = self.consider(request, ready);
-        if ack != Ack::Ok && self.requests & OVERRUN_DETECTION != 0 {
-            self.sticky |= dp::STICKY_OVERRUN;
+        if ack != Ack::Ok {
+            self.note_overrun();
         }
         ack
+    }
+
+    /// Where the host looks for overruns, one refusal makes all accesses after it fail until it has been noticed.
+    const fn note_overrun(&mut self) {
+        if self.requests & OVERRUN_DETECTION != 0 {
+            self.sticky |= dp::STICKY_OVERRUN;
+        }
     }
 
     fn consider(&mut self, request: &Request, ready: Readiness) -> Ack {
@@ -129,6 +136,12 @@ impl DebugPort {
 
     pub const fn port(&self) -> u8 {
         (self.select >> 24) as u8
+    }
+
+    /// The bus is not ready.
+    pub const fn wait(&mut self) -> Ack {
+        self.note_overrun();
+        Ack::Wait
     }
 
     /// The bus answered with an error.

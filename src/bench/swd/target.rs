@@ -162,10 +162,13 @@ impl DebugTarget {
         };
         let memory = self.port.memory_access(&request);
         let reached = memory.then(|| self.memory_port.reaches(self.port.register(request.address)));
-        let ack = match self.hooks.iter_mut().find_map(|hook| hook.refuse(&scene, reached, dice)) {
-            Some(Refusal::Wait) => Ack::Wait,
-            Some(Refusal::Fault) => self.port.fault(),
-            None => self.port.acknowledge(&request, Readiness { debug_power: stance.debug_power, bus: stance.bus }),
+        let refusal = self.hooks.iter_mut().find_map(|hook| hook.refuse(&scene, reached, dice));
+        let ready = Readiness { debug_power: stance.debug_power, bus: stance.bus };
+        // A flag that is up already comes before what the bus would say.
+        let ack = match (self.port.acknowledge(&request, ready), refusal) {
+            (Ack::Ok, Some(Refusal::Wait)) => self.port.wait(),
+            (Ack::Ok, Some(Refusal::Fault)) => self.port.fault(),
+            (ack, _) => ack,
         };
         Acknowledged { ack, flipped_bits, stance }
     }
