@@ -4,8 +4,11 @@ use serde::Deserialize;
 
 use super::mechanism::{Impossible, Mechanisms};
 use super::place::Places;
+use super::rom::memory::{Kind, Memory};
+use super::rom::option_layout::{BROWN_OUT, READ_PROTECTION};
+use super::rom::protection::ReadOut;
 use super::rom::serial::Uid;
-use super::rom::sheet::{self, RomModel, UsbClock};
+use super::rom::sheet::{self, OptionArea, RomModel, UsbClock};
 use super::swd::setup::SwdSetup;
 use super::wire::Pace;
 use crate::observation::units::{Address, Micros};
@@ -34,8 +37,17 @@ pub struct Blueprint {
     pub application_core_mhz: Option<u32>,
     #[serde(default)]
     pub read_out_protected: bool,
+    /// Read-out protection at level 2, which nothing lifts.
+    #[serde(default)]
+    pub closed_for_ever: bool,
+    /// Areas that take no erase and no write, and say nothing about it.
     #[serde(default)]
     pub write_protected: Vec<ProtectedArea>,
+    /// Areas whose code can be executed and not read; nor erased or written.
+    #[serde(default)]
+    pub execute_only: Vec<ProtectedArea>,
+    /// What the alternate settings of this board say, where it is not what its ROM sheet says.
+    pub alternates: Option<Vec<String>>,
     #[serde(default)]
     pub host: Host,
     #[serde(default)]
@@ -97,7 +109,7 @@ impl Blueprint {
     /// Reads a board file and refuses what no board can be, with file and line.
     pub fn parse(file: &str, text: &str) -> Result<(Self, RomModel), ProfileError> {
         let blueprint: Self = loader::parse(file, text)?;
-        let refuse = |needle: &str, message: String, hint| loader::refuse(file, text, needle, message, hint);
+        let refuse = |keys: &[&str], message: String, hint| loader::refuse_at(file, text, keys, message, hint);
         let rom = match sheet::by_name(&blueprint.rom, blueprint.lse_fitted) {
             Some(rom) => rom?,
             None => {
@@ -105,10 +117,14 @@ impl Blueprint {
                 let hint = loader::nearest(&blueprint.rom, names.iter().map(String::as_str))
                     .map(|name| format!("did you mean `{name}`?"));
                 let known = names.join(", ");
-                return Err(refuse("rom", format!("there is no ROM `{}`; known are {known}", blueprint.rom), hint));
+                return Err(refuse(&["rom"], format!("there is no ROM `{}`; known are {known}", blueprint.rom), hint));
             }
         };
-        blueprint.check(&rom).map_err(|impossible| refuse(impossible.key, impossible.to_string(), None))?;
+        blueprint.check(&rom).map_err(|impossible| {
+            let mechanism = impossible.mechanism.map(|field| field.replace('_', "-"));
+            let keys: Vec<_> = mechanism.as_deref().into_iter().chain([impossible.key]).collect();
+            refuse(&keys, impossible.to_string(), None)
+        })?;
         Ok((blueprint, rom))
     }
 
@@ -117,6 +133,8 @@ impl Blueprint {
         self.place.check(&self.mechanism)?;
         self.swd.check()?;
         self.check_clock(rom)?;
+        self.check_rom(rom)?;
+        self.check_memory(rom)?;
         if !(1..=19).contains(&self.host.transactions_per_frame) {
             let why = "must lie between 1 and 19, which is all that fits in a frame at full speed";
             return Err(Impossible::new("transactions-per-frame", why));
@@ -126,26 +144,136 @@ impl Blueprint {
 
     /// Mechanisms of an oscillator that the ROM does not use would do nothing, and that is surely not what was meant.
     fn check_clock(&self, rom: &RomModel) -> Result<(), Impossible> {
-        let of_crystal = matches!(rom.clock, UsbClock::HseMeasured { .. } | UsbClock::HseListed { .. } | UsbClock::Hse);
+        let hsi48 = matches!(rom.clock, UsbClock::Hsi48Recovered(_));
+        let of_crystal = !hsi48 && rom.clock != UsbClock::LseLocked;
         if let Some(mhz) = self.crystal_mhz {
             Impossible::unless_within("crystal-mhz", mhz, 1.0, 60.0, " MHz")?;
         } else if of_crystal {
             return Err(Impossible::new("rom", "makes its USB clock from a crystal, and no `crystal-mhz` is fitted"));
         }
         let measured = matches!(rom.clock, UsbClock::HseMeasured { .. });
-        if self.mechanism.internal_oscillator.is_some() && !measured {
-            let why = "has no effect: this ROM does not measure a crystal with its internal oscillator";
-            return Err(Impossible::new("internal-oscillator", why));
-        }
-        if self.mechanism.crystal_start.is_some() && !of_crystal {
-            return Err(Impossible::new("crystal-start", "has no effect: this ROM needs no crystal"));
-        }
-        if self.mechanism.hsi48.is_some() && !matches!(rom.clock, UsbClock::Hsi48Recovered(_)) {
-            return Err(Impossible::new("hsi48", "has no effect: this ROM does not run USB from HSI48"));
+        let mechanism = &self.mechanism;
+        let jump_leaves_a_clock = mechanism.software_jump.is_some_and(|jump| jump.clock_left_percent != 0.0);
+        for (set, key, works, why) in [
+            (mechanism.internal_oscillator.is_some(), "internal-oscillator", measured, NOT_MEASURED),
+            (jump_leaves_a_clock, "clock-left-percent", measured, NOT_MEASURED),
+            (mechanism.crystal_start.is_some(), "crystal-start", of_crystal, NO_CRYSTAL),
+            (mechanism.crystal_dropout.is_some(), "crystal-dropout", of_crystal, NO_CRYSTAL),
+            (mechanism.hsi48.is_some(), "hsi48", hsi48, "has no effect: this ROM does not run USB from HSI48"),
+        ] {
+            if set && !works {
+                return Err(Impossible::new(key, why));
+            }
         }
         Ok(())
     }
+
+    /// What needs a part of another kind.
+    fn check_rom(&self, rom: &RomModel) -> Result<(), Impossible> {
+        let (mechanism, sheet) = (&self.mechanism, &rom.sheet);
+        let own_pin = sheet.own_usb_supply != Some(false);
+        let levels = matches!(rom.family.as_str(), "STM32F2" | "STM32F4" | "STM32F7");
+        let sets_brown_out = mechanism.supply.is_some_and(|supply| supply.brown_out.is_some());
+        for (set, key, works, why) in [
+            (
+                mechanism.usb_pin_supply.is_some(),
+                "usb-pin-supply",
+                own_pin,
+                "is not there: this part feeds USB from VDD",
+            ),
+            (mechanism.vbus_sense.is_some(), "vbus-sense", sheet.senses_vbus, "has no effect: this ROM ignores it"),
+            (
+                mechanism.blank_flash_latch.is_some(),
+                "blank-flash-latch",
+                sheet.looks_for_blank_flash,
+                "has no effect: this part does not look whether flash is blank",
+            ),
+            (
+                mechanism.product_state.is_some(),
+                "product-state",
+                sheet.has_product_state,
+                "has no effect: this part has neither TrustZone nor a product state",
+            ),
+            (sets_brown_out, "brown-out", levels, "has the levels of F2, F4 and F7; use `resets-below-mv`"),
+            (self.closed_for_ever, "closed-for-ever", !self.read_out_protected, "contains `read-out-protected`"),
+        ] {
+            if set && !works {
+                return Err(Impossible::new(key, why));
+            }
+        }
+        let Some(mismatch) = mechanism.option_mismatch else { return Ok(()) };
+        let held =
+            |area: &OptionArea| (area.address.0..area.address.0 + area.length_bytes).contains(&mismatch.address.0);
+        if !rom.option_layout.has_complements() {
+            return Err(Impossible::new(
+                "option-mismatch",
+                "has no effect: this part shows its options without complements",
+            ));
+        }
+        match sheet.option_bytes.iter().any(held) {
+            true => Ok(()),
+            false => Err(Impossible::new("address", "lies outside the option bytes").of("option_mismatch")),
+        }
+    }
+
+    fn check_memory(&self, rom: &RomModel) -> Result<(), Impossible> {
+        let memory = Memory::new(rom, 0, 0);
+        let in_flash = |address: Address, length_bytes: u32| {
+            let region = memory.region(address).filter(|region| region.kind == Kind::Flash);
+            region.is_some_and(|region| length_bytes <= region.length_bytes - (address.0 - region.first))
+        };
+        for (key, areas) in [("write-protected", &self.write_protected), ("execute-only", &self.execute_only)] {
+            if areas.iter().any(|area| area.length_bytes == 0 || !in_flash(area.address, area.length_bytes)) {
+                return Err(Impossible::new(key, "holds an area that is empty or not in flash"));
+            }
+        }
+        let flash = memory.regions().iter().find(|region| region.kind == Kind::Flash);
+        if flash.is_some_and(|flash| self.application_bytes > flash.length_bytes) {
+            return Err(Impossible::new("application-bytes", "is more than this part has flash"));
+        }
+        match &self.mechanism.flash_word {
+            Some(word) if !in_flash(word.address, word.length_bytes) => {
+                Err(Impossible::new("address", "is not in flash").of("flash_word"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The ROM as this board shows it: with its own strings, or with a loader in flash in its place.
+    pub fn in_place_of(&self, rom: RomModel) -> RomModel {
+        let mut shown = match &self.mechanism.application_loader {
+            Some(loader) => loader.in_place_of(rom),
+            None => rom,
+        };
+        if let Some(alternates) = &self.alternates {
+            shown.sheet.true_layouts = Some(shown.layouts().to_vec());
+            shown.sheet.alternates.clone_from(alternates);
+        }
+        shown
+    }
+
+    /// What the option bytes of this board hold beyond those of a part from the factory.
+    pub fn set_option_bytes(&self, rom: &RomModel, memory: &mut Memory) {
+        let layout = &rom.option_layout;
+        let mismatch = self.mechanism.option_mismatch;
+        if self.closed_for_ever {
+            layout.write(memory, READ_PROTECTION, ReadOut::LEVEL_2_BYTE);
+        } else if self.read_out_protected || mismatch.is_some_and(|mismatch| mismatch.forces_protection) {
+            layout.write(memory, READ_PROTECTION, ReadOut::LEVEL_1_BYTE);
+        }
+        if let Some(level) = self.mechanism.supply.and_then(|supply| supply.brown_out) {
+            layout.write(memory, BROWN_OUT, level.option_bits());
+        }
+        if let Some(mismatch) = mismatch
+            && let Some(word) = memory.option_word(mismatch.address)
+        {
+            memory.set_option_word(mismatch.address, word ^ mismatch.bits);
+        }
+    }
 }
+
+const NOT_MEASURED: &str = "has no effect: this ROM does not measure a crystal with its internal oscillator";
+const NO_CRYSTAL: &str = "has no effect: this ROM needs no crystal";
 
 #[cfg(test)]
 mod tests {

@@ -1,22 +1,20 @@
 //! A virtual board: the ROM, its clocks and power, and the mechanisms around it. It is told the time and does no I/O.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
-use super::blueprint::Blueprint;
+use super::attachment::{self, Attachment, BitClock, Try};
+use super::blueprint::{Blueprint, ProtectedArea};
 use super::intervention::Intervention;
 use super::mechanism::{Mechanism, SelfReset, bit_clock};
 use super::rom::bootloader::{Bootloader, Departure, RomReply};
 use super::rom::memory::Memory;
-use super::rom::protection::Protection;
-use super::rom::sheet::{RomModel, UsbClock};
+use super::rom::protection::{Protection, ReadOut};
+use super::rom::sheet::RomModel;
 use super::surroundings::{BootCourse, Dice, Direction, Disturbance, Draw, Packet, Runs, Surroundings};
 use super::swd::clock_registers::ClockSetup;
 use super::swd::target::DebugTarget;
 use super::wire::{self, Pace};
-use crate::clock::detection::{DetectionClock, HseDetection, Standing};
-use crate::clock::hsi48::{Recovery, Trim};
-use crate::clock::start_up::in_time;
-use crate::clock::usb_clock::usb_error;
 use crate::dfu::request::{ControlRequest, DataStage};
 use crate::observation::units::{Micros, Millivolts, Ppm};
 use crate::profile::loader::{self, ProfileError};
@@ -30,6 +28,8 @@ pub struct VirtualBoard {
     found: Blueprint,
     /// As it stands on the bench now.
     pub(super) blueprint: Blueprint,
+    /// The ROM as its sheet says, whatever this board makes of it.
+    sheet: RomModel,
     pub(super) bootloader: Bootloader,
     pub(super) hooks: Vec<Box<dyn Mechanism>>,
     pub(super) around: Surroundings,
@@ -41,7 +41,15 @@ pub struct VirtualBoard {
     pub(super) debug_dice: Dice,
     /// The device leaves the bus then.
     departure: Option<(Micros, Departure)>,
+    /// How else the ROM will try to attach if it is not found before.
+    tries: VecDeque<Try>,
     off_since: Micros,
+    /// Power came on after such a pause, and no hook has heard of it yet.
+    cold: Option<Micros>,
+    /// The next start is the first since power came on.
+    fresh: bool,
+    /// What the kernel of the host has logged about the port, not yet taken.
+    kernel_log: Vec<String>,
     power_ons: u32,
     /// Starts of the ROM, retries included; no link can see them.
     rom_starts: u32,
@@ -79,23 +87,6 @@ pub(super) struct Program {
     pub hsi_error: Ppm,
 }
 
-/// The clock that the ROM has found for USB.
-struct FoundClock {
-    settled: Micros,
-    /// Deviation of the bit clock.
-    error: Ppm,
-    setup: ClockSetup,
-}
-
-/// How the part is connected while its pull-up is on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Attachment {
-    /// Deviation of its bit clock.
-    clock: Ppm,
-    /// Nobody serves the requests that the USB block acknowledges.
-    deaf: bool,
-}
-
 /// How a control request ended on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -127,6 +118,10 @@ pub enum NoSuchBoard {
 
 /// From a reset that the part commands until it starts again; chosen.
 pub(super) const RESET_TIME: Micros = Micros::from_millis(1);
+/// A Linux host waits about this long after it has reset the bus, and sends frames meanwhile.
+const FRAMES_BEFORE_REQUESTS: Micros = Micros::from_millis(40);
+/// How long the pull-up is off between two crystal values that a ROM tries; chosen.
+const BETWEEN_TRIES: Micros = Micros::from_millis(20);
 
 /// A boot pin that is held to VDD.
 const FIRM_HIGH_MV: f64 = 3_300.0;
@@ -164,15 +159,22 @@ impl VirtualBoard {
     }
 
     fn new(name: String, blueprint: Blueprint, rom: RomModel, seed: u64) -> Self {
+        let sheet = rom;
+        let rom = blueprint.in_place_of(sheet.clone());
         let serial = rom.serial.serial(blueprint.uid, 1);
         let image_seed = u64::from(blueprint.uid[0]) << 32 | u64::from(blueprint.uid[1]);
-        let memory = Memory::new(&rom, blueprint.application_bytes, image_seed);
-        let write_protected = blueprint.write_protected.iter().map(|area| (area.address, area.length_bytes)).collect();
-        let protection = Protection { read_out: blueprint.read_out_protected, write_protected };
+        let mut memory = Memory::new(&rom, blueprint.application_bytes, image_seed);
+        blueprint.set_option_bytes(&rom, &mut memory);
+        let areas = |areas: &[ProtectedArea]| areas.iter().map(|area| (area.address, area.length_bytes)).collect();
+        let protection = Protection {
+            read_out: rom.option_layout.read_out(&memory).unwrap_or_default(),
+            write_protected: areas(&blueprint.write_protected),
+            execute_only: areas(&blueprint.execute_only),
+        };
         let debug = DebugTarget::new(
             (*rom.silicon).clone(),
             blueprint.uid,
-            blueprint.read_out_protected,
+            protection.read_out != ReadOut::Level0,
             blueprint.swd.mechanism.clone(),
         );
         Self {
@@ -181,6 +183,7 @@ impl VirtualBoard {
             bootloader: Bootloader::new(rom, &serial, memory, protection),
             found: blueprint.clone(),
             blueprint,
+            sheet,
             around: Surroundings::default(),
             dice: Dice::new(seed),
             state: State::Off,
@@ -193,7 +196,11 @@ impl VirtualBoard {
             debug,
             debug_dice: Dice::new(seed.wrapping_add(0x5AD5)),
             departure: None,
+            tries: VecDeque::new(),
             off_since: Micros::ZERO,
+            cold: None,
+            fresh: false,
+            kernel_log: Vec::new(),
             power_ons: 0,
             rom_starts: 0,
             lowest_supply: Millivolts(f64::INFINITY),
@@ -223,7 +230,7 @@ impl VirtualBoard {
     /// Switches the board off and changes what stands on the bench; `None` puts everything back as it was found.
     pub fn rearrange(&mut self, at: Micros, change: Option<Intervention>) {
         self.power_off(at);
-        let rom = self.rom().clone();
+        let rom = self.sheet.clone();
         let blueprint = change.map_or_else(|| self.found.clone(), |change| change.applied(&self.found, &rom));
         let fresh = Self::new(self.name.clone(), blueprint, rom, 0);
         // Chance and time go on; what the old parts were in the middle of is gone with them.
@@ -259,9 +266,7 @@ impl VirtualBoard {
         self.tick(at);
         self.around.powered_since = Some(at);
         self.power_ons += 1;
-        let off = at - self.off_since;
-        self.hooks.iter_mut().for_each(|hook| hook.power_on(&self.around, off, &mut self.dice));
-        self.debug.power_on();
+        self.cold = Some(at - self.off_since);
         self.state = State::Starting(at);
     }
 
@@ -269,8 +274,7 @@ impl VirtualBoard {
         self.advance(at);
         self.around.powered_since = None;
         self.off_since = at;
-        self.departure = None;
-        self.program.started = None;
+        self.stop_program();
         self.state = State::Off;
     }
 
@@ -288,12 +292,28 @@ impl VirtualBoard {
         };
         let leaves = self.departure.map(|(at, _)| at);
         let reset = self.next_reset().map(|reset| reset.at);
-        own.into_iter().chain(leaves).chain(reset).filter(|at| *at < Micros(u64::MAX)).min()
+        let tries = self.tries.front().map(|next| next.at);
+        own.into_iter().chain(leaves).chain(reset).chain(tries).filter(|at| *at < Micros(u64::MAX)).min()
+    }
+
+    /// What the kernel of the host has logged about the port since this was last asked.
+    pub fn take_kernel_log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.kernel_log)
+    }
+
+    /// Whether another program has the interface.
+    pub fn is_interface_held(&mut self, at: Micros) -> bool {
+        self.advance(at);
+        self.blueprint.host.interface_held || self.around.interface_held
     }
 
     /// The host resets the bus.
     pub fn bus_reset(&mut self) {
         self.bootloader.bus_reset();
+        let frames_begun = self.around.at.saturating_sub(FRAMES_BEFORE_REQUESTS);
+        if let State::OnBus(Attachment { clock: BitClock::Recovered { frames_since, .. }, .. }) = &mut self.state {
+            *frames_since = frames_begun;
+        }
     }
 
     /// Brings the board to this moment.
@@ -304,6 +324,7 @@ impl VirtualBoard {
             }
             if let Some((when, departure)) = self.departure.filter(|(when, _)| *when <= at) {
                 self.departure = None;
+                self.tries.clear();
                 match departure {
                     Departure::Jump(_) => {
                         self.state = State::Dark;
@@ -311,6 +332,12 @@ impl VirtualBoard {
                     }
                     Departure::Reset => self.reset(when, RESET_TIME, ResetCause::Software),
                 }
+            }
+            if let Some(next) = self.tries.front().copied().filter(|next| next.at <= at) {
+                self.tries.pop_front();
+                self.program.clocks = next.setup;
+                let attachment = Attachment { clock: next.clock, deaf: false };
+                self.state = State::Connecting(next.at + BETWEEN_TRIES, attachment);
             }
             match self.state {
                 State::Starting(when) if when <= at => self.boot(when),
@@ -328,6 +355,12 @@ impl VirtualBoard {
         let span = at - self.around.at;
         self.around.at = self.around.at.max(at);
         self.hooks.iter_mut().for_each(|hook| hook.time(&mut self.around, span, &mut self.dice));
+        self.around.hsi48_recovers &= !self.rom().sheet.quirks.clock_not_recovered;
+        if let State::OnBus(Attachment { clock, .. }) = self.state
+            && let Some(recovery) = clock.recovery(&self.around)
+        {
+            self.program.clocks = ClockSetup::FromHsi48(recovery);
+        }
         if self.around.powered_since.is_some() {
             self.note_supply();
         }
@@ -346,21 +379,49 @@ impl VirtualBoard {
     pub(super) fn reset(&mut self, at: Micros, low_for: Micros, cause: ResetCause) {
         self.settle_debug(at);
         self.debug.reset(cause);
-        self.program.started = None;
-        self.departure = None;
+        self.stop_program();
         self.state = State::Starting(at + low_for);
     }
 
-    /// One start of the core: what runs, and on which clock.
+    /// Nothing of what was going on outlives this.
+    fn stop_program(&mut self) {
+        self.program.started = None;
+        self.departure = None;
+        self.tries.clear();
+    }
+
+    /// The port is without power from now on, for a while.
+    fn cut_power(&mut self, at: Micros, off_for: Micros, words: &str) -> State {
+        self.kernel_log.push(words.to_owned());
+        self.stop_program();
+        self.power_ons += 1;
+        self.cold = Some(off_for);
+        State::Starting(at + off_for)
+    }
+
+    /// One start of the core.
     fn boot(&mut self, at: Micros) {
         self.tick(at);
+        if let Some(off) = self.cold.take() {
+            self.fresh = true;
+            self.around.powered_since = Some(at);
+            self.hooks.iter_mut().for_each(|hook| hook.power_on(&self.around, off, &mut self.dice));
+            self.debug.power_on();
+        }
         let held = self.hooks.iter().filter_map(|hook| hook.holds_reset()).max();
         if let Some(until) = held.filter(|until| *until > at) {
             self.state = State::Starting(until);
             return;
         }
         self.rom_starts += 1;
-        let mut course = BootCourse::default();
+        let from_power_on = std::mem::take(&mut self.fresh);
+        self.bootloader.load_options(from_power_on);
+        let mut course = BootCourse {
+            from_power_on,
+            flash_is_blank: self.memory().flash_is_blank(),
+            runs: self.bootloader.runs(from_power_on),
+            ..BootCourse::default()
+        };
         self.hooks.iter_mut().for_each(|hook| hook.boot(&self.around, &mut course, &mut self.dice));
         self.program.runs = course.runs;
         self.program.hsi_error = course.hsi_error;
@@ -376,30 +437,42 @@ impl VirtualBoard {
     pub(super) fn run(&mut self, at: Micros, course: BootCourse) {
         self.program.runs = course.runs;
         self.hooks.iter_mut().for_each(|hook| hook.start(at, course.runs, &mut self.dice));
-        let rom = self.bootloader.rom().clone();
-        self.bootloader.restart(&rom.serial.serial(self.blueprint.uid, self.power_ons));
-        let connected = at + rom.start_up + rom.usb_connect;
-        self.state = match course.runs {
+        let serial = self.rom().serial.serial(self.blueprint.uid, self.power_ons);
+        self.bootloader.restart(&serial);
+        self.state = self.begin(at + course.delay, &course);
+    }
+
+    fn begin(&mut self, started: Micros, course: &BootCourse) -> State {
+        let rom = self.rom().clone();
+        match course.runs {
             Runs::SomethingElse => {
                 self.program.clocks = self.application_clocks();
                 State::Dark
             }
             Runs::OtherInterface { pull_up: false } => State::Dark,
             Runs::OtherInterface { pull_up: true } => {
-                State::Connecting(connected, Attachment { clock: Ppm(0.0), deaf: true })
+                let attachment = Attachment { clock: BitClock::EXACT, deaf: true };
+                State::Connecting(started + rom.start_up + rom.usb_connect, attachment)
             }
-            Runs::UsbBootloader => match self.usb_clock(&rom, &course) {
-                Some(found) => {
-                    self.program.clocks = found.setup;
-                    State::Connecting(connected + found.settled, Attachment { clock: found.error, deaf: false })
+            Runs::Restarts => State::Searching(started + rom.start_up),
+            Runs::LosesPower { after, off_for, words } => self.cut_power(started + after, off_for, words),
+            Runs::UsbBootloader => {
+                let fitted_mhz = self.blueprint.crystal_mhz.unwrap_or(0.0);
+                let tries = attachment::tries(&rom, fitted_mhz, course, started, &mut self.dice);
+                self.tries = tries.unwrap_or_default().into();
+                match self.tries.pop_front() {
+                    Some(first) => {
+                        self.program.clocks = first.setup;
+                        State::Connecting(first.at, Attachment { clock: first.clock, deaf: false })
+                    }
+                    // No crystal in time: the ROM resets itself and tries again.
+                    None => {
+                        self.program.clocks = ClockSetup::WaitsForCrystal;
+                        State::Searching(started + rom.start_up + rom.crystal_time_out.unwrap_or(RESET_TIME))
+                    }
                 }
-                // No crystal in time: the ROM resets itself and tries again.
-                None => {
-                    self.program.clocks = ClockSetup::WaitsForCrystal;
-                    State::Searching(at + rom.start_up + rom.crystal_time_out.unwrap_or(RESET_TIME))
-                }
-            },
-        };
+            }
+        }
     }
 
     fn application_clocks(&self) -> ClockSetup {
@@ -411,53 +484,16 @@ impl VirtualBoard {
         }
     }
 
-    /// How long the clock takes, how far off it then is, and what the ROM believes.
-    fn usb_clock(&mut self, rom: &RomModel, course: &BootCourse) -> Option<FoundClock> {
-        let fitted = self.blueprint.crystal_mhz.unwrap_or(0.0);
-        let crystal = || {
-            let time_out = rom.crystal_time_out.unwrap_or(Micros(u64::MAX));
-            in_time(course.crystal_start, time_out).then_some(course.crystal_start?)
-        };
-        match &rom.clock {
-            UsbClock::HseMeasured { detection_mhz } => {
-                let settled = crystal()?;
-                let clock = if *detection_mhz == 24 { DetectionClock::Mhz24 } else { DetectionClock::Mhz60 };
-                let detection = HseDetection { clock, standing: Standing::Observed };
-                let outcomes = detection.outcomes(fitted, course.hsi_error);
-                let longer = self.dice.chance(outcomes.more_ticks_share);
-                let believed = if longer { outcomes.more_ticks } else { outcomes.fewer_ticks };
-                let setup = ClockSetup::FromCrystal { believed_mhz: believed.max(1) };
-                Some(FoundClock { settled, error: usb_error(fitted, believed.max(1)), setup })
-            }
-            UsbClock::HseListed { accepted_mhz } => {
-                let settled = crystal()?;
-                let nearest = |a: &&f64, b: &&f64| (**a - fitted).abs().total_cmp(&(**b - fitted).abs());
-                let believed = accepted_mhz.iter().min_by(nearest).copied().unwrap_or(fitted);
-                let setup = ClockSetup::FromCrystal { believed_mhz: believed.round() as u32 };
-                Some(FoundClock { settled, error: Ppm((fitted / believed - 1.0) * 1e6), setup })
-            }
-            UsbClock::Hse => {
-                let setup = ClockSetup::FromCrystal { believed_mhz: fitted.round() as u32 };
-                Some(FoundClock { settled: crystal()?, error: Ppm(0.0), setup })
-            }
-            UsbClock::LseLocked => {
-                Some(FoundClock { settled: Micros::ZERO, error: Ppm(0.0), setup: ClockSetup::Reset })
-            }
-            UsbClock::Hsi48Recovered(trim) => {
-                let trim = Trim { step: Ppm::from_percent(trim.step_percent), steps: trim.steps };
-                let recovery = Recovery::of(course.hsi48_error, trim, course.hsi48_recovers);
-                let setup = ClockSetup::FromHsi48(recovery);
-                Some(FoundClock { settled: Micros::ZERO, error: recovery.error(), setup })
-            }
-        }
-    }
-
     /// One control request over the wire.
     pub fn submit(&mut self, at: Micros, request: &ControlRequest) -> Answer {
         self.advance(at);
         let State::OnBus(attachment) = self.state else { return Answer { reply: Reply::Gone, ready_at: at } };
         if attachment.deaf || self.debug.is_halted() {
             return Answer { reply: Reply::NoAnswer, ready_at: at };
+        }
+        let ask = |hook: &mut Box<dyn Mechanism>| hook.request(&self.around, request, &mut self.dice);
+        if let Some(disturbance) = self.hooks.iter_mut().find_map(ask) {
+            return self.disturb(at, disturbance, attachment);
         }
         let touches = self.bootloader.address_of(request);
         self.hooks.iter_mut().for_each(|hook| hook.load(&mut self.around, Draw::Traffic, wire::FRAME, &mut self.dice));
@@ -479,6 +515,7 @@ impl VirtualBoard {
             self.hooks.iter_mut().for_each(work);
         }
         let (reply, inward) = match answer.reply {
+            RomReply::Hang => return self.disturb(at, Disturbance::Stuck, attachment),
             RomReply::Stall => (Reply::Stall, self.carry_inward(&[], attachment)),
             RomReply::Data(data) => {
                 let inward = self.carry_inward(&data, attachment);
@@ -499,6 +536,12 @@ impl VirtualBoard {
             }
             Disturbance::Stuck => (State::OnBus(Attachment { deaf: true, ..attachment }), Reply::NoAnswer),
             Disturbance::Unplugged { span } => (State::Away(at + span, attachment), Reply::Gone),
+            Disturbance::PortDisabled { span, words } => {
+                self.kernel_log.push(words.to_owned());
+                (State::Away(at + span, attachment), Reply::Gone)
+            }
+            Disturbance::PowerCut { span, words } => (self.cut_power(at, span, words), Reply::Gone),
+            Disturbance::Lost => (self.state, Reply::Spoilt),
         };
         self.state = state;
         Answer { reply, ready_at: at + wire::FRAME }
@@ -526,7 +569,7 @@ impl VirtualBoard {
     fn carry<'a>(&mut self, packets: impl Iterator<Item = Packet<'a>>, attachment: Attachment) -> wire::Carried {
         let (hooks, around) = (&self.hooks, &self.around);
         let chance = |packet: &Packet<'_>| {
-            let by_clock = bit_clock::packet_error(attachment.clock, packet);
+            let by_clock = bit_clock::packet_error(attachment.clock.error(around), packet);
             let whole = hooks.iter().fold(1.0 - by_clock, |whole, hook| whole * (1.0 - hook.packet(around, packet)));
             1.0 - whole
         };

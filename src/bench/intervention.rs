@@ -74,24 +74,39 @@ impl Intervention {
         match self {
             Self::GoldenBoard => put_golden_board(&mut changed, rom),
             Self::SwapCable => changed.clear(Place::Cable),
-            Self::OtherPort => changed.clear(Place::Port),
+            Self::OtherPort => {
+                changed.clear(Place::Port);
+                changed.mechanism.idle_suspend = None;
+            }
             Self::Usb2Hub => {
                 changed.clear(Place::Port);
                 changed.clear(Place::Cable);
+                // A hub stretches the gaps between packets and answers for the device while it is given its address.
+                changed.mechanism.packet_gap = None;
+                changed.mechanism.controller = None;
+                changed.mechanism.idle_suspend = None;
             }
             Self::OtherHost => {
                 changed.clear(Place::Port);
                 changed.host = Host::default();
+                changed.mechanism.packet_gap = None;
+                changed.mechanism.controller = None;
+                changed.mechanism.idle_suspend = None;
+                changed.mechanism.other_program = None;
             }
             Self::ExternalSupply => changed.mechanism.supply = None,
             Self::SubstitutedClock => {
                 changed.crystal_mhz = changed.crystal_mhz.and(Some(EVERY_ROM_MHZ));
                 changed.mechanism.crystal_start = None;
+                changed.mechanism.crystal_dropout = None;
             }
             Self::Temperature => hold_temperature(&mut changed.mechanism),
             Self::SecondClient => {}
             Self::QuietPins => changed.mechanism.interface_race = None,
-            Self::Holders => changed.host.interface_held = false,
+            Self::Holders => {
+                changed.host.interface_held = false;
+                changed.mechanism.other_program = None;
+            }
             Self::Permission => changed.host.node_closed = false,
         }
         changed
@@ -110,8 +125,15 @@ impl Blueprint {
 /// Same part and ROM, so what lies in the silicon stays; so do cable, port, host and air.
 fn put_golden_board(blueprint: &mut Blueprint, rom: &RomModel) {
     let found = blueprint.mechanism.clone();
-    let mut golden =
-        Mechanisms { die_temperature: found.die_temperature, packet_gap: found.packet_gap, ..Mechanisms::default() };
+    let mut golden = Mechanisms {
+        die_temperature: found.die_temperature,
+        packet_gap: found.packet_gap,
+        hub_port: found.hub_port,
+        idle_suspend: found.idle_suspend,
+        controller: found.controller,
+        other_program: found.other_program,
+        ..Mechanisms::default()
+    };
     let places = blueprint.place;
     if places.bit_errors != Place::Board {
         golden.bit_errors = found.bit_errors;
@@ -125,7 +147,10 @@ fn put_golden_board(blueprint: &mut Blueprint, rom: &RomModel) {
     blueprint.mechanism = golden;
     blueprint.uid[2] ^= 0x0001_0101;
     blueprint.read_out_protected = false;
+    blueprint.closed_for_ever = false;
     blueprint.write_protected.clear();
+    blueprint.execute_only.clear();
+    blueprint.alternates = None;
     if matches!(rom.clock, UsbClock::HseMeasured { .. } | UsbClock::HseListed { .. }) {
         blueprint.crystal_mhz = Some(EVERY_ROM_MHZ);
     }

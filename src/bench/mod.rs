@@ -1,5 +1,6 @@
 //! Virtual boards: device models without I/O that misbehave by physical mechanism, and the USB/IP server that shows them to anyone.
 
+pub mod attachment;
 pub mod blueprint;
 pub mod board;
 pub mod board_debug;

@@ -55,5 +55,8 @@ impl Places {
         if self.supply == place {
             mechanisms.supply = None;
         }
+        if place == Place::Port {
+            mechanisms.hub_port = None;
+        }
     }
 }

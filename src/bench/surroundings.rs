@@ -14,23 +14,39 @@ pub struct Surroundings {
     pub die: Celsius,
     /// At the pins of the part.
     pub supply: Millivolts,
+    /// Deviation of HSI48 without correction.
+    pub hsi48_error: Ppm,
+    /// Whether HSI48 is disciplined by the host's frames.
+    pub hsi48_recovers: bool,
+    /// Another program has the interface.
+    pub interface_held: bool,
 }
 
 impl Default for Surroundings {
     fn default() -> Self {
-        Self { at: Micros::ZERO, powered_since: None, die: Celsius(25.0), supply: Millivolts(3300.0) }
+        Self {
+            at: Micros::ZERO,
+            powered_since: None,
+            die: Celsius(25.0),
+            supply: Millivolts(3300.0),
+            hsi48_error: Ppm(0.0),
+            hsi48_recovers: true,
+            interface_held: false,
+        }
     }
 }
 
 /// What the ROM will find when it starts; mechanisms turn the healthy course into another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BootCourse {
+    /// Power has just come on; else it is a reset.
+    pub from_power_on: bool,
+    /// The first word of flash is blank.
+    pub flash_is_blank: bool,
+    /// How much later than usual the ROM starts.
+    pub delay: Micros,
     /// Deviation of the internal oscillator that the ROM measures with.
     pub hsi_error: Ppm,
-    /// Deviation of HSI48 without correction.
-    pub hsi48_error: Ppm,
-    /// Whether HSI48 is disciplined by the host's frames.
-    pub hsi48_recovers: bool,
     /// How long the crystal takes; `None` if it never starts.
     pub crystal_start: Option<Micros>,
     pub runs: Runs,
@@ -45,14 +61,19 @@ pub enum Runs {
     OtherInterface { pull_up: bool },
     /// The application, or nothing at all: no USB.
     SomethingElse,
+    /// The ROM, which resets itself and starts again, for ever.
+    Restarts,
+    /// Nothing yet: the port switches off after a moment, and on again later.
+    LosesPower { after: Micros, off_for: Micros, words: &'static str },
 }
 
 impl Default for BootCourse {
     fn default() -> Self {
         Self {
+            from_power_on: true,
+            flash_is_blank: false,
+            delay: Micros::ZERO,
             hsi_error: Ppm(0.0),
-            hsi48_error: Ppm(0.0),
-            hsi48_recovers: true,
             // Faster than any ROM's time-out.
             crystal_start: Some(Micros(300)),
             runs: Runs::UsbBootloader,
@@ -94,6 +115,12 @@ pub enum Disturbance {
     Stuck,
     /// The device leaves the bus for this long without a reset.
     Unplugged { span: Micros },
+    /// The same, by a hub that tells the host; what the kernel logs of it.
+    PortDisabled { span: Micros, words: &'static str },
+    /// The port is without power for this long; what the kernel logs of it.
+    PowerCut { span: Micros, words: &'static str },
+    /// This request gets no answer, and the device does not know of it.
+    Lost,
 }
 
 /// Chance, from a seed.

@@ -31,6 +31,8 @@ pub enum Recovery {
     Locked { residual: Ppm },
     /// The trim is at its end (TRIMOVF) and this much is left.
     OutOfReach { residual: Ppm },
+    /// More frames are needed.
+    OnItsWay { residual: Ppm },
     /// Recovery is off, or no frames are seen.
     Free { error: Ppm },
 }
@@ -46,9 +48,20 @@ impl Recovery {
         if wanted.abs() > limit { Self::OutOfReach { residual } } else { Self::Locked { residual } }
     }
 
+    /// The same while the trim is still on its way: one step for each frame so far. That the trim moves by a step a frame, and by two
+    /// where the error is large, is general reference-manual knowledge; one is the slow case.
+    pub fn after_frames(raw_error: Ppm, trim: Trim, frames_seen: bool, frames: u32) -> Self {
+        let needed = (raw_error.0.abs() / trim.step.0).round() as u32;
+        if !frames_seen || frames >= needed.min(trim.steps) {
+            return Self::of(raw_error, trim, frames_seen);
+        }
+        let moved = trim.step.0 * f64::from(frames) * raw_error.0.signum();
+        Self::OnItsWay { residual: Ppm(raw_error.0 - moved) }
+    }
+
     pub const fn error(self) -> Ppm {
         match self {
-            Self::Locked { residual } | Self::OutOfReach { residual } => residual,
+            Self::Locked { residual } | Self::OutOfReach { residual } | Self::OnItsWay { residual } => residual,
             Self::Free { error } => error,
         }
     }
@@ -80,6 +93,14 @@ mod tests {
         let recovery = Recovery::of(Ppm::from_percent(-5.0), Trim::G431, true);
         let Recovery::OutOfReach { residual } = recovery else { panic!("{recovery:?}") };
         assert!((residual.as_percent() + 1.48).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_trim_moves_a_step_with_each_frame() {
+        let after = |frames| Recovery::after_frames(Ppm::from_percent(-2.2), Trim::G431, true, frames);
+        assert_eq!(after(0), Recovery::OnItsWay { residual: Ppm(-22_000.0) });
+        assert_eq!(after(10), Recovery::OnItsWay { residual: Ppm(-11_000.0) });
+        assert!(matches!(after(20), Recovery::Locked { .. }));
     }
 
     #[test]

@@ -5,6 +5,8 @@ pub mod dfu_link;
 pub mod host_watch;
 pub mod latency;
 pub mod libusb_board;
+#[cfg(test)]
+mod mechanism_tests;
 pub mod plug_in;
 pub mod probe_failure;
 pub mod probe_firmware;

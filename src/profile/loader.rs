@@ -37,6 +37,19 @@ pub fn refuse(file: &str, text: &str, needle: &str, message: String, hint: Optio
     ProfileError::Malformed { file: file.to_owned(), line, message, hint }
 }
 
+/// The same for a key inside a table: `keys` leads there from the outside, each looked for after the one before.
+pub fn refuse_at(file: &str, text: &str, keys: &[&str], message: String, hint: Option<String>) -> ProfileError {
+    let offset = keys.iter().fold(0, |from, key| from + place_of(&text[from..], key).unwrap_or(0));
+    ProfileError::Malformed { file: file.to_owned(), line: line_of(text, offset), message, hint }
+}
+
+/// Where a key stands by itself, not as a part of a longer one.
+fn place_of(text: &str, key: &str) -> Option<usize> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    let alone = |at: &usize| !text[..*at].ends_with(is_part) && !text[at + key.len()..].starts_with(is_part);
+    text.match_indices(key).map(|(at, _)| at).find(alone)
+}
+
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
@@ -86,6 +99,16 @@ mod tests {
     fn a_wrong_type_names_its_line() {
         let error = parse::<Crystal>("board.toml", "\n\nfitted-mhz = \"fast\"\n").unwrap_err();
         assert!(error.to_string().starts_with("board.toml:3: invalid type"), "{error}");
+    }
+
+    #[test]
+    fn a_key_is_found_inside_its_table_and_not_inside_a_longer_one() {
+        let text = "[a]\nevery-s = 1\n[b]\nnot-every-s = 2\nevery-s = 3\n";
+        let line = |keys: &[&str]| {
+            let error = refuse_at("f", text, keys, "no".to_owned(), None).to_string();
+            error.split(':').nth(1).unwrap().to_owned()
+        };
+        assert_eq!((line(&["a", "every-s"]), line(&["b", "every-s"])), ("2".to_owned(), "5".to_owned()));
     }
 
     #[test]

@@ -41,6 +41,10 @@ impl BitErrors {
             self.to_host_per_bit, self.to_device_per_bit, self.factor_per_run_bit
         )
     }
+
+    pub const fn hook(self) -> Self {
+        self
+    }
 }
 
 impl Mechanism for BitErrors {

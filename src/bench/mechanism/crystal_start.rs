@@ -61,6 +61,10 @@ impl SlowCrystal {
             self.start_ms, self.reference_load_pf, self.fitted_load_pf, self.scatter_percent
         )
     }
+
+    pub const fn hook(self) -> Self {
+        self
+    }
 }
 
 impl Mechanism for SlowCrystal {

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::Mechanism;
+use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Disturbance, Surroundings};
 use crate::observation::units::Address;
 
@@ -26,12 +26,24 @@ pub enum CoreFault {
 }
 
 impl FlashWord {
+    pub fn check(&self) -> Result<(), Impossible> {
+        let known = [4, 8, 16, 32];
+        if known.contains(&self.length_bytes) && self.address.0.is_multiple_of(self.length_bytes) {
+            return Ok(());
+        }
+        Err(Impossible::new("length-bytes", "must be 4, 8, 16 or 32, and `address` a multiple of it"))
+    }
+
     pub fn describe(&self) -> String {
         let effect = match self.core {
             CoreFault::Stuck => "is stuck",
             CoreFault::Resets => "resets",
         };
         format!("The word of {} bytes at {} cannot be read: the core {effect}.", self.length_bytes, self.address)
+    }
+
+    pub const fn hook(self) -> Self {
+        self
     }
 }
 

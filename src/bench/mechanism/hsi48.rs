@@ -1,12 +1,13 @@
-//! The 48 MHz oscillator of crystal-less parts: its error, and whether the ROM disciplines it by the host's frames.
+//! The 48 MHz oscillator of crystal-less parts: its error, which follows the die while the board runs, and whether the ROM disciplines it
+//! by the host's frames.
 //!
 //! Source: `oscillator_accuracy.csv` (G431 T43, H743 T46), `bootloader_versions.csv` (L43x ROM with CRS misconfigured).
 
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
-use crate::bench::surroundings::{BootCourse, Dice, Surroundings};
-use crate::observation::units::Ppm;
+use crate::bench::surroundings::{Dice, Surroundings};
+use crate::observation::units::{Micros, Ppm};
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -31,13 +32,17 @@ impl Hsi48 {
             self.error_percent, self.drift_percent_per_kelvin
         )
     }
+
+    pub const fn hook(self) -> Self {
+        self
+    }
 }
 
 impl Mechanism for Hsi48 {
-    fn boot(&mut self, around: &Surroundings, course: &mut BootCourse, _dice: &mut Dice) {
+    fn time(&mut self, around: &mut Surroundings, _span: Micros, _dice: &mut Dice) {
         let drift = self.drift_percent_per_kelvin * (around.die.0 - 30.0);
-        course.hsi48_error = Ppm::from_percent(self.error_percent + drift);
-        course.hsi48_recovers = self.recovery_works;
+        around.hsi48_error = Ppm::from_percent(self.error_percent + drift);
+        around.hsi48_recovers = self.recovery_works;
     }
 }
 
@@ -49,9 +54,8 @@ mod tests {
     #[test]
     fn drift_is_counted_from_30_degrees() {
         let mut oscillator = Hsi48 { error_percent: -1.0, drift_percent_per_kelvin: 0.02, recovery_works: false };
-        let mut course = BootCourse::default();
-        let around = Surroundings { die: Celsius(80.0), ..Surroundings::default() };
-        oscillator.boot(&around, &mut course, &mut Dice::new(1));
-        assert!(course.hsi48_error.0.abs() < 1e-6 && !course.hsi48_recovers);
+        let mut around = Surroundings { die: Celsius(80.0), ..Surroundings::default() };
+        oscillator.time(&mut around, Micros::ZERO, &mut Dice::new(1));
+        assert!(around.hsi48_error.0.abs() < 1e-6 && !around.hsi48_recovers);
     }
 }

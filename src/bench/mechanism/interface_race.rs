@@ -91,7 +91,7 @@ mod tests {
                 Runs::UsbBootloader => count[0] += 1,
                 Runs::OtherInterface { pull_up: false } => count[1] += 1,
                 Runs::OtherInterface { pull_up: true } => count[2] += 1,
-                Runs::SomethingElse => unreachable!(),
+                other => panic!("{other:?}"),
             }
         }
         assert!(count[0] > 200, "{count:?}");

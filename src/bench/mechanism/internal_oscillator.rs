@@ -32,6 +32,10 @@ impl InternalOscillator {
             self.error_percent, self.drift_percent_per_kelvin
         )
     }
+
+    pub const fn hook(self) -> Self {
+        self
+    }
 }
 
 impl Mechanism for InternalOscillator {

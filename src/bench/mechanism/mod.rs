@@ -1,21 +1,35 @@
 //! Physical mechanisms that make a board flaky, one file each. They know nothing of causes, phases or tools.
 
+pub mod application_loader;
 pub mod bit_clock;
 pub mod bit_errors;
+pub mod blank_flash_latch;
 pub mod bursts;
+pub mod controller;
+pub mod core_capacitor;
+pub mod crystal_dropout;
 pub mod crystal_start;
 pub mod die_temperature;
 pub mod flash_word;
 pub mod hsi48;
+pub mod hub_port;
+pub mod idle_suspend;
 pub mod interface_race;
 pub mod internal_oscillator;
 pub mod oddity;
+pub mod option_mismatch;
+pub mod other_program;
 pub mod packet_gap;
+pub mod product_state;
 pub mod rail_level;
 pub mod reset_pulses;
+pub mod software_jump;
 pub mod straps;
 pub mod stuck_reset;
 pub mod supply;
+pub mod supply_limit;
+pub mod usb_pin_supply;
+pub mod vbus_sense;
 pub mod watchdog;
 
 use std::fmt::Debug;
@@ -23,6 +37,7 @@ use std::fmt::Debug;
 use serde::Deserialize;
 
 use super::surroundings::{BootCourse, Dice, Disturbance, Draw, Packet, Runs, Surroundings};
+use crate::dfu::request::ControlRequest;
 use crate::observation::units::{Address, Micros};
 use crate::swd::reset_cause::ResetCause;
 
@@ -62,6 +77,11 @@ pub trait Mechanism: Debug + Send {
     /// Current is drawn for `span`.
     fn load(&mut self, _around: &mut Surroundings, _draw: Draw, _span: Micros, _dice: &mut Dice) {}
 
+    /// A request is on its way, before anything else happens to it.
+    fn request(&mut self, _around: &Surroundings, _request: &ControlRequest, _dice: &mut Dice) -> Option<Disturbance> {
+        None
+    }
+
     /// A request is on its way; `touches` is the memory it reaches.
     fn transfer(
         &mut self,
@@ -86,32 +106,83 @@ pub struct SelfReset {
     pub cause: ResetCause,
 }
 
-/// The mechanisms of a board, as its file names them.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Mechanisms {
-    pub die_temperature: Option<die_temperature::DieTemperature>,
-    pub internal_oscillator: Option<internal_oscillator::InternalOscillator>,
-    pub crystal_start: Option<crystal_start::SlowCrystal>,
-    pub hsi48: Option<hsi48::Hsi48>,
-    pub bit_errors: Option<bit_errors::BitErrors>,
-    pub bursts: Option<bursts::Bursts>,
-    pub supply: Option<supply::Supply>,
-    pub interface_race: Option<interface_race::InterfaceRace>,
-    pub straps: Option<straps::Straps>,
-    pub packet_gap: Option<packet_gap::PacketGap>,
-    pub flash_word: Option<flash_word::FlashWord>,
-    pub oddity: Option<oddity::Oddity>,
-    pub watchdog: Option<watchdog::Watchdog>,
-    pub reset_pulses: Option<reset_pulses::ResetPulses>,
-    pub stuck_reset: Option<stuck_reset::StuckReset>,
-    pub rail_level: Option<rail_level::RailLevel>,
+/// Lists the mechanisms once. Each kind of figures has `check`, `describe` and `hook`.
+macro_rules! mechanisms {
+    ($($name:ident: $figures:ty),+ $(,)?) => {
+        /// The mechanisms of a board, as its file names them.
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+        pub struct Mechanisms {
+            $(pub $name: Option<$figures>,)+
+        }
+
+        impl Mechanisms {
+            /// In the order of the list, so that what others follow comes first.
+            pub fn into_hooks(self) -> Vec<Box<dyn Mechanism>> {
+                let mut hooks: Vec<Box<dyn Mechanism>> = Vec::new();
+                $(if let Some(figures) = self.$name {
+                    hooks.push(Box::new(figures.hook()));
+                })+
+                hooks
+            }
+
+            pub fn check(&self) -> Result<(), Impossible> {
+                $(if let Some(figures) = &self.$name {
+                    figures.check().map_err(|impossible| impossible.of(stringify!($name)))?;
+                })+
+                Ok(())
+            }
+
+            /// One sentence per mechanism with its figures.
+            pub fn describe(&self) -> Vec<String> {
+                let mut sentences = Vec::new();
+                $(if let Some(figures) = &self.$name {
+                    sentences.push(figures.describe());
+                })+
+                sentences
+            }
+        }
+    };
+}
+
+mechanisms! {
+    die_temperature: die_temperature::DieTemperature,
+    internal_oscillator: internal_oscillator::InternalOscillator,
+    crystal_start: crystal_start::SlowCrystal,
+    crystal_dropout: crystal_dropout::CrystalDropout,
+    hsi48: hsi48::Hsi48,
+    usb_pin_supply: usb_pin_supply::UsbPinSupply,
+    bit_errors: bit_errors::BitErrors,
+    bursts: bursts::Bursts,
+    application_loader: application_loader::ApplicationLoader,
+    software_jump: software_jump::SoftwareJump,
+    interface_race: interface_race::InterfaceRace,
+    vbus_sense: vbus_sense::VbusSense,
+    straps: straps::Straps,
+    blank_flash_latch: blank_flash_latch::BlankFlashLatch,
+    product_state: product_state::ProductState,
+    packet_gap: packet_gap::PacketGap,
+    hub_port: hub_port::HubPort,
+    idle_suspend: idle_suspend::IdleSuspend,
+    controller: controller::Controller,
+    other_program: other_program::OtherProgram,
+    option_mismatch: option_mismatch::OptionMismatch,
+    flash_word: flash_word::FlashWord,
+    oddity: oddity::Oddity,
+    watchdog: watchdog::Watchdog,
+    reset_pulses: reset_pulses::ResetPulses,
+    stuck_reset: stuck_reset::StuckReset,
+    rail_level: rail_level::RailLevel,
+    core_capacitor: core_capacitor::CoreCapacitor,
+    supply: supply::Supply,
 }
 
 /// A parameter that no board can have, or that contradicts another.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{key}` {why}")]
 pub struct Impossible {
+    /// The mechanism whose key it is, as its field is called; none for the board's own keys.
+    pub mechanism: Option<&'static str>,
     /// As written in the file.
     pub key: &'static str,
     pub why: String,
@@ -119,7 +190,11 @@ pub struct Impossible {
 
 impl Impossible {
     pub fn new(key: &'static str, why: impl Into<String>) -> Self {
-        Self { key, why: why.into() }
+        Self { mechanism: None, key, why: why.into() }
+    }
+
+    pub fn of(self, mechanism: &'static str) -> Self {
+        Self { mechanism: Some(mechanism), ..self }
     }
 
     /// Refuses what lies outside a range.
@@ -128,75 +203,5 @@ impl Impossible {
             return Ok(());
         }
         Err(Self::new(key, format!("is {value}{unit}; possible is {low} to {high}{unit}")))
-    }
-}
-
-impl Mechanisms {
-    /// Temperature first, because others follow it.
-    pub fn into_hooks(self) -> Vec<Box<dyn Mechanism>> {
-        fn hook<M: Mechanism + 'static>(mechanism: Option<M>) -> Option<Box<dyn Mechanism>> {
-            mechanism.map(|mechanism| Box::new(mechanism) as Box<dyn Mechanism>)
-        }
-        let all = [
-            hook(self.die_temperature.map(die_temperature::DieTemperature::hook)),
-            hook(self.internal_oscillator),
-            hook(self.crystal_start),
-            hook(self.hsi48),
-            hook(self.bit_errors),
-            hook(self.bursts.map(bursts::Bursts::hook)),
-            hook(self.supply.map(supply::Supply::hook)),
-            hook(self.interface_race.map(interface_race::InterfaceRace::hook)),
-            hook(self.straps),
-            hook(self.packet_gap),
-            hook(self.flash_word),
-            hook(self.oddity.map(oddity::Oddity::hook)),
-            hook(self.watchdog.map(watchdog::Watchdog::hook)),
-            hook(self.reset_pulses.map(reset_pulses::ResetPulses::hook)),
-            hook(self.stuck_reset.map(stuck_reset::StuckReset::hook)),
-            hook(self.rail_level.map(rail_level::RailLevel::hook)),
-        ];
-        all.into_iter().flatten().collect()
-    }
-
-    pub fn check(&self) -> Result<(), Impossible> {
-        self.die_temperature.as_ref().map_or(Ok(()), die_temperature::DieTemperature::check)?;
-        self.internal_oscillator.as_ref().map_or(Ok(()), internal_oscillator::InternalOscillator::check)?;
-        self.crystal_start.as_ref().map_or(Ok(()), crystal_start::SlowCrystal::check)?;
-        self.hsi48.as_ref().map_or(Ok(()), hsi48::Hsi48::check)?;
-        self.bit_errors.as_ref().map_or(Ok(()), bit_errors::BitErrors::check)?;
-        self.bursts.as_ref().map_or(Ok(()), bursts::Bursts::check)?;
-        self.supply.as_ref().map_or(Ok(()), supply::Supply::check)?;
-        self.interface_race.as_ref().map_or(Ok(()), interface_race::InterfaceRace::check)?;
-        self.straps.as_ref().map_or(Ok(()), straps::Straps::check)?;
-        self.packet_gap.as_ref().map_or(Ok(()), packet_gap::PacketGap::check)?;
-        self.oddity.as_ref().map_or(Ok(()), oddity::Oddity::check)?;
-        self.watchdog.as_ref().map_or(Ok(()), watchdog::Watchdog::check)?;
-        self.reset_pulses.as_ref().map_or(Ok(()), reset_pulses::ResetPulses::check)?;
-        self.stuck_reset.as_ref().map_or(Ok(()), stuck_reset::StuckReset::check)?;
-        self.rail_level.as_ref().map_or(Ok(()), rail_level::RailLevel::check)?;
-        Ok(())
-    }
-
-    /// One sentence per mechanism with its figures.
-    pub fn describe(&self) -> Vec<String> {
-        let all = [
-            self.die_temperature.as_ref().map(die_temperature::DieTemperature::describe),
-            self.internal_oscillator.as_ref().map(internal_oscillator::InternalOscillator::describe),
-            self.crystal_start.as_ref().map(crystal_start::SlowCrystal::describe),
-            self.hsi48.as_ref().map(hsi48::Hsi48::describe),
-            self.bit_errors.as_ref().map(bit_errors::BitErrors::describe),
-            self.bursts.as_ref().map(bursts::Bursts::describe),
-            self.supply.as_ref().map(supply::Supply::describe),
-            self.interface_race.as_ref().map(interface_race::InterfaceRace::describe),
-            self.straps.as_ref().map(straps::Straps::describe),
-            self.packet_gap.as_ref().map(packet_gap::PacketGap::describe),
-            self.flash_word.as_ref().map(flash_word::FlashWord::describe),
-            self.oddity.as_ref().map(oddity::Oddity::describe),
-            self.watchdog.as_ref().map(watchdog::Watchdog::describe),
-            self.reset_pulses.as_ref().map(reset_pulses::ResetPulses::describe),
-            self.stuck_reset.as_ref().map(stuck_reset::StuckReset::describe),
-            self.rail_level.as_ref().map(rail_level::RailLevel::describe),
-        ];
-        all.into_iter().flatten().collect()
     }
 }

@@ -29,6 +29,10 @@ impl PacketGap {
     pub fn describe(&self) -> String {
         format!("The ROM needs {} us between packets and the host leaves {} us.", self.needs_us, self.host_leaves_us)
     }
+
+    pub const fn hook(self) -> Self {
+        self
+    }
 }
 
 impl Mechanism for PacketGap {

@@ -19,7 +19,7 @@ pub struct Straps {
     pub noise_mv: f64,
     /// Above this a pin reads high.
     pub threshold_mv: f64,
-    /// With a capacitor on BOOT0: how much lower it still is at reset after a power-on.
+    /// With a capacitor on BOOT0: how much lower it still is at a power-on. Later resets find it settled.
     #[serde(default)]
     pub lag_mv: f64,
 }
@@ -42,12 +42,17 @@ impl Straps {
             self.threshold_mv / 1e3
         )
     }
+
+    pub const fn hook(self) -> Self {
+        self
+    }
 }
 
 impl Mechanism for Straps {
     fn boot(&mut self, _around: &Surroundings, course: &mut BootCourse, dice: &mut Dice) {
         let mut reads_high = |millivolts: f64| millivolts + self.noise_mv * dice.normal() > self.threshold_mv;
-        let boot0 = reads_high(self.boot0_mv - self.lag_mv);
+        let lag_mv = if course.from_power_on { self.lag_mv } else { 0.0 };
+        let boot0 = reads_high(self.boot0_mv - lag_mv);
         let boot1 = reads_high(self.boot1_mv);
         if !boot0 || boot1 {
             course.runs = Runs::SomethingElse;
@@ -74,6 +79,7 @@ mod tests {
         let firm = Straps { boot0_mv: 3_300.0, boot1_mv: 0.0, noise_mv: 50.0, threshold_mv: 1_650.0, lag_mv: 0.0 };
         assert_eq!(into_rom(firm), 300);
         assert_eq!(into_rom(Straps { boot0_mv: 0.0, ..firm }), 0);
+        assert_eq!(into_rom(Straps { lag_mv: 3_000.0, ..firm }), 0, "the capacitor is still empty at power-on");
         let open = into_rom(Straps { boot1_mv: 1_600.0, noise_mv: 200.0, ..firm });
         assert!((50..250).contains(&open), "{open}");
     }

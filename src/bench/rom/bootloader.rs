@@ -4,9 +4,10 @@
 
 use super::descriptors::Descriptors;
 use super::memory::Memory;
-use super::protection::Protection;
+use super::protection::{Protection, ReadOut};
 use super::sheet::RomModel;
 use super::work::UnderWay;
+use crate::bench::surroundings::Runs;
 use crate::dfu::command::{
     ABORT, CLASS_IN, CLASS_OUT, CLRSTATUS, DNLOAD, GET_CONFIGURATION, GET_DESCRIPTOR, GET_INTERFACE,
     GET_STATUS_STANDARD, GETSTATE, GETSTATUS, SET_INTERFACE, UPLOAD,
@@ -21,6 +22,8 @@ pub enum RomReply {
     /// What goes to the host; empty for requests that carry data to the device.
     Data(Vec<u8>),
     Stall,
+    /// The core is stuck; the USB block says NAK for ever.
+    Hang,
 }
 
 /// Why the device is about to leave the bus.
@@ -58,6 +61,8 @@ pub struct Bootloader {
     /// A download that waits for GETSTATUS.
     pub(super) pending: Option<(u16, Vec<u8>)>,
     pub(super) work: Option<UnderWay>,
+    /// Flash is still at work though the ROM has said that it is done.
+    pub(super) busy_until: Micros,
 }
 
 /// The ROM answers a request that needs no memory within a few instructions; not documented, chosen.
@@ -78,6 +83,7 @@ impl Bootloader {
             alternate: 0,
             pending: None,
             work: None,
+            busy_until: Micros::ZERO,
         }
     }
 
@@ -89,6 +95,13 @@ impl Bootloader {
         &self.memory
     }
 
+    /// What the part does with its option bytes at every start.
+    pub fn load_options(&mut self, from_power_on: bool) {
+        if from_power_on || !self.rom.sheet.quirks.unprotect_needs_power_cycle {
+            self.protection.load(&self.memory, &self.rom.option_layout);
+        }
+    }
+
     /// The ROM starts anew: volatile state is lost, memory stays.
     pub fn restart(&mut self, serial: &str) {
         self.descriptors = Descriptors::new(&self.rom, serial);
@@ -98,6 +111,18 @@ impl Bootloader {
         self.pointer = DEFAULT_POINTER;
         self.pending = None;
         self.work = None;
+        self.busy_until = Micros::ZERO;
+    }
+
+    /// What comes of a start, as far as the ROM and its option bytes decide it.
+    pub const fn runs(&self, from_power_on: bool) -> Runs {
+        let quirks = self.rom.sheet.quirks;
+        match self.protection.read_out {
+            ReadOut::Level2 if !quirks.answers_at_level_2 => Runs::SomethingElse,
+            ReadOut::Level1 | ReadOut::Level2 if quirks.loops_when_protected => Runs::Restarts,
+            _ if quirks.needs_second_reset && from_power_on => Runs::OtherInterface { pull_up: false },
+            _ => Runs::UsbBootloader,
+        }
     }
 
     /// A reset on the bus takes the alternate setting back and leaves the DFU state as it is.
@@ -158,6 +183,10 @@ impl Bootloader {
 
 pub(super) fn data(bytes: Vec<u8>) -> RomAnswer {
     RomAnswer { reply: RomReply::Data(bytes), busy: QUICK, departure: None, flash_work: Micros::ZERO }
+}
+
+pub(super) fn hang() -> RomAnswer {
+    RomAnswer { reply: RomReply::Hang, busy: QUICK, departure: None, flash_work: Micros::ZERO }
 }
 
 pub(super) fn stall() -> RomAnswer {

@@ -23,7 +23,7 @@ pub struct Descriptors {
 
 impl Descriptors {
     pub fn new(rom: &RomModel, serial: &str) -> Self {
-        let names = ["STMicroelectronics", "STM32  BOOTLOADER", serial];
+        let names = ["STMicroelectronics", &rom.product, serial];
         let layouts = rom.sheet.alternates.iter().map(|layout| string_descriptor(layout, rom.sheet.garbage_units));
         Self {
             device: device(rom.bcd_device),

@@ -93,7 +93,7 @@ impl Memory {
         if let Some(otp) = rom.otp {
             memory.add_small(Kind::Otp, otp.address.0, otp.data_bytes + otp.lock_bytes.unwrap_or(0), Vec::new());
         }
-        if rom.sheet.alternates.iter().any(|layout| layout.starts_with("@Device Feature")) {
+        if rom.layouts().iter().any(|layout| layout.starts_with("@Device Feature")) {
             memory.add_small(Kind::DeviceFeature, DEVICE_FEATURE.0, 4, vec![0; 4]);
         }
         if rom.sheet.quirks.upgrade_service {
@@ -107,7 +107,7 @@ impl Memory {
     }
 
     fn add_flash(&mut self, rom: &RomModel) {
-        for text in &rom.sheet.alternates {
+        for text in rom.layouts() {
             let layout = Layout::parse(&FieldText::from(text.as_str()));
             if layout.area() != Area::Flash {
                 continue;
@@ -191,6 +191,39 @@ impl Memory {
                 Ok(())
             }
         }
+    }
+
+    /// Whether the first word of flash is erased, which is what a part looks at.
+    pub fn flash_is_blank(&self) -> bool {
+        let flash = self.regions.iter().find(|region| region.kind == Kind::Flash);
+        flash.and_then(|flash| self.read(Address(flash.first), 4)).is_some_and(|word| word == [ERASED; 4])
+    }
+
+    /// The 32-bit word of the option bytes at an address.
+    pub fn option_word(&self, address: Address) -> Option<u32> {
+        self.region(address).filter(|region| region.kind == Kind::OptionBytes)?;
+        self.read(address, 4)?.try_into().ok().map(u32::from_le_bytes)
+    }
+
+    /// Puts a word there as it is, whatever its complement says; addresses outside are left alone.
+    pub fn set_option_word(&mut self, address: Address, word: u32) {
+        let Some(region) = self.region(address).filter(|region| region.kind == Kind::OptionBytes).cloned() else {
+            return;
+        };
+        self.small_slice(&region, address, 4).copy_from_slice(&word.to_le_bytes());
+    }
+
+    /// Erases the sector that is so many further on; past the end of the part nothing is erased.
+    pub fn erase_further(&mut self, address: Address, sectors: u32) {
+        let mut next = address.0;
+        for _ in 0..sectors {
+            let Some((start, size_bytes)) = self.region(Address(next)).and_then(|region| region.sector_around(next))
+            else {
+                return;
+            };
+            next = start + size_bytes;
+        }
+        self.erase_around(Address(next));
     }
 
     fn small_slice(&mut self, region: &Region, address: Address, length: usize) -> &mut [u8] {

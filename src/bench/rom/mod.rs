@@ -3,6 +3,7 @@
 pub mod bootloader;
 pub mod descriptors;
 pub mod memory;
+pub mod option_layout;
 pub mod protection;
 pub mod serial;
 pub mod sheet;

@@ -10,6 +10,7 @@ impl SerialRule {
     pub fn serial(&self, uid: Uid, power_ons: u32) -> String {
         match self {
             Self::UidSum => uid_sum(uid),
+            Self::UidSumUpperWord2 => uid_sum([uid[0], uid[2], uid[2]]),
             Self::Constant(text) => text.clone(),
             Self::NewAtPowerOn => uid_sum([uid[0].wrapping_add(power_ons.wrapping_mul(0x9e37_79b9)), uid[1], uid[2]]),
         }
@@ -29,6 +30,8 @@ mod tests {
         assert_eq!(SerialRule::UidSum.serial([0x002d_0030, 0x3334_510b, 0x3231_3533], 1), "325E35633334");
         let c071 = [u32::from_le_bytes([0x7a, 0, 0x25, 0]), u32::from_le_bytes([1, 0x50, 0x36, 0x42]), 0x2030_3748];
         assert_eq!(SerialRule::UidSum.serial(c071, 1), "205537C24236");
+        let f3 = [0x003b_0041, 0x5033_5706, 0x2033_3333];
+        assert_eq!(SerialRule::UidSumUpperWord2.serial(f3, 1), "206E33742033");
     }
 
     #[test]

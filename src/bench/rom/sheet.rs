@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::option_layout::OptionLayout;
 use crate::bench::swd::silicon::Silicon;
 use crate::dfu::layout::{Area, Layout};
 use crate::observation::field_text::FieldText;
@@ -22,10 +23,14 @@ pub struct RomSheet {
     pub device: String,
     /// The bootloader identity byte; selects the ROM generation of the device profile.
     pub rom_id: u16,
+    /// The identity whose generation stands in for clock and times, where the device profile does not have this one.
+    pub timed_like_id: Option<u16>,
     /// Where the figures of this sheet come from, and which are assumed.
     pub sources: Vec<String>,
     /// What the alternate settings say of themselves, in order.
     pub alternates: Vec<String>,
+    /// The memory as it is, where the alternate settings tell it wrongly.
+    pub true_layouts: Option<Vec<String>>,
     /// UTF-16 units of garbage that follow the layout because the ROM states too long a string.
     #[serde(default)]
     pub garbage_units: u8,
@@ -43,10 +48,47 @@ pub struct RomSheet {
     /// Stands in where the device profile has no figure.
     pub assumed_start_up_ms: Option<f64>,
     pub assumed_usb_connect_ms: Option<f64>,
+    /// Stands in where the device profile has no protocol version.
+    pub assumed_protocol: Option<String>,
     /// The trim of HSI48, where the part has it.
     pub hsi48_trim: Option<Hsi48Trim>,
+    /// The second bank, where the ROM treats it unlike the first.
+    pub second_bank: Option<SecondBank>,
+    /// Whether the package has a supply pin for USB alone; unknown where absent.
+    pub own_usb_supply: Option<bool>,
+    /// This generation has no OTP though the device profile knows one.
+    #[serde(default)]
+    pub without_otp: bool,
+    /// The part starts its ROM where flash is blank.
+    #[serde(default)]
+    pub looks_for_blank_flash: bool,
+    /// The ROM looks for the bus voltage before it turns to USB.
+    #[serde(default)]
+    pub senses_vbus: bool,
+    /// The part has TrustZone or a product state.
+    #[serde(default)]
+    pub has_product_state: bool,
     #[serde(default)]
     pub quirks: Quirks,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SecondBank {
+    pub address: Address,
+    pub erase: SecondBankErase,
+}
+
+/// What erasing a sector of the second bank comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecondBankErase {
+    /// The ROM answers well and nothing is erased.
+    DoesNothing,
+    /// The sector four further on is erased instead.
+    FourSectorsFurther,
+    /// The ROM says that it is done while flash is still busy, and hangs on the next order.
+    ReturnsEarly,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -98,6 +140,20 @@ pub struct Quirks {
     pub unprotect_needs_power_cycle: bool,
     /// Mass erase answers well and erases nothing.
     pub mass_erase_does_nothing: bool,
+    /// dfuDNBUSY stays after an erase until CLRSTATUS is sent twice.
+    pub stays_busy_after_erase: bool,
+    /// HSI48 is not disciplined by the host's frames.
+    pub clock_not_recovered: bool,
+    /// Writes to RAM do not arrive as they were sent.
+    pub corrupts_ram_writes: bool,
+    /// After power-on the ROM serves USB only from the next reset on.
+    pub needs_second_reset: bool,
+    /// With read-out protection the ROM restarts for ever while a cable is plugged.
+    pub loops_when_protected: bool,
+    /// At read-out protection level 2 the ROM still starts and answers Get; elsewhere it is closed.
+    pub answers_at_level_2: bool,
+    /// The jump of Leave does not happen.
+    pub leave_does_nothing: bool,
     /// State and error of the WB's firmware upgrade service can be read at 0xFFFF0054.
     pub upgrade_service: bool,
 }
@@ -108,6 +164,10 @@ pub struct RomModel {
     pub sheet: RomSheet,
     /// The device's name in words.
     pub device: String,
+    pub family: String,
+    /// What it calls itself on the bus.
+    pub product: String,
+    pub option_layout: OptionLayout,
     pub generation: Option<String>,
     pub bcd_device: u16,
     pub clock: UsbClock,
@@ -122,6 +182,13 @@ pub struct RomModel {
     pub silicon: Arc<Silicon>,
 }
 
+impl RomModel {
+    /// The memory as it is.
+    pub fn layouts(&self) -> &[String] {
+        self.sheet.true_layouts.as_deref().unwrap_or(&self.sheet.alternates)
+    }
+}
+
 /// Where the 48 MHz of USB come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UsbClock {
@@ -129,6 +196,8 @@ pub enum UsbClock {
     HseMeasured { detection_mhz: u32 },
     /// The crystal, which must have one of few values.
     HseListed { accepted_mhz: Vec<f64> },
+    /// The crystal, for which values are tried in turn; with each the time until its pull-up is on.
+    HseTried { values: Vec<(f64, Micros)> },
     /// The crystal, whatever it is set up for.
     Hse,
     /// The 32 kHz crystal; no other is needed.
@@ -142,6 +211,8 @@ pub enum UsbClock {
 pub enum SerialRule {
     /// Sum of the first and last word of the UID, then the upper half of the middle one.
     UidSum,
+    /// The same sum, then the upper half of the last word.
+    UidSumUpperWord2,
     /// The same text whatever the UID.
     Constant(String),
     /// A new one at every power-on.
@@ -155,6 +226,8 @@ pub struct Otp {
     /// One lock byte per block follows the data; absent where a double-word locks itself when it is first written.
     pub lock_bytes: Option<u32>,
 }
+
+const ROM_PRODUCT: &str = "STM32  BOOTLOADER";
 
 /// G431 (DS12589 table 43); stands in for families whose sheet says nothing.
 const COMMON_TRIM: Hsi48Trim = Hsi48Trim { step_percent: 0.11, steps: 32 };
@@ -188,22 +261,28 @@ fn resolve(file: &Sheet, lse_fitted: bool) -> Result<RomModel, ProfileError> {
     let profile = shelf::sheets("devices")?.into_iter().find(|device| device.name == sheet.device);
     let profile = profile.ok_or_else(|| refuse("device", format!("there is no device profile `{}`", sheet.device)))?;
     let device: Device = loader::parse(&profile.file, &profile.text)?;
-    let id = sheet.rom_id;
-    let rom = device.rom_with_id(id).cloned();
+    let id = sheet.timed_like_id.unwrap_or(sheet.rom_id);
+    let only = device.roms.first().filter(|rom| rom.ids.is_empty());
+    let rom = device.rom_with_id(id).or(only).cloned();
     let rom = rom.ok_or_else(|| refuse("rom-id", format!("{} has no ROM with identity 0x{id:02X}", device.name)))?;
     let missing = |what: &str| refuse("rom-id", format!("neither profile tells {what} of this ROM"));
     let start_up = stated(&rom.startup, lse_fitted).or(sheet.assumed_start_up_ms);
     let usb_connect = stated(&rom.usb_connect, lse_fitted).or(sheet.assumed_usb_connect_ms);
+    let assumed = sheet.assumed_protocol.clone().map(RomDfu::Protocol);
+    let bcd_device = bcd_device(&rom.dfu).or_else(|| bcd_device(&assumed?));
     Ok(RomModel {
         device: device.name.clone(),
+        family: device.family.clone(),
+        product: ROM_PRODUCT.to_owned(),
+        option_layout: OptionLayout::of(&device),
         generation: rom.generation.clone(),
-        bcd_device: bcd_device(&rom.dfu).ok_or_else(|| missing("the protocol version"))?,
+        bcd_device: bcd_device.ok_or_else(|| missing("the protocol version"))?,
         clock: clock(&rom, &sheet, lse_fitted).ok_or_else(|| missing("the USB clock"))?,
         start_up: millis(start_up.ok_or_else(|| missing("the start-up time"))?),
         crystal_time_out: rom.hse_timeout_ms.map(millis),
         usb_connect: millis(usb_connect.ok_or_else(|| missing("the time until USB connects"))?),
         serial: serial(&device, &sheet),
-        otp: otp(&device),
+        otp: if sheet.without_otp { None } else { otp(&device) },
         silicon: Arc::new(silicon(&device, &sheet)),
         sheet,
     })
@@ -235,24 +314,38 @@ fn clock(rom: &Rom, sheet: &RomSheet, lse_fitted: bool) -> Option<UsbClock> {
             None => listed(),
         },
         StatedClock::LseMsiElseHse if lse_fitted => Some(UsbClock::LseLocked),
-        StatedClock::LseMsiElseHse | StatedClock::HseTried | StatedClock::HsePhy => listed(),
+        StatedClock::HseTried => tried(rom),
+        StatedClock::LseMsiElseHse | StatedClock::HsePhy => listed(),
         StatedClock::Hse => Some(UsbClock::Hse),
         StatedClock::Hsi48Crs => Some(UsbClock::Hsi48Recovered(sheet.hsi48_trim.unwrap_or(COMMON_TRIM))),
         StatedClock::Hsi144Crs | StatedClock::Internal | StatedClock::None | StatedClock::Unknown => None,
     }
 }
 
+/// The times until USB connects are stated per value: `8 MHz`.
+fn tried(rom: &Rom) -> Option<UsbClock> {
+    let Some(Crystals::ListMhz(list)) = &rom.crystals else { return None };
+    let after = |mhz: f64| {
+        let fits = |time: &&StatedTime| time.when.as_deref() == Some(format!("{mhz} MHz").as_str());
+        rom.usb_connect.iter().find(fits).map(|time| millis(time.ms))
+    };
+    Some(UsbClock::HseTried { values: list.iter().map(|&mhz| Some((mhz, after(mhz)?))).collect::<Option<_>>()? })
+}
+
 fn serial(device: &Device, sheet: &RomSheet) -> SerialRule {
     match (&sheet.constant_serial, device.serial.as_ref().map(|rule| rule.kind)) {
         (Some(text), _) => SerialRule::Constant(text.clone()),
         (None, Some(SerialKind::Changing)) => SerialRule::NewAtPowerOn,
+        (None, Some(SerialKind::UidSumUpperWord2)) => SerialRule::UidSumUpperWord2,
+        // A part whose serial contradicts the rule has no better one.
         (None, _) => SerialRule::UidSum,
     }
 }
 
-/// Flash is what the first alternate setting shows.
+/// Flash is what the alternate settings show, or would show if they told the truth.
 fn silicon(device: &Device, sheet: &RomSheet) -> Silicon {
-    let layouts = sheet.alternates.iter().map(|text| Layout::parse(&FieldText::from(text.as_str())));
+    let layouts = sheet.true_layouts.as_ref().unwrap_or(&sheet.alternates);
+    let layouts = layouts.iter().map(|text| Layout::parse(&FieldText::from(text.as_str())));
     let groups: Vec<_> =
         layouts.filter(|layout| layout.area() == Area::Flash).flat_map(|layout| layout.groups).collect();
     let start = groups.first().map_or(0x0800_0000, |group| group.address.0);

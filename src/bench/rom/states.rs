@@ -1,7 +1,8 @@
 //! The states of DFU and the requests that lead from one to another. States and rules follow AN3156.
 
-use super::bootloader::{Bootloader, Departure, RomAnswer, data, stall};
+use super::bootloader::{Bootloader, Departure, RomAnswer, data, hang, stall};
 use super::descriptors::TRANSFER_BYTES;
+use super::protection::ReadOut;
 use super::work::{UnderWay, Work};
 use crate::dfu::command::{CLASS_IN, CLASS_OUT, DNLOAD, FIRST_DATA_BLOCK, UPLOAD};
 use crate::dfu::request::{ControlRequest, DataStage};
@@ -39,15 +40,16 @@ impl Bootloader {
         if block == 1 || length == 0 || length > TRANSFER_BYTES {
             return self.refuse(DfuStatus::ERR_STALLEDPKT);
         }
-        if self.protection.read_out {
+        if self.protection.read_out != ReadOut::Level0 {
             return self.refuse(DfuStatus::ERR_VENDOR);
         }
         let Some(address) = self.block_address(block, u32::from(length)) else {
             return self.refuse(DfuStatus::ERR_TARGET);
         };
-        let Some(bytes) = self.memory.read(address, u32::from(length)) else {
+        let Some(mut bytes) = self.memory.read(address, u32::from(length)) else {
             return self.refuse(DfuStatus::ERR_TARGET);
         };
+        self.protection.hide(address, &mut bytes);
         // A short block ends the upload.
         self.state = if bytes.len() < usize::from(length) { DfuState::IDLE } else { DfuState::UPLOAD_IDLE };
         data(bytes)
@@ -73,6 +75,7 @@ impl Bootloader {
         if self.state == DfuState::ERROR {
             self.state = DfuState::IDLE;
             self.status = DfuStatus::OK;
+            self.work = None;
         } else if self.rom.sheet.quirks.clear_status_may_fail {
             self.state = DfuState::ERROR;
             self.status = DfuStatus::ERR_UNKNOWN;
@@ -98,6 +101,9 @@ impl Bootloader {
             DfuState::MANIFEST_SYNC => {
                 self.state = DfuState::MANIFEST;
                 let departure = self.memory.jump_target(self.pointer).map_or(Departure::Reset, Departure::Jump);
+                if self.rom.sheet.quirks.leave_does_nothing {
+                    return self.status_reply(Micros::from_millis(1));
+                }
                 RomAnswer { departure: Some((JUMP_AFTER, departure)), ..self.status_reply(Micros::from_millis(1)) }
             }
             _ => self.status_reply(Micros::ZERO),
@@ -111,17 +117,28 @@ impl Bootloader {
 
     fn begin_work(&mut self, at: Micros) -> RomAnswer {
         let Some((block, bytes)) = self.pending.take() else { return self.refuse(DfuStatus::ERR_STALLEDPKT) };
-        let Work { takes, advertised, status, departure } =
-            if block == 0 { self.command(&bytes) } else { self.write_block(block, &bytes) };
-        self.work = Some(UnderWay { done: at + takes, status, departure });
+        let work = if block == 0 { self.command(&bytes) } else { self.write_block(block, &bytes) };
+        if work.needs_flash && at < self.busy_until {
+            return hang();
+        }
+        let Work { takes, advertised, status, departure, goes_on, is_erase, .. } = work;
+        if goes_on > Micros::ZERO {
+            self.busy_until = at + takes + goes_on;
+        }
+        self.work = Some(UnderWay { done: at + takes, status, departure, is_erase });
         self.state = DfuState::DNBUSY;
-        RomAnswer { flash_work: takes, ..self.status_reply(advertised.unwrap_or(takes)) }
+        RomAnswer { flash_work: takes + goes_on, ..self.status_reply(advertised.unwrap_or(takes)) }
     }
 
     fn look_at_work(&mut self, at: Micros) -> RomAnswer {
-        let Some(UnderWay { done, status, departure }) = self.work else { return self.status_reply(Micros::ZERO) };
+        let Some(UnderWay { done, status, departure, is_erase }) = self.work else {
+            return self.status_reply(Micros::ZERO);
+        };
         if at < done {
             return if self.rom.sheet.quirks.stalls_while_busy { stall() } else { self.status_reply(done - at) };
+        }
+        if is_erase && self.rom.sheet.quirks.stays_busy_after_erase {
+            return self.status_reply(Micros::ZERO);
         }
         self.work = None;
         self.status = status;

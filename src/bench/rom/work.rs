@@ -2,7 +2,9 @@
 
 use super::bootloader::{Bootloader, Departure};
 use super::memory::Kind;
-use super::sheet::millis;
+use super::option_layout::READ_PROTECTION;
+use super::protection::ReadOut;
+use super::sheet::{SecondBankErase, millis};
 use crate::dfu::command::{ERASE, READ_UNPROTECT, SET_ADDRESS};
 use crate::dfu::state::DfuStatus;
 use crate::observation::units::{Address, Micros};
@@ -14,6 +16,11 @@ pub(super) struct Work {
     pub advertised: Option<Micros>,
     pub status: DfuStatus,
     pub departure: Option<Departure>,
+    /// It erases or writes flash, or would have.
+    pub needs_flash: bool,
+    pub is_erase: bool,
+    /// How long flash goes on working when the ROM says that it is done.
+    pub goes_on: Micros,
 }
 
 /// Work that has begun: when it is done, and how it will end.
@@ -22,6 +29,7 @@ pub(super) struct UnderWay {
     pub done: Micros,
     pub status: DfuStatus,
     pub departure: Option<Departure>,
+    pub is_erase: bool,
 }
 
 /// Set Address and the like; not documented, chosen.
@@ -29,7 +37,19 @@ const QUICK: Micros = Micros::from_millis(1);
 
 impl Work {
     fn taking(takes: Micros) -> Self {
-        Self { takes, advertised: None, status: DfuStatus::OK, departure: None }
+        Self {
+            takes,
+            advertised: None,
+            status: DfuStatus::OK,
+            departure: None,
+            needs_flash: false,
+            is_erase: false,
+            goes_on: Micros::ZERO,
+        }
+    }
+
+    fn erasing(takes: Micros) -> Self {
+        Self { needs_flash: true, is_erase: true, ..Self::taking(takes) }
     }
 
     fn quick() -> Self {
@@ -62,66 +82,77 @@ impl Bootloader {
     }
 
     fn erase(&mut self, address: &[u8]) -> Work {
-        if self.protection.read_out {
+        if self.protection.read_out != ReadOut::Level0 {
             return Work::refused(DfuStatus::ERR_VENDOR);
         }
+        if address.is_empty() { self.mass_erase() } else { self.sector_erase(word(address)) }
+    }
+
+    /// What an erase does where a part of the flash is protected is not documented: nothing, it is assumed.
+    fn mass_erase(&mut self) -> Work {
         let timing = self.rom.sheet.flash;
-        if address.is_empty() {
-            if !self.rom.sheet.quirks.mass_erase_does_nothing && self.protection.write_protected.is_empty() {
-                self.memory.erase_all();
-            }
-            let advertised = timing.advertised_mass_erase_ms.map(millis);
-            return Work { advertised, ..Work::taking(millis(timing.mass_erase_ms)) };
+        if !self.rom.sheet.quirks.mass_erase_does_nothing && self.protection.leaves_all_flash_open() {
+            self.memory.erase_all();
         }
-        let address = word(address);
+        let advertised = timing.advertised_mass_erase_ms.map(millis);
+        Work { advertised, ..Work::erasing(millis(timing.mass_erase_ms)) }
+    }
+
+    fn sector_erase(&mut self, address: Address) -> Work {
         if self.memory.region(address).is_none_or(|region| region.kind != Kind::Flash) {
             return Work::refused(DfuStatus::ERR_TARGET);
         }
-        if !self.protection.forbids_writing(address, 1) {
-            self.memory.erase_around(address);
+        let takes = millis(self.rom.sheet.flash.page_erase_ms);
+        let second_bank = self.rom.sheet.second_bank.filter(|bank| address.0 >= bank.address.0).map(|bank| bank.erase);
+        let open = !self.protection.forbids_writing(address, 1);
+        match second_bank {
+            Some(SecondBankErase::FourSectorsFurther) if open => self.memory.erase_further(address, 4),
+            Some(SecondBankErase::DoesNothing) => {}
+            _ if open => _ = self.memory.erase_around(address),
+            _ => {}
         }
-        Work::taking(millis(timing.page_erase_ms))
+        if second_bank == Some(SecondBankErase::ReturnsEarly) {
+            return Work { goes_on: takes, ..Work::erasing(QUICK) };
+        }
+        Work::erasing(takes)
     }
 
     fn read_unprotect(&mut self) -> Work {
         self.memory.erase_all();
-        if !self.rom.sheet.quirks.unprotect_needs_power_cycle {
-            self.protection.read_out = false;
-        }
-        let erase = Work::taking(millis(self.rom.sheet.flash.mass_erase_ms));
+        let layout = &self.rom.option_layout;
+        layout.write(&mut self.memory, READ_PROTECTION, layout.open_byte());
+        let erase = Work::erasing(millis(self.rom.sheet.flash.mass_erase_ms));
         Work { departure: Some(Departure::Reset), ..erase }
     }
 
-    /// What a power cycle completes.
-    pub fn power_on(&mut self, read_out_protected: bool) {
-        self.protection.read_out = read_out_protected;
-    }
-
-    pub const fn is_read_out_protected(&self) -> bool {
-        self.protection.read_out
-    }
-
     pub(super) fn write_block(&mut self, block: u16, bytes: &[u8]) -> Work {
-        if self.protection.read_out {
+        if self.protection.read_out != ReadOut::Level0 {
             return Work::refused(DfuStatus::ERR_VENDOR);
         }
         let Some(address) = self.block_address(block, bytes.len() as u32) else {
             return Work::refused(DfuStatus::ERR_TARGET);
         };
         let Some(region) = self.memory.region(address).cloned() else { return Work::refused(DfuStatus::ERR_TARGET) };
-        if region.kind == Kind::OptionBytes && address.0 != region.first {
+        let is_whole = address.0 == region.first && bytes.len() == region.length_bytes as usize;
+        if region.kind == Kind::OptionBytes && !is_whole {
             return Work::refused(DfuStatus::ERR_TARGET);
         }
         let time = Micros::from_secs_f64(bytes.len() as f64 * self.rom.sheet.flash.write_us_per_byte / 1e6);
+        let work = Work { needs_flash: region.kind == Kind::Flash, ..Work::taking(time) };
         if region.kind == Kind::Flash && self.protection.forbids_writing(address, bytes.len() as u32) {
-            return Work::taking(time);
+            return work;
+        }
+        let mut bytes = bytes.to_vec();
+        if region.kind == Kind::Ram && self.rom.sheet.quirks.corrupts_ram_writes {
+            // Which bytes suffer is not documented: the last of each block, it is chosen.
+            bytes.last_mut().into_iter().for_each(|byte| *byte = !*byte);
         }
         let kept = if self.rom.sheet.quirks.loses_odd_tail { bytes.len() / 8 * 8 } else { bytes.len() };
         if let Err(status) = self.memory.write(address, &bytes[..kept]) {
             return Work::refused(status);
         }
         let departure = (region.kind == Kind::OptionBytes).then_some(Departure::Reset);
-        Work { departure, ..Work::taking(time) }
+        Work { departure, ..work }
     }
 }
 
@@ -138,9 +169,14 @@ mod tests {
     use crate::bench::rom::protection::Protection;
     use crate::dfu::command;
 
+    fn start(rom: &mut Bootloader, from_power_on: bool) {
+        rom.load_options(from_power_on);
+        rom.restart("");
+    }
+
     #[test]
     fn read_out_protection_allows_set_address_and_refuses_memory() {
-        let mut rom = protected("f40x-v9", Protection { read_out: true, ..Protection::default() });
+        let mut rom = protected("f40x-v9", Protection { read_out: ReadOut::Level1, ..Protection::default() });
         assert_eq!(run(&mut rom, &command::set_address(0, Address(0x0800_0000))).status, DfuStatus::OK);
         rom.answer(Micros::ZERO, &command::abort(0));
         assert_eq!(rom.answer(Micros::ZERO, &command::upload(0, 2, 64)).reply, RomReply::Stall);
@@ -153,7 +189,7 @@ mod tests {
     #[test]
     fn a_write_protected_sector_says_nothing_and_stays() {
         let area = (Address(0x0800_0000), 0x4000);
-        let mut rom = protected("f40x-v9", Protection { read_out: false, write_protected: vec![area] });
+        let mut rom = protected("f40x-v9", Protection { write_protected: vec![area], ..Protection::default() });
         let before = rom.memory.read(Address(0x0800_0000), 64);
         assert_eq!(run(&mut rom, &download(0, &[0x41, 0, 0, 0, 8])).status, DfuStatus::OK);
         assert_eq!(run(&mut rom, &download(2, &[0; 64])).status, DfuStatus::OK);
@@ -170,6 +206,79 @@ mod tests {
         status(&mut rom, Micros::ZERO);
         let ended = rom.answer(Micros::from_secs(1), &command::get_status(0));
         assert_eq!(ended.departure.map(|(_, departure)| departure), Some(Departure::Reset));
+    }
+
+    #[test]
+    fn an_option_block_that_is_not_whole_is_refused() {
+        let mut rom = bootloader("f40x-v9");
+        run(&mut rom, &command::set_address(0, Address(0x1fff_c000)));
+        assert_eq!(run(&mut rom, &download(2, &[0xff; 8])).status, DfuStatus::ERR_TARGET);
+    }
+
+    #[test]
+    fn protection_follows_the_option_bytes_at_the_next_start() {
+        let mut rom = bootloader("f40x-v9");
+        run(&mut rom, &command::set_address(0, Address(0x1fff_c000)));
+        let mut options = rom.memory.read(Address(0x1fff_c000), 16).unwrap();
+        (options[1], options[3]) = (0x00, 0xff);
+        assert_eq!(run(&mut rom, &download(2, &options)).status, DfuStatus::OK);
+        start(&mut rom, false);
+        assert_eq!(rom.protection.read_out, ReadOut::Level1);
+        run(&mut rom, &download(0, &[READ_UNPROTECT]));
+        start(&mut rom, false);
+        assert_eq!(rom.protection.read_out, ReadOut::Level0);
+        assert!(rom.memory.flash_is_blank());
+    }
+
+    #[test]
+    fn the_wb_stays_protected_until_power_on() {
+        let mut rom = bootloader("wb55");
+        rom.rom.option_layout.clone().write(&mut rom.memory, READ_PROTECTION, 0x00);
+        start(&mut rom, true);
+        run(&mut rom, &download(0, &[READ_UNPROTECT]));
+        start(&mut rom, false);
+        assert_eq!(rom.protection.read_out, ReadOut::Level1);
+        start(&mut rom, true);
+        assert_eq!(rom.protection.read_out, ReadOut::Level0);
+    }
+
+    #[test]
+    fn the_second_bank_is_erased_as_its_rom_does_it() {
+        let erase = |rom: &mut Bootloader, address: u32| {
+            let [a, b, c, d] = address.to_le_bytes();
+            run(rom, &download(0, &[ERASE, a, b, c, d]))
+        };
+        let mut f42 = bootloader("f42x-v9");
+        run(&mut f42, &command::set_address(0, Address(0x0810_0000)));
+        run(&mut f42, &download(2, &[0x5a; 64]));
+        assert_eq!(erase(&mut f42, 0x0810_0000).status, DfuStatus::OK);
+        assert_eq!(f42.memory.read(Address(0x0810_0000), 2).unwrap(), [0x5a; 2], "answered well, not erased");
+        let mut f76 = bootloader("f76x-dual-bank");
+        for sector in [0x0810_0000, 0x0811_0000] {
+            run(&mut f76, &command::set_address(0, Address(sector)));
+            run(&mut f76, &download(2, &[0x5a; 64]));
+        }
+        erase(&mut f76, 0x0810_0000);
+        assert_eq!(f76.memory.read(Address(0x0810_0000), 2).unwrap(), [0x5a; 2]);
+        assert_eq!(f76.memory.read(Address(0x0811_0000), 2).unwrap(), [0xff; 2], "four sectors further on");
+    }
+
+    #[test]
+    fn an_order_during_an_erase_that_returned_early_hangs_the_rom() {
+        let mut rom = bootloader("h74x-v9");
+        let erase = download(0, &[ERASE, 0, 0, 0x10, 0x08]);
+        rom.answer(Micros::ZERO, &erase);
+        status(&mut rom, Micros::ZERO);
+        assert_eq!(rom.answer(Micros::from_millis(2), &command::get_status(0)).reply, rom_busy());
+        rom.answer(Micros::from_millis(3), &command::clear_status(0));
+        rom.answer(Micros::from_millis(3), &command::clear_status(0));
+        rom.answer(Micros::from_millis(4), &erase);
+        assert_eq!(rom.answer(Micros::from_millis(5), &command::get_status(0)).reply, RomReply::Hang);
+    }
+
+    /// dfuDNBUSY without an end, until CLRSTATUS is sent twice.
+    fn rom_busy() -> RomReply {
+        RomReply::Data(vec![0, 0, 0, 0, 4, 0])
     }
 
     #[test]

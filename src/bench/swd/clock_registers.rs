@@ -109,7 +109,7 @@ fn crs_status(recovery: Recovery) -> u32 {
     const TRIM_AT_ITS_END: u32 = 1 << 10;
     let residual = match recovery {
         Recovery::Free { .. } => return 0,
-        Recovery::Locked { residual } | Recovery::OutOfReach { residual } => residual,
+        Recovery::Locked { residual } | Recovery::OutOfReach { residual } | Recovery::OnItsWay { residual } => residual,
     };
     let counts = ((residual.as_fraction() * crate::clock::hsi48::COUNTS_PER_FRAME).abs().round() as u32).min(0xFFFF);
     let direction = if residual.0 < 0.0 { 1 << 15 } else { 0 };
