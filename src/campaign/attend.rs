@@ -124,7 +124,7 @@ pub fn read_all(sensors: &[Sensor], cycle: u32) -> Readings {
 }
 
 /// A voltage below this on a supply says that the board is off.
-const OFF_BELOW_VOLTS: f64 = 0.5;
+pub const OFF_BELOW_VOLTS: f64 = 0.5;
 
 /// A sensor that measures a voltage and shows that there is none.
 pub fn power_seen_off(sensors: &[Sensor]) -> bool {

@@ -1,10 +1,12 @@
 //! Re-entry: how a new boot is brought about, and how we know that it was one.
 
-use super::attend::{Sensor, power_seen_off};
+use super::attend::{OFF_BELOW_VOLTS, Sensor, power_seen_off};
 use super::program::{Program, ProgramError};
 use super::question::{Answer, Question, Wanted};
 use crate::link::Link;
 use crate::observation::boot::{BootKind, BootProof};
+use crate::observation::fact::{Fact, FactValue};
+use crate::observation::step::Step;
 use crate::observation::units::Micros;
 
 /// Brings about the next boot.
@@ -18,6 +20,12 @@ pub enum ReentryError {
     LinkHasNoPower,
     #[error("the re-entry command failed: {0}")]
     Command(#[from] ProgramError),
+    #[error("the power of the board's port cannot be switched: {0}")]
+    Hub(String),
+    #[error(
+        "the hub was told to take the port's power away, and the board is still there: it has another supply, or the hub does not switch what it says; a USB 3 hub keeps the power on until its SuperSpeed half is switched off too"
+    )]
+    StillThere,
     #[error("the operator ended the campaign")]
     Declined,
 }
@@ -42,6 +50,39 @@ impl Reenter for LinkPower {
     fn reenter(&mut self, link: &mut dyn Link, _boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
         link.power_cycle(self.off_time).ok_or(ReentryError::LinkHasNoPower)
     }
+}
+
+/// The hub above the board takes the power of its port away. A port that is empty is not a board without power: that takes a
+/// sensor, or a probe that sees the target's voltage.
+#[derive(Debug)]
+pub struct HubPower {
+    pub off_time: Micros,
+    pub sensors: Vec<Sensor>,
+}
+
+/// The probe's fact that tells the target's supply, in volts.
+const TARGET_VOLTAGE: &str = "target-voltage";
+
+impl Reenter for HubPower {
+    fn reenter(&mut self, link: &mut dyn Link, _boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
+        let off = link.port_power(false).map_err(ReentryError::Hub)?;
+        if off.powered || off.connected {
+            // Nobody wants a port that was left off by mistake.
+            link.port_power(true).map_err(ReentryError::Hub)?;
+            return Err(ReentryError::StillThere);
+        }
+        let wait = Step::Wait { span: self.off_time };
+        link.perform(&wait, self.off_time + Micros::from_secs(1));
+        let seen_off = power_seen_off(&self.sensors) || probe_sees_no_power(link);
+        link.port_power(true).map_err(ReentryError::Hub)?;
+        let proof = if seen_off { BootProof::Commanded } else { BootProof::Inferred };
+        Ok((BootKind::ColdPowerOn { off_time: Some(self.off_time) }, proof))
+    }
+}
+
+fn probe_sees_no_power(link: &mut dyn Link) -> bool {
+    let off = |fact: &Fact| matches!(fact.value, FactValue::Volts(volts) if volts < OFF_BELOW_VOLTS);
+    link.look().iter().any(|fact| fact.key == TARGET_VOLTAGE && off(fact))
 }
 
 /// Asks a person; `None` means that they want to stop.
@@ -94,7 +135,10 @@ impl Reenter for ByCommand {
 mod tests {
     use super::*;
     use crate::link::dfu_link::DfuLink;
+    use crate::link::hub_power::PortState;
     use crate::link::scripted_board::ScriptedBoard;
+    use crate::observation::board::BoardIdentity;
+    use crate::observation::step::StepRecord;
 
     fn proof(command: &str, sensors: &[&str]) -> Result<BootProof, ReentryError> {
         let sensors = sensors.iter().map(|sensor| sensor.parse().unwrap()).collect();
@@ -108,6 +152,64 @@ mod tests {
         assert_eq!(proof("true", &[]).unwrap(), BootProof::Inferred);
         assert_eq!(proof("sleep 0.2", &["vdd=echo 3.3 V"]).unwrap(), BootProof::Inferred);
         assert_eq!(proof("sleep 0.2", &["vdd=echo 0.02 V"]).unwrap(), BootProof::Commanded);
+    }
+
+    /// A link whose port can be switched, at a board that may have another supply.
+    struct Switched {
+        inner: DfuLink<ScriptedBoard>,
+        stays: bool,
+        target_volts: Option<f64>,
+        switched: Vec<bool>,
+    }
+
+    impl Link for Switched {
+        fn now(&self) -> Micros {
+            self.inner.now()
+        }
+
+        fn perform(&mut self, step: &Step, deadline: Micros) -> StepRecord {
+            self.inner.perform(step, deadline)
+        }
+
+        fn identity(&self) -> BoardIdentity {
+            self.inner.identity()
+        }
+
+        fn power_cycle(&mut self, _off_time: Micros) -> Option<(BootKind, BootProof)> {
+            None
+        }
+
+        fn look(&mut self) -> Vec<Fact> {
+            self.target_volts.map(|volts| Fact::measured(TARGET_VOLTAGE, FactValue::Volts(volts))).into_iter().collect()
+        }
+
+        fn port_power(&mut self, on: bool) -> Result<PortState, String> {
+            self.switched.push(on);
+            Ok(PortState { powered: on, connected: on || self.stays })
+        }
+    }
+
+    fn by_hub(stays: bool, target_volts: Option<f64>, sensor: &str) -> (Result<BootProof, ReentryError>, Vec<bool>) {
+        let inner = DfuLink::new(ScriptedBoard::default());
+        let mut link = Switched { inner, stays, target_volts, switched: Vec::new() };
+        let sensors = vec![sensor.parse().unwrap()];
+        let boot = HubPower { off_time: Micros::from_secs(1), sensors }.reenter(&mut link, 1);
+        (boot.map(|(_, proof)| proof), link.switched)
+    }
+
+    #[test]
+    fn an_empty_port_is_inferred_and_a_voltage_near_zero_is_proof() {
+        assert_eq!(by_hub(false, None, "air=echo 20 C").0.unwrap(), BootProof::Inferred);
+        assert_eq!(by_hub(false, Some(3.2), "air=echo 20 C").0.unwrap(), BootProof::Inferred);
+        assert_eq!(by_hub(false, Some(0.1), "air=echo 20 C").0.unwrap(), BootProof::Commanded);
+        assert_eq!(by_hub(false, None, "vdd=echo 30 mV").0.unwrap(), BootProof::Commanded);
+    }
+
+    #[test]
+    fn a_board_that_stays_has_another_supply_and_its_port_is_switched_on_again() {
+        let (boot, switched) = by_hub(true, None, "vdd=echo 30 mV");
+        assert!(matches!(boot, Err(ReentryError::StillThere)));
+        assert_eq!(switched, [false, true]);
     }
 
     #[test]

@@ -11,18 +11,21 @@ use super::console::Console;
 use super::exit::ExitCode;
 use crate::case::file::{Case, CaseError};
 use crate::evidence::compare::{Side, SideBoot, compare};
+use crate::investigation::guided::EXPERIMENT;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::EventKind;
 
 /// Test whether two cases, arms or spans differ
 ///
 /// Each side is a case, narrowed by what follows an @: a level of a factor that was varied, or a span of boots. Boots are
-/// compared, not cycles, where there are several. The sentence on standard output can be pasted as it is.
+/// compared, not cycles, where there are several. Boots under the changed conditions of a guided run are left out unless
+/// @experiment=NAME asks for them. The sentence on standard output can be pasted as it is.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   flakescope compare before.case after.case
   flakescope compare board.case@transfer-bytes=2048 board.case@transfer-bytes=64
-  flakescope compare board.case@boots=1-20 board.case@boots=21-40")]
+  flakescope compare board.case@boots=1-20 board.case@boots=21-40
+  flakescope compare board.case board.case@experiment=swap-cable")]
 pub struct CompareArgs {
     /// CASE, CASE@FACTOR=LEVEL or CASE@boots=FROM-TO
     #[arg(value_name = "A")]
@@ -70,8 +73,11 @@ impl FromStr for Selection {
 impl Selection {
     fn holds(&self, cycle: &Cycle) -> bool {
         let in_span = self.boots.is_none_or(|(from, to)| cycle.boot.is_some_and(|boot| (from..=to).contains(&boot)));
-        let in_arm = self.levels.iter().all(|(factor, level)| cycle.levels.get(factor) == Some(level));
-        in_span && in_arm && !cycle.is_interrupted()
+        let level_of = |factor: &str| cycle.levels.get(factor).map_or("none", String::as_str);
+        let in_arm = self.levels.iter().all(|(factor, level)| level_of(factor) == level);
+        // Whoever names no experiment means the board as it was found.
+        let as_found = self.levels.contains_key(EXPERIMENT) || level_of(EXPERIMENT) == "none";
+        as_found && in_span && in_arm && !cycle.is_interrupted()
     }
 
     /// The boots of this part; `case_id` tells boots of different cases apart.

@@ -8,13 +8,15 @@ use clap::{Args, ValueEnum};
 
 use super::console::Console;
 use super::exit::ExitCode;
+use super::strategies;
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::evaluation::{self, EvaluationError};
 use crate::investigation::evaluation_score::{Figures, Score, Share};
-use crate::investigation::scenario;
+use crate::investigation::scenario::{self, Scenario};
+use crate::profile::loader::ProfileError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     Text,
     Json,
 }
@@ -29,13 +31,26 @@ pub struct EvaluateArgs {
     draws: u32,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Compare what it costs to come to a decision: guided, until decided, and a fixed interleaved sweep
+    #[arg(long)]
+    strategies: bool,
     /// The form of the result on standard output
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "F")]
     format: Format,
 }
 
 pub fn run(args: &EvaluateArgs, console: &mut Console) -> ExitCode {
-    let score = match score(args) {
+    let scenarios = match scenarios(args) {
+        Ok(scenarios) => scenarios,
+        Err(error) => {
+            console.error(&error.to_string());
+            return ExitCode::UnreadableInput;
+        }
+    };
+    if args.strategies {
+        return strategies::run(&scenarios, args.draws, args.seed, args.format, console);
+    }
+    let score = match score(args, &scenarios) {
         Ok(score) => score,
         Err(error) => {
             console.error(&error.to_string());
@@ -55,13 +70,17 @@ pub fn run(args: &EvaluateArgs, console: &mut Console) -> ExitCode {
     }
 }
 
-fn score(args: &EvaluateArgs) -> Result<Score, EvaluationError> {
+fn scenarios(args: &EvaluateArgs) -> Result<Vec<Scenario>, ProfileError> {
     let mut scenarios = Vec::new();
     for file in &args.files {
         scenarios.extend(scenario::read(file)?);
     }
+    Ok(scenarios)
+}
+
+fn score(args: &EvaluateArgs, scenarios: &[Scenario]) -> Result<Score, EvaluationError> {
     let library = Arc::new(Library::load()?);
-    Ok(Score::of(evaluation::evaluate(&scenarios, args.draws, args.seed, &library)?))
+    Ok(Score::of(evaluation::evaluate(scenarios, args.draws, args.seed, &library)?))
 }
 
 fn text(score: &Score, out: &mut impl Write) -> io::Result<()> {

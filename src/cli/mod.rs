@@ -24,6 +24,7 @@ pub mod replay;
 pub mod report;
 pub mod result;
 pub mod run;
+mod strategies;
 pub mod triage;
 pub mod worker;
 

@@ -128,7 +128,7 @@ fn campaign(
     library: &Arc<Library>,
 ) -> Result<Folding, EvaluationError> {
     let board = VirtualBoard::from_toml(&scenario.name, text, seed)?;
-    let mut sink = Folding { ledger: Ledger::new(Arc::clone(library)), at: Micros::ZERO };
+    let mut sink = Folding::new(Ledger::new(Arc::clone(library)));
     let plan = Plan {
         recipe: Recipe::find("dfu-read")?,
         boots,
@@ -156,7 +156,12 @@ fn campaign(
 }
 
 /// What a person would know before the campaign: the part and what crystal is fitted.
-fn announce(scenario: &Scenario, plan: &Plan, board: &VirtualBoard, sink: &mut Folding) -> Result<(), EvaluationError> {
+pub(super) fn announce(
+    scenario: &Scenario,
+    plan: &Plan,
+    board: &VirtualBoard,
+    sink: &mut Folding,
+) -> Result<(), EvaluationError> {
     let start = CampaignStart {
         transport: Transport::Dfu,
         virtual_board: Some(scenario.name.clone()),
@@ -205,7 +210,7 @@ fn judge(scenario: &Scenario, sink: &Folding) -> Trial {
     }
 }
 
-fn families(verdict: &Verdict) -> Vec<(String, f64)> {
+pub(super) fn families(verdict: &Verdict) -> Vec<(String, f64)> {
     let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
     for cause in &verdict.causes {
         *sums.entry(&cause.family).or_default() += cause.probability;
@@ -265,9 +270,19 @@ impl Trial {
 }
 
 /// Folds events without a case.
-struct Folding {
+pub struct Folding {
     ledger: Ledger,
     at: Micros,
+}
+
+impl Folding {
+    pub fn new(ledger: Ledger) -> Self {
+        Self { ledger, at: Micros::ZERO }
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
 }
 
 impl Sink for Folding {
@@ -280,7 +295,7 @@ impl Sink for Folding {
 }
 
 /// Performs the whole plan.
-struct ToTheEnd;
+pub struct ToTheEnd;
 
 impl Steer for ToTheEnd {
     fn next(&mut self, _now: Micros) -> Direction {

@@ -56,7 +56,17 @@ pub struct Course {
     spent: Micros,
     /// Experiments that were done, or that nobody could do.
     tried: BTreeSet<String>,
-    started: bool,
+    /// The board is in a boot that was announced as found.
+    in_boot: bool,
+}
+
+/// How long the board is run under a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Until the comparison with the board as found is settled.
+    UntilSure,
+    /// So many boots, whatever they show.
+    Fixed(u32),
 }
 
 enum Choice<'k> {
@@ -69,6 +79,11 @@ impl<'k> Guided<'_, 'k> {
     /// Runs until it knows enough. What happened is in the events.
     pub fn run(&mut self) -> Result<(), CampaignError> {
         let direction = self.investigate()?;
+        self.end(direction)
+    }
+
+    /// The last event of the campaign.
+    pub fn end(&mut self, direction: Direction) -> Result<(), CampaignError> {
         self.runner().end(direction)
     }
 
@@ -78,7 +93,7 @@ impl<'k> Guided<'_, 'k> {
             let advice = self.desk.advice()?;
             direction = match self.choose(&advice) {
                 Choice::MoreBoots(boots) => self.as_found(boots)?,
-                Choice::Do(experiment) => self.carry_out(experiment, &advice)?,
+                Choice::Do(experiment) => self.carry_out(experiment, &advice, Effort::UntilSure)?,
                 Choice::Stop(reason) => {
                     self.remark(format!("guided: {reason}"))?;
                     return Ok(Direction::Finish);
@@ -136,12 +151,18 @@ impl<'k> Guided<'_, 'k> {
         (boots + 2).min(self.plan.boots.max(FIRST_LOOK))
     }
 
-    fn carry_out(&mut self, experiment: &Experiment, advice: &Advice) -> Result<Direction, CampaignError> {
+    /// Does one experiment and notes what came of it.
+    pub fn carry_out(
+        &mut self,
+        experiment: &Experiment,
+        advice: &Advice,
+        effort: Effort,
+    ) -> Result<Direction, CampaignError> {
         self.course.tried.insert(experiment.id.clone());
         match &experiment.told_by {
-            ToldBy::Rerun => self.rerun(experiment, advice, Expected::Mended),
-            ToldBy::RerunEitherWay => self.rerun(experiment, advice, Expected::Changed),
-            ToldBy::Question if self.hands.prefers_to_run() => self.rerun(experiment, advice, Expected::Mended),
+            ToldBy::Rerun => self.rerun(experiment, advice, Expected::Mended, effort),
+            ToldBy::RerunEitherWay => self.rerun(experiment, advice, Expected::Changed, effort),
+            ToldBy::Question if self.hands.prefers_to_run() => self.rerun(experiment, advice, Expected::Mended, effort),
             ToldBy::Question => self.ask(experiment),
             ToldBy::Measurement(quantities) => self.measure(experiment, quantities),
             ToldBy::Levels(levels) => self.vary(experiment, levels),
@@ -160,6 +181,7 @@ impl<'k> Guided<'_, 'k> {
         experiment: &Experiment,
         advice: &Advice,
         expected: Expected,
+        effort: Effort,
     ) -> Result<Direction, CampaignError> {
         match self.hands.change(self.link, experiment) {
             Hand::Did(()) => {
@@ -173,13 +195,18 @@ impl<'k> Guided<'_, 'k> {
         let mut changed = Counts::default();
         let mut direction = Direction::Continue;
         let mut begins_boot = true;
-        for _ in 0..self.most_boots(advice) {
+        let most = match effort {
+            Effort::UntilSure => self.most_boots(advice),
+            Effort::Fixed(boots) => boots,
+        };
+        for _ in 0..most {
             direction = self.boots(1, changed_levels(experiment), begins_boot)?;
             begins_boot = self.plan.reentry != Reentry::None;
             let both = self.desk.changed()?;
             changed = self.unit(&both);
             let sure = belief(as_found, changed, expected);
-            if direction != Direction::Continue || !(1.0 - SURE..=SURE).contains(&sure) {
+            let settled = effort == Effort::UntilSure && !(1.0 - SURE..=SURE).contains(&sure);
+            if direction != Direction::Continue || settled {
                 break;
             }
         }
@@ -197,6 +224,8 @@ impl<'k> Guided<'_, 'k> {
             self.conclude(experiment, FactValue::Number(seen), Origin::Link, text)?;
         }
         self.conditions("")?;
+        // Whatever was exchanged, the board was without power meanwhile.
+        self.course.in_boot = false;
         if direction == Direction::Interrupt {
             return Ok(direction);
         }
@@ -327,10 +356,11 @@ impl Guided<'_, '_> {
         self.perform(&mut Stretch { boots, levels, schedule, begins_boot })
     }
 
-    fn as_found(&mut self, boots: u32) -> Result<Direction, CampaignError> {
+    /// Boots of the board as it was found.
+    pub fn as_found(&mut self, boots: u32) -> Result<Direction, CampaignError> {
         let began = self.link.now();
-        let begins_boot = !self.course.started || self.plan.reentry != Reentry::None;
-        self.course.started = true;
+        let begins_boot = !self.course.in_boot || self.plan.reentry != Reentry::None;
+        self.course.in_boot = true;
         let direction = self.boots(boots, BTreeMap::new(), begins_boot)?;
         self.course.boots += boots;
         self.course.spent += self.link.now() - began;

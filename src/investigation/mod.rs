@@ -19,6 +19,7 @@ pub mod scenario;
 pub mod score;
 pub mod snapshot;
 pub mod standby;
+pub mod strategy;
 pub mod tail;
 pub mod triage;
 pub mod trials;

@@ -13,12 +13,37 @@ use crate::observation::fact::{Fact, FactValue};
 pub struct Trials {
     /// The experiment whose conditions hold.
     under: Option<String>,
-    boots: Vec<bool>,
-    boot: Option<u32>,
-    cycles: (u64, u64),
-    /// Which cycles ran under which experiment.
-    at: BTreeMap<String, Vec<u32>>,
+    tallies: BTreeMap<String, Tally>,
     outcomes: BTreeMap<String, Fact>,
+}
+
+/// Everything that ran under one experiment.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    boots: u64,
+    failed_boots: u64,
+    /// The boot at hand, and whether it has failed.
+    boot: Option<(u32, bool)>,
+    cycles: u64,
+    failed_cycles: u64,
+    at: Vec<u32>,
+}
+
+impl Tally {
+    fn count(&mut self, cycle: &Cycle) {
+        let failed = cycle.failure().is_some();
+        let number = cycle.boot.unwrap_or(0);
+        let before = self.boot.filter(|(boot, _)| *boot == number);
+        self.boots += u64::from(before.is_none());
+        let had_failed = before.is_some_and(|(_, failed)| failed);
+        self.failed_boots += u64::from(failed && !had_failed);
+        self.boot = Some((number, had_failed || failed));
+        self.cycles += 1;
+        self.failed_cycles += u64::from(failed);
+        if self.at.len() < NAMED_CYCLES {
+            self.at.push(cycle.number);
+        }
+    }
 }
 
 impl Trials {
@@ -47,28 +72,14 @@ impl Trials {
         if fact.key == CONDITIONS {
             let FactValue::Text(name) = &fact.value else { return };
             self.under = Some(name.raw().to_owned()).filter(|name| !name.is_empty());
-            self.boots.clear();
-            self.boot = None;
-            self.cycles = (0, 0);
         } else {
             self.outcomes.insert(fact.key.clone(), fact.clone());
         }
     }
 
     fn count(&mut self, cycle: &Cycle) {
-        let Some(experiment) = self.under.clone().filter(|_| !cycle.is_interrupted()) else { return };
-        let failed = cycle.failure().is_some();
-        if self.boot != cycle.boot || self.boots.is_empty() {
-            self.boots.push(false);
-            self.boot = cycle.boot;
-        }
-        if let Some(last) = self.boots.last_mut() {
-            *last |= failed;
-        }
-        self.cycles = (self.cycles.0 + u64::from(failed), self.cycles.1 + 1);
-        let at = self.at.entry(experiment).or_default();
-        if at.len() < NAMED_CYCLES {
-            at.push(cycle.number);
+        if let Some(experiment) = self.under.clone().filter(|_| !cycle.is_interrupted()) {
+            self.tallies.entry(experiment).or_default().count(cycle);
         }
     }
 
@@ -77,17 +88,78 @@ impl Trials {
         self.under.as_deref()
     }
 
-    /// Outcomes since these conditions hold.
+    /// All outcomes under these conditions.
     pub fn counts(&self) -> Both {
-        let bad = self.boots.iter().filter(|failed| **failed).count() as u64;
-        Both { boots: Counts::of(bad, self.boots.len() as u64), cycles: Counts::of(self.cycles.0, self.cycles.1) }
+        let tally = self.under.as_ref().and_then(|experiment| self.tallies.get(experiment));
+        tally.map_or_else(Both::default, |tally| Both {
+            boots: Counts::of(tally.failed_boots, tally.boots),
+            cycles: Counts::of(tally.failed_cycles, tally.cycles),
+        })
     }
 
     pub fn findings(&self) -> Vec<Finding> {
         let cycles = |fact: &Fact| {
             let name = fact.key.strip_prefix(OUTCOME).unwrap_or_default();
-            self.at.get(name).map_or(&[][..], Vec::as_slice)
+            self.tallies.get(name).map_or(&[][..], |tally| tally.at.as_slice())
         };
         self.outcomes.values().filter_map(|fact| experiment::finding(fact, cycles(fact))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::boot::{Boot, BootKind, BootProof};
+    use crate::observation::fact::Origin;
+    use crate::observation::failure::{Failure, FailureClass};
+    use crate::observation::step::{Outcome, Phase, StepRecord};
+    use crate::observation::units::Micros;
+
+    fn event(kind: EventKind) -> Event {
+        Event { seq: 1, at: None, kind }
+    }
+
+    fn conditions(name: &str) -> Event {
+        let value = FactValue::Text(name.into());
+        event(EventKind::FactNoted(Fact { key: CONDITIONS.into(), value, origin: Origin::Operator, quote: None }))
+    }
+
+    fn cycle(number: u32, boot: u32, fails: bool) -> Event {
+        let outcome =
+            if fails { Outcome::Failed(Failure::new(FailureClass::Stall, Phase::Read)) } else { Outcome::Done };
+        let step = StepRecord {
+            phase: Phase::Read,
+            started: None,
+            elapsed: None,
+            outcome,
+            summary: Default::default(),
+            transfers: Vec::new(),
+            facts: Vec::new(),
+        };
+        event(EventKind::CycleFinished(Cycle {
+            number,
+            boot: Some(boot),
+            started: None,
+            steps: vec![step],
+            levels: [].into(),
+        }))
+    }
+
+    #[test]
+    fn cycles_under_a_change_are_taken_out_and_counted_over_all_visits() {
+        let mut trials = Trials::default();
+        assert!(!trials.takes(&cycle(1, 1, true)), "the board as found");
+        assert!(trials.takes(&conditions("swap-cable")));
+        let boot = Boot { number: 2, started: Micros::ZERO, kind: BootKind::Unknown, proof: BootProof::None };
+        assert!(trials.takes(&event(EventKind::BootStarted(boot))));
+        for (number, boot, fails) in [(2, 2, false), (3, 2, true), (4, 2, true), (5, 3, false)] {
+            assert!(trials.takes(&cycle(number, boot, fails)));
+        }
+        assert_eq!(trials.counts(), Both { boots: Counts::of(1, 2), cycles: Counts::of(2, 4) });
+        trials.takes(&conditions(""));
+        assert!(!trials.takes(&cycle(6, 4, true)) && trials.counts() == Both::default());
+        trials.takes(&conditions("swap-cable"));
+        trials.takes(&cycle(7, 5, false));
+        assert_eq!(trials.counts().boots, Counts::of(1, 3));
     }
 }

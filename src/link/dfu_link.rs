@@ -7,6 +7,7 @@ use crate::observation::step::{Outcome, Phase, Step, StepRecord, Touch, Transfer
 use crate::observation::units::Micros;
 
 use super::Link;
+use super::hub_power::PortState;
 use super::latency::LatencyBook;
 use super::session::{Session, StepFault};
 use super::usb_board::UsbBoard;
@@ -104,6 +105,12 @@ impl<B: UsbBoard> Link for DfuLink<B> {
         self.board.close();
         self.session.forget_boot();
         self.board.rearrange(change, span)
+    }
+
+    fn port_power(&mut self, on: bool) -> Result<PortState, String> {
+        self.board.close();
+        self.session.forget_boot();
+        self.board.port_power(on)
     }
 
     fn meter(&mut self, quantity: &str) -> Option<f64> {

@@ -3,6 +3,7 @@
 pub mod board_selector;
 pub mod dfu_link;
 pub mod host_watch;
+pub mod hub_power;
 pub mod latency;
 pub mod libusb_board;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub mod wire;
 pub mod worker;
 pub mod worker_client;
 
+use self::hub_power::PortState;
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::fact::Fact;
@@ -60,6 +62,11 @@ pub trait Link: Send {
     /// such bench, which is wherever the board is real.
     fn rearrange(&mut self, _change: Option<&str>, _span: Micros) -> bool {
         false
+    }
+
+    /// Switches the power of the port that the board hangs on, where a hub can; says why not.
+    fn port_power(&mut self, _on: bool) -> Result<PortState, String> {
+        Err("this link has no hub whose port could be switched".to_owned())
     }
 
     /// What a meter at the bench shows, in volts; `None` where there is no bench or the quantity is not modelled.

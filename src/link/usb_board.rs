@@ -1,5 +1,6 @@
 //! A board on USB as the DFU session sees it. libusb and the virtual boards are the two back ends.
 
+use super::hub_power::PortState;
 use crate::dfu::request::{ControlRequest, UsbError};
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
@@ -26,6 +27,11 @@ pub trait UsbBoard: Send {
     /// See [`super::Link::rearrange`].
     fn rearrange(&mut self, _change: Option<&str>, _span: Micros) -> bool {
         false
+    }
+
+    /// See [`super::Link::port_power`].
+    fn port_power(&mut self, _on: bool) -> Result<PortState, String> {
+        Err("this board hangs on no hub".to_owned())
     }
 
     /// See [`super::Link::meter`].

@@ -11,6 +11,7 @@ use crate::observation::field_text::FieldText;
 use crate::observation::units::Micros;
 use crate::timebase::{SimulatedTime, Timebase};
 
+use super::hub_power::PortState;
 use super::usb_board::UsbBoard;
 
 #[derive(Debug)]
@@ -196,6 +197,18 @@ impl UsbBoard for VirtualUsbBoard {
         self.time.wait(span);
         self.board.power_on(self.time.now());
         true
+    }
+
+    fn port_power(&mut self, on: bool) -> Result<PortState, String> {
+        let now = self.time.now();
+        if on {
+            self.board.power_on(now);
+        } else {
+            self.board.power_off(now);
+            self.enumerated = None;
+            self.opened = false;
+        }
+        Ok(PortState { powered: on, connected: on })
     }
 
     fn meter(&mut self, quantity: &str) -> Option<f64> {

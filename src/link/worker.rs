@@ -6,13 +6,14 @@ use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::observation::board::BoardIdentity;
+use crate::observation::board::{BoardIdentity, PortPath};
 use crate::observation::step::{Step, StepRecord};
 use crate::observation::units::Micros;
 
 use super::Link;
 use super::board_selector::BoardSelector;
 use super::dfu_link::DfuLink;
+use super::hub_power::{self, PortState};
 use super::libusb_board::LibusbBoard;
 
 /// The subcommand under which the program runs as its own worker.
@@ -27,7 +28,14 @@ pub enum WorkerRequest {
         step: Step,
         deadline: Micros,
     },
+    /// Switches the power of the port that the board hangs on; answered by a [`PortAnswer`].
+    PortPower {
+        port: PortPath,
+        on: bool,
+    },
 }
+
+pub type PortAnswer = Result<PortState, String>;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerAnswer {
@@ -48,14 +56,18 @@ fn serve<L: Link>(input: impl BufRead, mut output: impl Write, attach: impl Fn(B
             WorkerRequest::Perform { step, deadline } => {
                 let link = link.get_or_insert_with(|| attach(BoardSelector::any_rom()));
                 let record = link.perform(&step, deadline);
-                let answer = WorkerAnswer { record, identity: link.identity() };
-                serde_json::to_writer(&mut output, &answer)?;
-                output.write_all(b"\n")?;
-                output.flush()?;
+                answer(&mut output, &WorkerAnswer { record, identity: link.identity() })?;
             }
+            WorkerRequest::PortPower { port, on } => answer(&mut output, &hub_power::switch(&port, on))?,
         }
     }
     Ok(())
+}
+
+fn answer(output: &mut impl Write, answer: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *output, answer)?;
+    output.write_all(b"\n")?;
+    output.flush()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
+use serde::de::DeserializeOwned;
+
 use crate::host::sys_root::SysRoot;
 use crate::observation::board::{BoardIdentity, PortPath};
 use crate::observation::boot::{BootKind, BootProof};
@@ -19,7 +21,8 @@ use crate::timebase::{HostTime, Timebase, to_duration};
 use super::Link;
 use super::board_selector::BoardSelector;
 use super::host_watch::HostWatch;
-use super::worker::{SUBCOMMAND, WorkerAnswer, WorkerRequest};
+use super::hub_power::PortState;
+use super::worker::{PortAnswer, SUBCOMMAND, WorkerAnswer, WorkerRequest};
 
 #[derive(Debug)]
 pub struct WorkerLink {
@@ -56,6 +59,8 @@ enum Silence {
 /// How often a wait for an answer looks whether the campaign is to end.
 const WATCH: Micros = Micros::from_millis(50);
 
+const HUB_PATIENCE: Micros = Micros::from_secs(10);
+
 impl WorkerLink {
     /// Enough for the transfer under way and the check whether the board is still there.
     const GRACE: Micros = Micros::from_secs(2);
@@ -80,14 +85,13 @@ impl WorkerLink {
         }
     }
 
-    fn ask(&mut self, step: &Step, deadline: Micros) -> Result<WorkerAnswer, Silence> {
+    fn ask<T: DeserializeOwned>(&mut self, request: &WorkerRequest, deadline: Micros) -> Result<T, Silence> {
         if self.worker.is_none() {
             self.worker = Some(Worker::start(&self.command, &self.selector).map_err(Silence::Broken)?);
         }
         let patience = deadline + self.grace;
         let worker = self.worker.as_mut().expect("it was just started");
-        let request = WorkerRequest::Perform { step: step.clone(), deadline };
-        worker.send(&request).map_err(Silence::Broken)?;
+        worker.send(request).map_err(Silence::Broken)?;
         worker.answer_within(patience, &self.stop)
     }
 }
@@ -124,7 +128,8 @@ impl Link for WorkerLink {
 
     fn perform(&mut self, step: &Step, deadline: Micros) -> StepRecord {
         let started = self.now();
-        match self.ask(step, deadline) {
+        let request = WorkerRequest::Perform { step: step.clone(), deadline };
+        match self.ask::<WorkerAnswer>(&request, deadline) {
             Ok(answer) => {
                 if let Some(port) = &answer.identity.port {
                     // A new worker has to find this very board again.
@@ -168,6 +173,25 @@ impl Link for WorkerLink {
         None
     }
 
+    /// A hub answers in milliseconds, unless it is busy with a device that does not enumerate.
+    fn port_power(&mut self, on: bool) -> Result<PortState, String> {
+        let Some(port) = self.identity.port.as_ref().or(self.port()).cloned() else {
+            return Err("the board's port is not known yet; name it with --port".to_owned());
+        };
+        let request = WorkerRequest::PortPower { port, on };
+        match self.ask::<PortAnswer>(&request, HUB_PATIENCE) {
+            Ok(answer) => answer,
+            Err(silence) => {
+                self.worker = None;
+                Err(match silence {
+                    Silence::Hang => "the hub gave no answer and its worker was killed".to_owned(),
+                    Silence::Broken(error) => format!("the worker process failed: {error}"),
+                    Silence::Stopped => "the campaign was stopped".to_owned(),
+                })
+            }
+        }
+    }
+
     fn host_messages(&mut self) -> Vec<FieldText> {
         let port = self.port().cloned();
         let Some(watch) = &mut self.watch else { return Vec::new() };
@@ -207,7 +231,7 @@ impl Worker {
         self.input.flush()
     }
 
-    fn answer_within(&self, span: Micros, stop: &AtomicBool) -> Result<WorkerAnswer, Silence> {
+    fn answer_within<T: DeserializeOwned>(&self, span: Micros, stop: &AtomicBool) -> Result<T, Silence> {
         let mut waited = Micros::ZERO;
         let line = loop {
             match self.answers.recv_timeout(to_duration(WATCH)) {
@@ -270,6 +294,18 @@ mod tests {
     fn a_worker_that_dies_is_a_failure_of_the_tool() {
         assert_eq!(perform(&mut shell("read attach; read request; exit 1")).class, FailureClass::ToolFailure);
         assert_eq!(perform(&mut shell("read attach; read request; echo nonsense")).class, FailureClass::ToolFailure);
+    }
+
+    #[test]
+    fn what_a_hub_refuses_or_does_not_answer_is_said() {
+        let port = BoardSelector::Port("1-4.2".parse().unwrap());
+        let with = |script: &str, selector: BoardSelector| WorkerLink { selector, ..shell(script) };
+        let refusing = r#"read attach; read request; echo '{"Err":"the hub cannot switch"}'"#;
+        assert_eq!(with(refusing, port.clone()).port_power(false), Err("the hub cannot switch".to_owned()));
+        let done = r#"read attach; read request; echo '{"Ok":{"powered":false,"connected":false}}'"#;
+        assert_eq!(with(done, port).port_power(false), Ok(PortState { powered: false, connected: false }));
+        let unnamed = with(done, BoardSelector::any_rom()).port_power(false).unwrap_err();
+        assert!(unnamed.contains("--port"), "{unnamed}");
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub enum Reentry {
     Command(String),
     /// The virtual board is power-cycled.
     Virtual,
+    /// The hub above the board switches the power of its port.
+    Hub,
 }
 
 /// One tool at work in a report.

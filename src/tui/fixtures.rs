@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::campaign::question::{Question, Wanted};
+use crate::campaign::question::{self, Question, Wanted};
 use crate::diagnosis::verdict::{
     Argument, CampaignFigures, NextExperiment, RankedCause, UNKNOWN_CAUSE, VERDICT_SCHEMA, Verdict, VerdictKind,
 };
@@ -90,6 +90,20 @@ pub fn running() -> Snapshot {
 pub fn waiting() -> Snapshot {
     let request = "switch the board off, wait 5 s, switch it on again with BOOT0 high".to_owned();
     Snapshot { state: RunState::Waiting(Question::new(request, Wanted::Done)), ..real_board() }
+}
+
+/// A guided campaign that wants something changed.
+pub fn guided() -> Snapshot {
+    let text = "Take another cable, short and known to carry data; change nothing else. (About 2 min.)";
+    Snapshot { state: RunState::Waiting(Question::new(text, Wanted::DoneOrCannot)), ..real_board() }
+}
+
+/// A guided campaign under a change that wants a value; what was typed first could not be read.
+pub fn asked_to_measure() -> Snapshot {
+    let text = "Measure the lowest VDD at the part, while the ROM runs and the host reads; an oscilloscope with a minimum trigger. It should be 3 to 3.6 V.";
+    let problem = Some("`low` does not begin with a number such as 3.31".to_owned());
+    let question = Question { problem, ..Question::new(text, Wanted::Quantity(question::Unit::Volt)) };
+    Snapshot { state: RunState::Waiting(question), conditions: Some("external-supply".to_owned()), ..real_board() }
 }
 
 /// A real board in one boot: less is known, and a limit says so.

@@ -160,6 +160,31 @@ fn an_answer_being_typed() {
 }
 
 #[test]
+fn a_guided_question_at_80x24() {
+    insta::assert_snapshot!(Shot::of(fixtures::guided()).text(80, 24));
+}
+
+#[test]
+fn a_guided_measurement_being_typed_again_at_120x40() {
+    let keys = ["a", "2", ".", "9", "space", "m", "V"];
+    insta::assert_snapshot!(Shot::of(fixtures::asked_to_measure()).keys(&keys).text(120, 40));
+}
+
+#[test]
+fn escape_backs_out_of_an_answer_and_not_out_of_the_screen() {
+    let mut shot = Shot::of(fixtures::guided()).keys(&["a", "x", "esc"]);
+    assert!(shot.app.input.is_none());
+    let shown = shot.text(80, 24);
+    assert!(shown.contains("Asked of you: Take another cable"), "{shown}");
+}
+
+#[test]
+fn what_has_to_be_typed_is_typed_though_done_was_pressed() {
+    let shot = Shot::of(fixtures::asked_to_measure()).keys(&["d"]);
+    assert!(shot.app.input.is_some());
+}
+
+#[test]
 fn finished_at_120x40() {
     insta::assert_snapshot!(Shot::of(fixtures::finished()).text(120, 40));
 }

@@ -7,6 +7,7 @@ mod bad_input;
 mod campaign;
 mod example_reports;
 mod golden_help;
+mod guided;
 mod hostile_text;
 mod parts_commands;
 mod picture;

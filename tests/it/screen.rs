@@ -75,6 +75,51 @@ fn a_terminal_that_shrinks_and_grows_keeps_its_screen() {
     terminal.wait_for("exit code 0");
 }
 
+/// On a virtual board, but with everything asked of the person in front of the screen.
+#[test]
+fn a_guided_campaign_asks_on_the_screen_and_comes_to_its_end() {
+    let Some(terminal) = Terminal::start(120, 40) else { return };
+    terminal.guide("");
+    terminal.wait_for("Asked of you");
+    terminal.answer("maybe");
+    terminal.wait_for("Not taken: `maybe` was not understood");
+    terminal.press("a");
+    terminal.wait_for("Your answer (");
+    terminal.press("Escape");
+    terminal.wait_for("Asked of you");
+    for _ in 0..8 {
+        terminal.press("+");
+    }
+    let mut seen = Vec::new();
+    while terminal.asked_next(&mut seen) {
+        if seen.last().is_some_and(|question| question.contains("type a value") || question.contains("yes, no or skip"))
+        {
+            terminal.answer("skip");
+        } else {
+            terminal.press("d");
+        }
+    }
+    assert!(seen.iter().any(|question| question.contains("Put everything back")), "{seen:?}");
+    terminal.wait_for("Likely causes");
+    terminal.wait_for("decided");
+    terminal.press("q");
+    terminal.wait_for("exit code 1");
+    terminal.expect_as_before();
+}
+
+#[test]
+fn without_a_screen_questions_are_asked_on_the_terminal() {
+    let Some(terminal) = Terminal::start(120, 40) else { return };
+    terminal.guide("--headless");
+    terminal.wait_for("(Enter when it is done, skip if you cannot)");
+    terminal.tmux(&["send-keys", "-t", "0", "maybe", "Enter"]);
+    terminal.wait_for("`maybe` was not understood");
+    terminal.tmux(&["send-keys", "-t", "0", "Enter"]);
+    terminal.wait_for("Put everything back as it was before");
+    terminal.tmux(&["send-keys", "-t", "0", "C-c"]);
+    terminal.wait_for("exit code 130");
+}
+
 /// A tmux server of its own, so that nobody's sessions are touched.
 struct Terminal {
     folder: tempfile::TempDir,
@@ -108,6 +153,51 @@ impl Terminal {
         std::fs::write(self.folder.path().join("script"), script).unwrap();
         let dot = format!("set -m; clear; . '{}'", self.folder.path().join("script").display());
         self.tmux(&["send-keys", "-t", "0", &dot, "Enter"]);
+    }
+
+    /// Bits flip in the cable of a virtual board, and the person is asked for everything.
+    fn guide(&self, more: &str) {
+        let board = "text = \"Bits flip in the cable.\"\npart = \"STM32F407VGT6\"\nrom = \"f40x-v9\"\ncrystal-mhz = 8.0\n\
+             [mechanism.bit-errors]\nto-host-per-bit = 2e-4\nto-device-per-bit = 1e-4\nfactor-per-run-bit = 1.2\n\
+             [place]\nbit-errors = \"cable\"\n";
+        std::fs::write(self.folder.path().join("board.toml"), board).unwrap();
+        let script = format!(
+            "cd '{}'; stty -a > before; \
+             '{}' run --virtual ./board.toml --guided --ask --seed 7 --case board.case {more}; echo exit code $?; stty -a > after\n",
+            self.folder.path().display(),
+            env!("CARGO_BIN_EXE_flakescope")
+        );
+        std::fs::write(self.folder.path().join("script"), script).unwrap();
+        let dot = format!("clear; . '{}'", self.folder.path().join("script").display());
+        self.tmux(&["send-keys", "-t", "0", &dot, "Enter"]);
+    }
+
+    /// Types an answer to what is asked.
+    fn answer(&self, text: &str) {
+        self.press("a");
+        self.wait_for("Your answer (");
+        self.tmux(&["send-keys", "-t", "0", "-l", text]);
+        self.press("Enter");
+    }
+
+    /// Waits for a question other than the last one; false where the campaign has ended instead.
+    fn asked_next(&self, seen: &mut Vec<String>) -> bool {
+        for _ in 0..1_200 {
+            let screen = self.screen();
+            if screen.contains(" FINISHED ") {
+                return false;
+            }
+            let asked =
+                screen.find("Asked of you").map(|at| screen[at..].lines().take(3).collect::<Vec<_>>().join(" "));
+            match asked {
+                Some(asked) if seen.last() != Some(&asked) => {
+                    seen.push(asked);
+                    return true;
+                }
+                _ => thread::sleep(Duration::from_millis(100)),
+            }
+        }
+        panic!("neither a question nor an end; the screen shows:\n{}", self.screen());
     }
 
     fn press(&self, key: &str) {

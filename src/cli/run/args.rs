@@ -28,10 +28,10 @@ pub struct RunArgs {
     /// The steps of a cycle
     #[arg(long, value_name = "RECIPE", default_value = "dfu-read")]
     pub recipe: String,
-    /// How the next boot is brought about: none, manual, or command='PROGRAM ...'
+    /// How the next boot is brought about: none, manual, hub (power of its port), or command='PROGRAM ...'
     #[arg(long, value_name = "HOW")]
     pub reenter: Option<ReentryChoice>,
-    /// How long a virtual board stays without power between boots
+    /// How long the board stays without power between boots, where a virtual board or a hub is switched
     #[arg(long, value_name = "TIME", default_value = "2s")]
     pub off_time: Span,
     /// Vary a factor, in random blocks; for example transfer-size=2048,1024
@@ -78,6 +78,7 @@ pub struct RunArgs {
 pub enum ReentryChoice {
     None,
     Manual,
+    Hub,
     Command(String),
 }
 
@@ -88,9 +89,10 @@ impl FromStr for ReentryChoice {
         match text {
             "none" => Ok(Self::None),
             "manual" => Ok(Self::Manual),
+            "hub" => Ok(Self::Hub),
             _ => match text.strip_prefix("command=") {
                 Some(command) if !command.trim().is_empty() => Ok(Self::Command(command.to_owned())),
-                _ => Err("expected none, manual or command='PROGRAM ...'".to_owned()),
+                _ => Err("expected none, manual, hub or command='PROGRAM ...'".to_owned()),
             },
         }
     }

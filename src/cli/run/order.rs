@@ -79,6 +79,7 @@ fn reentry(args: &RunArgs) -> Reentry {
         (None, Some(_)) => Reentry::Virtual,
         (None | Some(ReentryChoice::None), _) => Reentry::None,
         (Some(ReentryChoice::Manual), _) => Reentry::Manual,
+        (Some(ReentryChoice::Hub), _) => Reentry::Hub,
         (Some(ReentryChoice::Command(command)), _) => Reentry::Command(command.clone()),
     }
 }

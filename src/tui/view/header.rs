@@ -24,6 +24,9 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, app: &App) {
     if let Some(part) = &shown.board.part {
         name.push((Role::Plain, format!("  {part}")));
     }
+    if let Some(experiment) = &shown.conditions {
+        name.push((Role::Warning, format!("  with {experiment}")));
+    }
     pen.line(columns(first, 0, area.width.saturating_sub(taken + 2)), &name);
 
     let second = row(area, 1);
