@@ -156,3 +156,45 @@ impl<R: Respondent> Hands for OperatorHands<R> {
         "the operator"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::intervention::Intervention;
+    use crate::diagnosis::knowledge::{Knowledge, ToldBy};
+
+    #[test]
+    fn the_bench_can_do_what_is_compared_with_the_board_as_found() {
+        let knowledge = Knowledge::built_in().unwrap();
+        for intervention in Intervention::ALL {
+            let experiment = knowledge.experiment(intervention.name());
+            let compared = experiment.is_some_and(|experiment| {
+                matches!(experiment.told_by, ToldBy::Rerun | ToldBy::RerunEitherWay | ToldBy::Question)
+            });
+            assert!(compared, "{} is no experiment that can be run", intervention.name());
+        }
+    }
+
+    #[test]
+    fn every_quantity_that_an_experiment_asks_for_is_known_with_its_unit() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let quantities = crate::profile::measurement::Quantities::load().unwrap();
+        for experiment in &knowledge.experiments {
+            let ToldBy::Measurement(wanted) = &experiment.told_by else { continue };
+            for id in wanted {
+                let quantity = quantities.get(id).unwrap_or_else(|| panic!("{}: {id}", experiment.id));
+                assert!(Unit::of_symbol(&quantity.unit).is_some(), "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn levels_that_a_campaign_varies_by_itself_can_be_varied() {
+        let knowledge = Knowledge::built_in().unwrap();
+        for experiment in &knowledge.experiments {
+            if let ToldBy::Levels(levels) = &experiment.told_by {
+                assert!(levels.parse::<crate::campaign::plan::Factor>().is_ok(), "{}", experiment.id);
+            }
+        }
+    }
+}

@@ -198,7 +198,7 @@ impl Ledger {
             latencies: self.evidence.latencies(),
             findings,
             verdict,
-            limits: limits::of(&self.start(), &self.boots),
+            limits: limits::of(&self.start(), &self.boots).into_iter().chain(self.trials.limit()).collect(),
             tail: self.tail.iter().cloned().collect(),
             conditions: self.trials.under().map(str::to_owned),
             case,

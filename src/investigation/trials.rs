@@ -97,6 +97,16 @@ impl Trials {
         })
     }
 
+    /// What a reader of the boots should know.
+    pub fn limit(&self) -> Option<String> {
+        let boots: u64 = self.tallies.values().map(|tally| tally.boots).sum();
+        let each = self.tallies.iter().map(|(experiment, tally)| format!("{experiment} {}", tally.boots));
+        let list = each.collect::<Vec<_>>().join(", ");
+        (boots > 0).then(|| {
+            format!("{boots} boots ran under changed conditions ({list}); they are shown, and count in no rate.")
+        })
+    }
+
     pub fn findings(&self) -> Vec<Finding> {
         let cycles = |fact: &Fact| {
             let name = fact.key.strip_prefix(OUTCOME).unwrap_or_default();
@@ -156,6 +166,10 @@ mod tests {
             assert!(trials.takes(&cycle(number, boot, fails)));
         }
         assert_eq!(trials.counts(), Both { boots: Counts::of(1, 2), cycles: Counts::of(2, 4) });
+        assert_eq!(
+            trials.limit().as_deref(),
+            Some("2 boots ran under changed conditions (swap-cable 2); they are shown, and count in no rate.")
+        );
         trials.takes(&conditions(""));
         assert!(!trials.takes(&cycle(6, 4, true)) && trials.counts() == Both::default());
         trials.takes(&conditions("swap-cable"));

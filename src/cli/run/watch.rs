@@ -98,3 +98,26 @@ fn answer_from_stdin(commands: Sender<Command>) {
         let _ = commands.send(command);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::question::{Unit, Wanted};
+
+    #[test]
+    fn a_question_says_what_may_be_typed_and_what_was_wrong_before() {
+        let change = Question::new("Take another cable. (About 2 min.)", Wanted::DoneOrCannot);
+        let again = Question {
+            problem: Some("`low` does not begin with a number such as 3.31".to_owned()),
+            ..Question::new(
+                "Measure VCAP, while the ROM runs. It should be 1.08 to 1.4 V.",
+                Wanted::Quantity(Unit::Volt),
+            )
+        };
+        let outcome = Question::new("Try once as administrator or root. Is it so that it works?", Wanted::YesOrNo);
+        let held =
+            Question::new("Held in cycle 7: stall in read.", Wanted::Measurements(vec![("vcap".into(), Unit::Volt)]));
+        let all: Vec<_> = [change, again, outcome, held].iter().map(in_words).collect();
+        insta::assert_snapshot!(all.join("\n\n"));
+    }
+}
