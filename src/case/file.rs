@@ -121,6 +121,10 @@ impl Case {
         ))
     }
 
+    pub(super) fn database(&self) -> &Connection {
+        &self.database
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

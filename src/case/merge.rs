@@ -3,7 +3,7 @@
 use super::file::{Case, CaseError};
 use crate::observation::event::{Event, EventKind};
 
-/// Appends all events of `sources` to `target`, in order.
+/// Appends all events of `sources` to `target`, in order, and their reports, each once.
 pub fn merge(sources: &[Case], target: &mut Case) -> Result<(), CaseError> {
     let mut numbering = Renumbering::default();
     for source in sources {
@@ -15,6 +15,13 @@ pub fn merge(sources: &[Case], target: &mut Case) -> Result<(), CaseError> {
         })?;
         result?;
         numbering.next_source();
+        let mut result = Ok(());
+        source.for_each_report(|report| {
+            if result.is_ok() {
+                result = target.add_report(&report).map(drop);
+            }
+        })?;
+        result?;
     }
     Ok(())
 }

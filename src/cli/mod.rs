@@ -26,6 +26,8 @@ pub mod result;
 pub mod run;
 mod strategies;
 pub mod triage;
+pub mod triage_case;
+pub mod triage_score;
 pub mod worker;
 
 use std::panic::{self, AssertUnwindSafe};

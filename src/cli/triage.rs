@@ -1,31 +1,39 @@
 //! `flakescope triage`: field reports to verdicts.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::console::Console;
 use super::exit::ExitCode;
-use crate::diagnosis::verdict::{Verdict, VerdictKind};
-use crate::investigation::score::{self, Figures, Scored, Share};
+use super::triage_case::Archive;
+use super::triage_score;
+use crate::diagnosis::verdict::Verdict;
+use crate::investigation::collection::{Collection, Summary};
+use crate::investigation::crew;
+use crate::investigation::score;
 use crate::investigation::triage::{Triage, Triaged};
 use crate::readers::archive::{self, InputError};
-use crate::report::html::collection::collection;
-use crate::report::{json, markdown, triage_reply, triage_text};
+use crate::report::{collection, html, json, markdown, triage_reply, triage_text};
 
 /// Read field reports and name the cause
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  flakescope triage report.txt\n  flakescope triage reports/ --format json\n  \
-                        journalctl -k | flakescope triage -")]
+                        journalctl -k | flakescope triage -\n  flakescope triage tickets/ --case tickets.case --summary")]
 pub struct TriageArgs {
     /// Files, folders, archives (gz, zip, tar), or - for standard input
-    #[arg(value_name = "PATH", required_unless_present = "score")]
+    #[arg(value_name = "PATH", required_unless_present_any = ["score", "case"])]
     paths: Vec<PathBuf>,
-    /// The form of the verdicts on standard output
+    /// The form on standard output; csv has one row per report
     #[arg(long, value_enum, default_value_t = TriageFormat::Text, value_name = "F")]
     format: TriageFormat,
+    /// Keep the reports in this case; those that it holds are not read again, and clusters are over all of it
+    #[arg(long, value_name = "FILE", conflicts_with = "score")]
+    case: Option<PathBuf>,
+    /// Print what the reports have in common instead of each of them
+    #[arg(long, conflicts_with_all = ["reply", "score"])]
+    summary: bool,
     /// Print a text to paste into the ticket instead of the verdict
     #[arg(long)]
     reply: bool,
@@ -40,163 +48,147 @@ pub enum TriageFormat {
     Json,
     Md,
     Html,
+    Csv,
 }
 
 pub fn run(args: &TriageArgs, console: &mut Console) -> ExitCode {
     let triage = match Triage::load() {
         Ok(triage) => triage,
-        Err(error) => {
-            console.error(&error.to_string());
-            return ExitCode::Usage;
-        }
+        Err(error) => return refuse(console, &error.to_string(), ExitCode::Usage),
     };
     if let Some(folder) = &args.score {
-        return match score::score(&triage, folder).and_then(|scored| write_score(&scored, console)) {
+        return match score::score(&triage, folder).and_then(|scored| triage_score::write(&scored, console)) {
             Ok(()) => ExitCode::Clean,
-            Err(error) => {
-                console.error(&format!("{}: {error}", folder.display()));
-                ExitCode::UnreadableInput
-            }
+            Err(error) => refuse(console, &format!("{}: {error}", folder.display()), ExitCode::UnreadableInput),
         };
     }
-    let mut tally = Tally::default();
-    let mut errors = Vec::new();
-    for path in &args.paths {
-        errors.extend(read(&triage, args, path, console, &mut tally));
+    let mut archive = match args.case.as_deref().map(Archive::open).transpose() {
+        Ok(archive) => archive,
+        Err(error) => return refuse(console, &error.to_string(), ExitCode::UnreadableInput),
+    };
+    let mut desk = Desk { triage: &triage, args, pages: Vec::new(), collection: Collection::default() };
+    let errors = read_all(&mut desk, archive.as_mut(), console);
+    if let Some(archive) = &archive {
+        console.note(&format!("{} new, {} known already", archive.added, archive.known));
+        if let Err(error) = desk.take_in(archive, console) {
+            return refuse(console, &error, ExitCode::UnreadableInput);
+        }
     }
-    if args.format == TriageFormat::Html && !args.reply && !tally.pages.is_empty() {
-        // A closed standard output is handled where it is written.
-        let _ = console.out.write_all(collection(&tally.pages).as_bytes());
-    }
-    if args.format == TriageFormat::Text && !args.reply && tally.reports > 1 {
-        // A closed standard output is handled where it is written.
-        let _ = write_clusters(&tally, console);
-    }
+    // A closed standard output is handled where it is written.
+    let _ = desk.close(console);
     for error in &errors {
         console.error(&format!("{error}; the other reports were read"));
     }
-    match (errors.is_empty(), tally.faults) {
+    match (errors.is_empty(), desk.collection.faults()) {
         (false, _) => ExitCode::UnreadableInput,
         (true, 0) => ExitCode::Clean,
         (true, _) => ExitCode::Fault,
     }
 }
 
-fn read(triage: &Triage, args: &TriageArgs, path: &Path, console: &mut Console, tally: &mut Tally) -> Vec<InputError> {
-    let mut visit = |name: &str, source: &mut dyn Read| {
-        let triaged = triage.report(name, source)?;
-        tally.count(&triaged);
-        if args.format == TriageFormat::Html && !args.reply {
-            // One page for all, so that it has one head.
-            tally.pages.push(triaged.verdict);
-            return Ok(());
-        }
-        write_one(triage, args, &triaged, tally.reports, console)
-    };
-    if path.as_os_str() == "-" {
-        archive::each_in_stream("standard input", &mut io::stdin().lock(), &mut visit)
-    } else {
-        archive::each_report(path, &mut visit)
-    }
+fn refuse(console: &mut Console, text: &str, code: ExitCode) -> ExitCode {
+    console.error(text);
+    code
 }
 
-fn write_one(
-    triage: &Triage,
-    args: &TriageArgs,
-    triaged: &Triaged,
-    number: usize,
-    console: &mut Console,
-) -> io::Result<()> {
-    let out = &mut console.out;
-    if args.reply {
-        return write!(out, "{}", triage_reply::reply(triaged, &triage.library));
-    }
-    if number > 1 && args.format != TriageFormat::Json {
-        writeln!(out)?;
-    }
-    match args.format {
-        TriageFormat::Text => triage_text::write(out, triaged, &triage.library),
-        TriageFormat::Json => json::write(out, &triaged.verdict),
-        TriageFormat::Md => markdown::write(out, &triaged.verdict, None),
-        TriageFormat::Html => Ok(()),
-    }
+/// Walks all paths, triages on all cores, and writes the answers in the order of the reports.
+fn read_all(desk: &mut Desk<'_>, archive: Option<&mut Archive>, console: &mut Console) -> Vec<InputError> {
+    let (triage, paths) = (desk.triage, &desk.args.paths);
+    let archive = archive.map(std::cell::RefCell::new);
+    crew::triage_all(
+        triage,
+        archive.is_some(),
+        &mut |visit| {
+            let mut if_new = |name: &str, source: &mut dyn Read| match &archive {
+                Some(archive) => {
+                    let new = archive.borrow_mut().new_bytes(source)?;
+                    new.map_or(Ok(()), |mut source| visit(name, &mut source))
+                }
+                None => visit(name, source),
+            };
+            let walked = paths.iter().map(|path| {
+                if path.as_os_str() == "-" {
+                    archive::each_in_stream("standard input", &mut io::stdin().lock(), &mut if_new)
+                } else {
+                    archive::each_report(path, &mut if_new)
+                }
+            });
+            walked.flatten().collect()
+        },
+        &mut |triaged, reading| {
+            if let (Some(archive), Some(reading)) = (&archive, reading) {
+                archive.borrow_mut().keep(&triaged, reading)?;
+            }
+            desk.receive(triaged, console)
+        },
+    )
 }
 
-/// What many reports have in common.
-#[derive(Default)]
-struct Tally {
-    reports: usize,
-    faults: usize,
+/// Where answers arrive and are written.
+struct Desk<'a> {
+    triage: &'a Triage,
+    args: &'a TriageArgs,
     /// Kept for the one page that shows them all.
     pages: Vec<Verdict>,
-    /// Leading family, with how many reports, and the parts they name.
-    clusters: BTreeMap<String, (usize, BTreeMap<String, usize>)>,
+    collection: Collection,
 }
 
-impl Tally {
-    fn count(&mut self, triaged: &Triaged) {
-        self.reports += 1;
-        self.faults += usize::from(triaged.verdict.verdict == VerdictKind::Fault);
-        let family = match (triaged.verdict.verdict, triaged.leading()) {
-            (VerdictKind::Clean, _) => "clean".to_owned(),
-            (_, Some(cause)) => cause.family.clone(),
-            (_, None) => "unknown".to_owned(),
-        };
-        let (count, parts) = self.clusters.entry(family).or_default();
-        *count += 1;
-        if let Some(part) = &triaged.verdict.device {
-            *parts.entry(part.clone()).or_default() += 1;
+impl Desk<'_> {
+    fn receive(&mut self, triaged: Triaged, console: &mut Console) -> io::Result<()> {
+        self.collection.add(Summary::of(&triaged));
+        if !self.args.summary {
+            self.write(triaged, console)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, triaged: Triaged, console: &mut Console) -> io::Result<()> {
+        let out = &mut console.out;
+        if self.args.reply {
+            return write!(out, "{}", triage_reply::reply(&triaged, &self.triage.library));
+        }
+        let apart = matches!(self.args.format, TriageFormat::Text | TriageFormat::Md);
+        if apart && self.collection.summaries().len() > 1 {
+            writeln!(out)?;
+        }
+        match self.args.format {
+            TriageFormat::Text => triage_text::write(out, &triaged, &self.triage.library),
+            TriageFormat::Json => json::write(out, &triaged.verdict),
+            TriageFormat::Md => markdown::write(out, &triaged.verdict, None),
+            TriageFormat::Csv => Ok(()),
+            TriageFormat::Html => {
+                self.pages.push(triaged.verdict);
+                Ok(())
+            }
         }
     }
-}
 
-fn write_clusters(tally: &Tally, console: &mut Console) -> io::Result<()> {
-    let out = &mut console.out;
-    writeln!(out, "\n{} REPORTS BY LEADING CAUSE", tally.reports)?;
-    let mut clusters: Vec<_> = tally.clusters.iter().collect();
-    clusters.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-    for (family, (count, parts)) in clusters {
-        let mut parts: Vec<_> = parts.iter().collect();
-        parts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        let named: Vec<_> = parts.iter().take(4).map(|(part, _)| part.as_str()).collect();
-        writeln!(out, "{count:6}  {family:30} {}", named.join(", "))?;
+    /// With a case, what is common is over all of it; without a path to read, each of its reports is shown again.
+    fn take_in(&mut self, archive: &Archive, console: &mut Console) -> Result<(), String> {
+        let show = self.args.paths.is_empty() && !self.args.summary;
+        let mut shown = Ok(());
+        let all = archive.each(self.triage, |triaged| {
+            if show && shown.is_ok() {
+                shown = self.receive(triaged, console);
+            }
+        });
+        self.collection = all.map_err(|error| error.to_string())?;
+        shown.map_err(|error| error.to_string())
     }
-    Ok(())
-}
 
-fn write_score(scored: &[Scored], console: &mut Console) -> io::Result<()> {
-    let figures = Figures::of(scored);
-    let out = &mut console.out;
-    for one in scored {
-        let mark = match () {
-            () if one.confidently_wrong => "WRONG",
-            () if one.first => "ok",
-            () if one.negative => "MISS",
-            () if one.among_three => "top3",
-            () => "-",
-        };
-        let counted = if one.counts { '*' } else { ' ' };
-        let told: Vec<_> = one.families.iter().take(3).map(|(family, p)| format!("{family} {p:.2}")).collect();
-        writeln!(out, "{mark:5}{counted} {:44} {:30} {}", one.name, one.confirmed, told.join(", "))?;
+    fn close(&mut self, console: &mut Console) -> io::Result<()> {
+        let (args, out) = (self.args, &mut console.out);
+        let several = self.collection.summaries().len() > 1;
+        match args.format {
+            _ if args.reply => Ok(()),
+            TriageFormat::Csv => collection::write_csv(out, &self.collection).map_err(io::Error::other),
+            TriageFormat::Json if args.summary => collection::write_json(out, &self.collection),
+            TriageFormat::Html if !self.pages.is_empty() => {
+                out.write_all(html::collection::collection(&self.pages).as_bytes())
+            }
+            TriageFormat::Text if several || args.summary => collection::write_text(out, &self.collection),
+            TriageFormat::Md | TriageFormat::Html if args.summary => collection::write_text(out, &self.collection),
+            _ => Ok(()),
+        }
     }
-    writeln!(out, "\nfamily                          first        among three")?;
-    for (family, (first, three)) in &figures.by_family {
-        writeln!(out, "{family:30} {:>3}/{:<3}        {:>3}/{:<3}", first.hits, first.of, three.hits, three.of)?;
-    }
-    writeln!(out)?;
-    for (what, share) in [
-        ("first, confirmed with evidence (*)", figures.first),
-        ("among three, confirmed with evidence (*)", figures.among_three),
-        ("first, every known cause", figures.first_of_all),
-        ("negatives clean", figures.negatives_clean),
-        ("confident and wrong", figures.confidently_wrong),
-    ] {
-        writeln!(out, "{what:42} {}", told(share))?;
-    }
-    out.flush()
-}
-
-fn told(share: Share) -> String {
-    let (low, high) = share.interval();
-    format!("{:3}/{:<3} = {:.3}  (95 % {low:.2} to {high:.2})", share.hits, share.of, share.value())
 }

@@ -1,8 +1,10 @@
 //! The only composer: live runs, triage, replay, compare and evaluation are put together here.
 
 pub mod advice;
+pub mod collection;
 pub mod commands;
 pub mod contradictions;
+pub mod crew;
 pub mod engine;
 pub mod evaluation;
 pub mod evaluation_score;

@@ -16,6 +16,8 @@ pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<
     let mut derived = Vec::new();
     derived.extend(device.iter().flat_map(|device| register_facts::derive(observed, device)));
     derived.extend(old_probe_firmware(observed));
+    derived.extend(unfit_interface(observed));
+    derived.extend(device.and_then(|device| unfit_script(observed, device)));
     derived.extend(device.and_then(|device| unfit_identity(observed, device)));
     derived.extend(device.and_then(|device| unfit_otp(observed, device, devices)));
     derived.extend(image_address(observed, images));
@@ -29,6 +31,45 @@ fn device_of<'d>(observed: &Observed, devices: &'d Devices) -> Option<&'d Device
         _ => None,
     };
     observed.parts().find_map(|part| devices.by_part(part)).or_else(of_identity)
+}
+
+/// OpenOCD was told to expect another family than the part is of.
+fn unfit_script(observed: &Observed, device: &Device) -> Option<Fact> {
+    let basis = fact(observed, "openocd-target")?;
+    let FactValue::Text(script) = &basis.value else { return None };
+    let family = device.family.to_ascii_lowercase();
+    if family.starts_with(script.raw().trim_end_matches('x')) {
+        return None;
+    }
+    let words = format!("target/{}.cfg was used for an {}", script.raw(), device.name);
+    Some(Fact {
+        quote: Some(FieldText::new(words)),
+        ..from(basis, "target-script-does-not-fit", FactValue::Flag(true))
+    })
+}
+
+/// The old scripts of OpenOCD each know one product id: V2 is 3748, V2-1 is 374b.
+fn unfit_interface(observed: &Observed) -> Option<Fact> {
+    let text = |key| match &fact(observed, key)?.value {
+        FactValue::Text(text) => Some(text.raw().to_owned()),
+        _ => None,
+    };
+    let (script, product) = (text("openocd-interface")?, text("probe-product")?);
+    let looks_for = match script.as_str() {
+        "stlink-v1" => "3744",
+        "stlink-v2" => "3748",
+        "stlink-v2-1" => "374b",
+        _ => return None,
+    };
+    if product == looks_for {
+        return None;
+    }
+    let words = format!("interface/{script}.cfg looks for 0483:{looks_for}, the system lists 0483:{product}");
+    let basis = fact(observed, "openocd-interface")?;
+    Some(Fact {
+        quote: Some(FieldText::new(words)),
+        ..from(basis, "target-script-does-not-fit", FactValue::Flag(true))
+    })
 }
 
 /// A probe's firmware below what the tool at work needs.

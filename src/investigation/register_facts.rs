@@ -54,6 +54,42 @@ impl<'a> Dump<'a> {
     }
 }
 
+/// A stretch of registers to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub address: Address,
+    pub bytes: u32,
+}
+
+/// Addresses closer than this are read in one stretch.
+const GAP_BYTES: u32 = 0x60;
+
+/// What has to be read of this part so that everything here can be decoded, in as few stretches as it takes.
+pub fn wanted(device: &Device) -> Vec<Block> {
+    let mut words = Vec::new();
+    if let Some(tree) = clock_tree::ClockTree::of_dev_id(device.dev_id) {
+        words.extend(tree.registers().iter().map(|register| register.address.0));
+    }
+    if let Some(registers) = &device.registers {
+        words.extend(registers.reset_cause.as_ref().map(|register| register.address.0));
+        words.extend(registers.crs.into_iter().flat_map(|block| [block.0, block.0 + 8]));
+    }
+    if let Some(options) = &device.option_bytes {
+        words.extend(options.fields(View::Swd).iter().map(|field| field.at.0 & !3));
+    }
+    words.extend(device.system_memory.as_ref().and_then(|memory| memory.id_address).map(|at| at.0 & !3));
+    words.sort_unstable();
+    words.dedup();
+    let mut blocks: Vec<Block> = Vec::new();
+    for word in words {
+        match blocks.last_mut() {
+            Some(last) if word < last.address.0 + last.bytes + GAP_BYTES => last.bytes = word + 4 - last.address.0,
+            _ => blocks.push(Block { address: Address(word), bytes: 4 }),
+        }
+    }
+    blocks
+}
+
 /// The facts that a dump gives for this part.
 pub fn derive(observed: &Observed, device: &Device) -> Vec<Fact> {
     let dump = Dump::of(observed);
@@ -249,6 +285,26 @@ mod tests {
         let facts = decoded("STM32L476RG", &[(0x4002_1094, 0x2400_0000), (0x4002_2020, 0xffef_f8aa)], None);
         assert!(has(&facts, "watchdog-reset-flag"), "{facts:?}");
         assert!(facts.contains(&("read-out-protection-level".to_owned(), FactValue::Number(0.0))), "{facts:?}");
+    }
+
+    #[test]
+    fn what_is_asked_for_holds_all_that_is_decoded() {
+        let mut checked = 0;
+        for (sheet, device) in device::catalogue().unwrap().all() {
+            let blocks = wanted(device);
+            let held = |address: u32| {
+                blocks.iter().any(|block| (block.address.0..block.address.0 + block.bytes).contains(&address))
+            };
+            let tree = clock_tree::ClockTree::of_dev_id(device.dev_id);
+            let clocks = tree.iter().flat_map(|tree| tree.registers()).map(|register| register.address.0);
+            let options = device.option_bytes.iter().flat_map(|bytes| bytes.fields(View::Swd)).map(|field| field.at.0);
+            for address in clocks.chain(options) {
+                assert!(held(address), "{sheet}: 0x{address:08X} in {blocks:?}");
+                checked += 1;
+            }
+            assert!(blocks.iter().map(|block| block.bytes).sum::<u32>() < 2048, "{sheet}: {blocks:?}");
+        }
+        assert!(checked > 200, "{checked}");
     }
 
     #[test]

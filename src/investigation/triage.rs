@@ -17,7 +17,7 @@ use crate::observation::step::Phase;
 use crate::profile::fus::{self, FusTable};
 use crate::profile::loader::ProfileError;
 use crate::readers::parts;
-use crate::readers::reading::Readers;
+use crate::readers::reading::{Readers, Reading};
 
 /// Failures listed in a verdict.
 const LISTED_FAILURES: usize = 100;
@@ -53,7 +53,16 @@ impl Triage {
 
     /// Reads one report to its end. Any content gives a verdict; only reading itself can fail.
     pub fn report(&self, name: &str, source: &mut dyn Read) -> io::Result<Triaged> {
-        let reading = self.readers.read(source)?;
+        Ok(self.verdict_of(name, self.read(source)?))
+    }
+
+    /// What a report says, before anything is concluded from it.
+    pub fn read(&self, source: &mut dyn Read) -> io::Result<Reading> {
+        self.readers.read(source)
+    }
+
+    /// What follows from a reading, new or out of a case, with today's knowledge.
+    pub fn verdict_of(&self, name: &str, reading: Reading) -> Triaged {
         let mut gathered = Gathered::default();
         for kind in reading.events {
             gathered.absorb(kind);
@@ -63,7 +72,7 @@ impl Triage {
         for kind in part_facts::derive(&gathered.observed, &self.library.devices, &self.images) {
             gathered.absorb(kind);
         }
-        Ok(self.conclude(name, gathered, reading.lines))
+        self.conclude(name, gathered, reading.lines)
     }
 
     fn conclude(&self, name: &str, gathered: Gathered, lines: u32) -> Triaged {

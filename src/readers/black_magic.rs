@@ -29,6 +29,7 @@ const MESSAGES: &[Message] = &[
     message("SWD scan found no devices", Says::Fails(F::NoTarget, P::Connect)),
     message("No usable targets found", Says::Fails(F::NoTarget, P::Connect)),
     message("Attaching to Remote target failed", Says::Fails(F::ConnectFailed, P::Connect)),
+    message("Device is Read Protected", Says::Fails(F::Protected, P::Erase)),
     message("Error writing data to flash", Says::Fails(F::WriteFailed, P::Write)),
     message("Error erasing flash with vFlashErase packet", Says::Fails(F::EraseFailed, P::Erase)),
     message("Exception: Timeout during scan", Says::Fails(F::Timeout, P::Connect)),

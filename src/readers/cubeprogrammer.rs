@@ -78,8 +78,8 @@ const MESSAGES: &[Message] = &[
     message("Option byte programming failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
     message("Option Bytes programming failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
     message("Setting Option Bytes failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
-    message("Expected value for Option Byte", Says::Fails(F::WriteProtected, P::OptionBytesWrite)),
-    message("Device is under Read Out Protection", Says::Fails(F::Protected, P::Connect)),
+    message("Expected value for Option Byte", Says::Look(option_refused)),
+    message("Device is under Read Out Protection", Says::Look(protected_over_usb)),
     message("Readout protection is set", Says::Fails(F::Protected, P::Connect)),
     message("Disabling memory read protection", Says::Begins(P::ReadUnprotect)),
     message("Disabling Read Out Protection", Says::Begins(P::ReadUnprotect)),
@@ -324,6 +324,24 @@ fn uploading(notebook: &mut Notebook, line: &Line<'_>) {
 fn read_done(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
     notebook.done(P::Read, line);
+}
+
+/// The tool has these words for USB only.
+fn protected_over_usb(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.fact("names-dfu", FactValue::Flag(true), line);
+    notebook.fail(F::Protected, P::Open, "Device is under Read Out Protection", line);
+}
+
+/// `Expected value for Option Byte "RDP": 0xAA, found: 0xFF`.
+fn option_refused(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    let class = match () {
+        () if line.contains("\"RDP\"") => F::Protected,
+        () if line.contains("\"WRP") || line.contains("\"nWRP") => F::WriteProtected,
+        () => F::WriteFailed,
+    };
+    notebook.fail(class, P::OptionBytesWrite, "Expected value for Option Byte", line);
 }
 
 fn power_cycle_asked(notebook: &mut Notebook, line: &Line<'_>) {

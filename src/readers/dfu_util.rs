@@ -251,7 +251,9 @@ const GET_STATUS: &str = "Error during download get_status";
 fn get_status(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
     let code = GET_STATUS;
-    if notebook.has_done(P::Write) || line.contains(":leave") {
+    let told_as_last =
+        ["at the end", "after the download", "after flashing", "after 100"].iter().any(|w| line.contains(w));
+    if notebook.has_done(P::Write) || line.contains(":leave") || told_as_last {
         notebook.normal(F::Disconnected, P::Leave, code, AFTER_LEAVE, line);
     } else {
         let phase = if line.contains("upload") { P::Read } else { P::Write };

@@ -10,7 +10,14 @@ use super::notebook::Notebook;
 pub static TOOL: Tool = Tool {
     name: "",
     transport: Transport::Other,
-    messages: &[Message { needle: "LIBUSB_ERROR_", says: Says::Look(named) }],
+    messages: &[
+        Message { needle: "LIBUSB_ERROR_", says: Says::Look(named) },
+        Message { needle: "[Errno 32] Pipe error", says: Says::Look(of_pyusb) },
+        Message { needle: "[Errno 110] Operation timed out", says: Says::Look(of_pyusb) },
+        Message { needle: "[Errno 5] Input/Output Error", says: Says::Look(of_pyusb) },
+        Message { needle: "[Errno 19] No such device", says: Says::Look(of_pyusb) },
+        Message { needle: "[Errno 16] Resource busy", says: Says::Look(of_pyusb) },
+    ],
 };
 
 const CLASSES: [(&str, F); 11] = [
@@ -37,6 +44,19 @@ pub fn name_in(text: &str) -> Option<&'static str> {
     CLASSES.iter().find(|(name, _)| text.contains(name)).map(|(name, _)| *name)
 }
 
+/// `usb.core.USBError: [Errno 32] Pipe error` of programs in Python.
+fn of_pyusb(notebook: &mut Notebook, line: &Line<'_>) {
+    let class = match () {
+        () if line.contains("Errno 32]") => F::Stall,
+        () if line.contains("Errno 110]") => F::Timeout,
+        () if line.contains("Errno 19]") => F::Disconnected,
+        () if line.contains("Errno 16]") => F::Busy,
+        () => F::BusError,
+    };
+    let phase = if class == F::Busy { P::Claim } else { notebook.under_way().unwrap_or(P::Unknown) };
+    notebook.fail(class, phase, line.text.trim(), line);
+}
+
 /// Lines that a tool's own reader has already understood are left to it.
 fn named(notebook: &mut Notebook, line: &Line<'_>) {
     let Some((class, name)) = class_in(line.text).zip(name_in(line.text)) else { return };
@@ -46,7 +66,6 @@ fn named(notebook: &mut Notebook, line: &Line<'_>) {
         "Error during upload",
         "control transfer:",
         "control_transfer returned",
-        "open failed",
     ];
     if understood.iter().any(|words| line.contains(words)) {
         return;

@@ -66,7 +66,9 @@ fn listed(notebook: &mut Notebook, vendor: &str, product: &str, line: &Line<'_>)
     if !fact.is_empty() {
         notebook.fact(fact, FactValue::Flag(true), line);
     }
-    if fact != "probe-listed" {
+    if fact == "probe-listed" {
+        notebook.text_fact("probe-product", &product, line);
+    } else {
         notebook.text_fact("vid-pid", &format!("{vendor}:{product}"), line);
     }
 }

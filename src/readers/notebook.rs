@@ -30,6 +30,7 @@ pub struct Notebook {
     /// The operation that began and has neither ended nor failed.
     open: Option<OpenStep>,
     facts: HashMap<(String, String), ()>,
+    dated: bool,
     /// Small memories of single readers, for example the last state printed.
     remembered: HashMap<&'static str, String>,
 }
@@ -220,6 +221,16 @@ impl Notebook {
         {
             self.events.push(EventKind::FactNoted(fact));
         }
+    }
+
+    /// The day of the report, from the first of its lines that tells one.
+    pub fn date(&mut self, day: &str, line: &Line<'_>) {
+        self.dated = true;
+        self.text_fact("dated", day, line);
+    }
+
+    pub fn is_dated(&self) -> bool {
+        self.dated
     }
 
     pub fn remember(&mut self, what: &'static str, value: impl Into<String>) {

@@ -19,12 +19,15 @@ const fn message(needle: &'static str, says: Says) -> Message {
 
 const MESSAGES: &[Message] = &[
     message("Open On-Chip Debugger", Says::Started),
+    message("target/stm32", Says::Look(target_script)),
     message("Info : STLINK V", Says::Look(probe)),
     message("Info : clock speed", Says::Look(clock_speed)),
     message("Info : Target voltage:", Says::Look(voltage)),
     message("target voltage may be too low for reliable debugging", Says::Fails(F::LowVoltage, P::TargetVoltage)),
     message("init mode failed", Says::Fails(F::NoTarget, P::Connect)),
     message("Error: open failed", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("(): open failed", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("interface/stlink", Says::Look(interface_script)),
     message("Error: unable to open ftdi device", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("Error: unable to find a matching CMSIS-DAP device", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("Error: unable to find CMSIS-DAP device", Says::Fails(F::NoProbe, P::ProbeOpen)),
@@ -87,11 +90,31 @@ const MESSAGES: &[Message] = &[
 /// `STLINK V2J37S7 (API v2) VID:PID 0483:3748`, `STLINK v2 JTAG v28 API v2 SWIM v7 VID 0x0483 PID 0x3748`.
 fn probe(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
+    notebook.excuse(
+        |failure| failure.phase == P::ProbeOpen && failure.class != F::ProbeFirmware,
+        "the tool tried other devices before it opened the probe",
+    );
     notebook.done(P::ProbeOpen, line);
     let Some(text) = line.value_of("STLINK") else { return };
     notebook.text_fact("probe-firmware", text, line);
     if text.contains("V0J") || text.contains("0000:0000") {
         notebook.fact("probe-version-implausible", FactValue::Flag(true), line);
+    }
+}
+
+/// `-f interface/stlink-v2-1.cfg`: which generation of probe the tool was told to look for.
+fn interface_script(notebook: &mut Notebook, line: &Line<'_>) {
+    let rest = line.text.split("interface/").nth(1).unwrap_or_default();
+    if let Some(name) = rest.split(".cfg").next().filter(|name| rest.contains(".cfg") && name.len() <= 14) {
+        notebook.text_fact("openocd-interface", &name.to_ascii_lowercase(), line);
+    }
+}
+
+/// `-f target/stm32f4x.cfg`: which family the tool was told to expect.
+fn target_script(notebook: &mut Notebook, line: &Line<'_>) {
+    let rest = line.text.split("target/stm32").nth(1).unwrap_or_default();
+    if let Some(series) = rest.split(".cfg").next().filter(|series| rest.contains(".cfg") && series.len() <= 5) {
+        notebook.text_fact("openocd-target", &format!("stm32{}", series.to_ascii_lowercase()), line);
     }
 }
 

@@ -115,7 +115,7 @@ impl Phrases {
             }
         }
         let denial = Regex::new(
-            r"(?i)(?:\b(?:not|never|no|without|neither|nor|cannot|none|don't|doesn't|didn't|isn't|wasn't|aren't|can't|won't|instead of|rather than)\b)(?:\W+\w+){0,4}\W*$",
+            r"(?i)(?:\b(?:not|never|no|without|neither|nor|cannot|none|don't|doesn't|didn't|isn't|wasn't|aren't|can't|won't|instead of|rather than)\b)(?:[^\w,;:()]+\w+){0,4}[^\w,;:()]*$",
         )
         .expect("the pattern is fixed");
         Ok(Self { phrases, denial })
@@ -242,6 +242,13 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn a_denial_ends_at_the_comma() {
+        let denial = Phrases::load().unwrap().denial;
+        assert!(denial.is_match("It is not powered by "));
+        assert!(!denial.is_match("I don't use USART1, its Rx "));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use crate::observation::event::EventKind;
 use crate::profile::loader::ProfileError;
 
+use super::dates;
 use super::encoding::Utf8Stream;
 use super::message::{Line, Message, Says, Tool};
 use super::notebook::Notebook;
@@ -13,12 +14,12 @@ use super::sieve::Sieve;
 use super::timestamps;
 use super::{
     betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, lsusb, openocd, other_hosts, otp,
-    parts, probers, pyocd, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility,
+    parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility,
     uart_loaders, webdfu,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 22] = [
+const TOOLS: [&Tool; 23] = [
     &cubeprogrammer::TOOL,
     &fus::TOOL,
     &stlink_gdb_server::TOOL,
@@ -28,6 +29,7 @@ const TOOLS: [&Tool; 22] = [
     &stlink_org::TOOL,
     &probers::TOOL,
     &pyocd::TOOL,
+    &pystlink::TOOL,
     &black_magic::TOOL,
     &qflipper::TOOL,
     &webdfu::TOOL,
@@ -44,7 +46,7 @@ const TOOLS: [&Tool; 22] = [
 ];
 
 /// What a report says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     pub events: Vec<EventKind>,
     /// Lines in the file, read or not.
@@ -79,6 +81,11 @@ impl Readers {
     }
 
     fn read_line(&self, notebook: &mut Notebook, line: &Line<'_>) {
+        if !notebook.is_dated()
+            && let Some(day) = dates::day_in(line.text.get(..40).unwrap_or(line.text))
+        {
+            notebook.date(&day.to_string(), line);
+        }
         let mut meanings = self.sieve.meanings_in(line.text);
         meanings.sort_unstable();
         let of_phrases = meanings.partition_point(|&meaning| meaning < self.messages.len());

@@ -1,6 +1,7 @@
 //! Verdict and snapshot to text, Markdown, HTML, JSON, CSV and JUnit.
 
 pub mod chart;
+pub mod collection;
 pub mod csv;
 pub mod failures;
 pub mod file;

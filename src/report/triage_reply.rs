@@ -2,8 +2,10 @@
 
 use crate::diagnosis::conclusion::Library;
 use crate::diagnosis::verdict::{UNKNOWN_CAUSE, VerdictKind};
+use crate::investigation::register_facts::{self, Block};
 use crate::investigation::triage::Triaged;
 use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
 use crate::profile::device::Device;
 
@@ -55,6 +57,7 @@ pub fn questions(triaged: &Triaged, library: &Library) -> Vec<String> {
     let device = triaged.verdict.device.as_deref().and_then(|part| library.devices.by_part(part));
     let mut asked = Vec::new();
     asked.extend(registers(triaged, device));
+    asked.extend(target_view(triaged));
     asked.extend(host_view(triaged));
     asked.extend(supply(triaged));
     asked.extend(missing(triaged));
@@ -69,28 +72,91 @@ fn suspects(triaged: &Triaged, families: &[&str]) -> bool {
 
 /// Commands that read and change nothing; triage decodes what they print.
 fn registers(triaged: &Triaged, device: Option<&Device>) -> Option<String> {
-    let device = device.filter(|_| suspects(triaged, &IN_REGISTERS))?;
-    let mut blocks: Vec<String> = Vec::new();
-    if let Some(registers) = &device.registers {
-        blocks.extend(registers.rcc.map(|rcc| format!("-r32 {rcc} 0x80")));
-        blocks.extend(registers.crs.map(|crs| format!("-r32 {crs} 0x10")));
-    }
-    let options = device.option_bytes.as_ref().and_then(|bytes| bytes.swd_address);
-    blocks.extend(options.map(|address| format!("-r32 {address} 0x20")));
-    blocks.extend(device.system_memory.as_ref().and_then(|memory| memory.id_address).map(|id| {
-        let word = id.0 & !3;
-        format!("-r32 0x{word:08X} 0x4")
-    }));
+    let device = device.filter(|_| suspects(triaged, &IN_REGISTERS) && !out_of_reach(triaged))?;
+    let blocks = register_facts::wanted(device);
     if blocks.is_empty() {
         return None;
     }
-    let mode = "STM32_Programmer_CLI -c port=SWD mode=HOTPLUG";
+    let command = if with_openocd(triaged) { openocd(device, &blocks) } else { cube_programmer(triaged, &blocks) };
     Some(format!(
-        "With an ST-LINK attached while the fault is there, the output of: {mode} {} (clock, reset cause, option bytes \
+        "With an ST-LINK attached while the fault is there, the output of: {command} (clock, reset cause, option bytes \
          and bootloader version of the {})",
-        blocks.join(" "),
         device.name
     ))
+}
+
+/// Where the probe does not reach the target there are no registers to ask for.
+fn out_of_reach(triaged: &Triaged) -> bool {
+    let no_target = [
+        FailureClass::NoTarget,
+        FailureClass::NoAcknowledge,
+        FailureClass::NoProbe,
+        FailureClass::HeldInReset,
+        FailureClass::LowVoltage,
+    ];
+    triaged.verdict.transport == Some("swd")
+        && triaged.verdict.failures.iter().any(|failure| no_target.contains(&failure.class))
+}
+
+fn with_openocd(triaged: &Triaged) -> bool {
+    let tools = &triaged.verdict.tools;
+    tools.iter().any(|tool| tool == "openocd") && !tools.iter().any(|tool| tool == "cubeprogrammer")
+}
+
+fn cube_programmer(triaged: &Triaged, blocks: &[Block]) -> String {
+    let reads: Vec<_> = blocks.iter().map(|block| format!("-r32 {} 0x{:X}", block.address, block.bytes)).collect();
+    format!("{} -c port=SWD mode=HOTPLUG {}", cli_of(System::of(triaged)), reads.join(" "))
+}
+
+/// OpenOCD examines the target without halting it; `mdw` counts words.
+fn openocd(device: &Device, blocks: &[Block]) -> String {
+    let reads: Vec<_> = blocks.iter().map(|block| format!("mdw {} {}", block.address, block.bytes / 4)).collect();
+    let family = device.family.to_ascii_lowercase();
+    format!("openocd -f interface/stlink.cfg -f target/{family}x.cfg -c \"init; {}; shutdown\"", reads.join("; "))
+}
+
+/// Where the program lies after a default installation.
+const fn cli_of(system: Option<System>) -> &'static str {
+    match system {
+        Some(System::Windows) => {
+            "\"C:\\Program Files\\STMicroelectronics\\STM32Cube\\STM32CubeProgrammer\\bin\\STM32_Programmer_CLI.exe\""
+        }
+        Some(System::MacOs) => {
+            "/Applications/STMicroelectronics/STM32Cube/STM32CubeProgrammer/STM32CubeProgrammer.app/Contents/MacOs/bin/STM32_Programmer_CLI"
+        }
+        _ => "STM32_Programmer_CLI",
+    }
+}
+
+/// What the customer's computer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum System {
+    Windows,
+    Linux,
+    MacOs,
+    FreeBsd,
+}
+
+impl System {
+    fn of(triaged: &Triaged) -> Option<Self> {
+        let fact = triaged.facts.iter().find(|fact| fact.key == "host-os")?;
+        let FactValue::Text(text) = &fact.value else { return None };
+        let text = text.raw().to_lowercase();
+        let names =
+            [("windows", Self::Windows), ("linux", Self::Linux), ("macos", Self::MacOs), ("freebsd", Self::FreeBsd)];
+        names.into_iter().find(|(name, _)| text.contains(name)).map(|(_, system)| system)
+    }
+}
+
+/// For a target that does not answer the probe: what decides between supply, reset, wires and firmware.
+fn target_view(triaged: &Triaged) -> Option<String> {
+    out_of_reach(triaged).then(|| {
+        format!(
+            "With the probe attached: the voltage at the VDD, NRST and BOOT0 pins of the chip, which wires go to the probe \
+             and how long they are, and whether it connects with {} -c port=SWD mode=UR freq=480 (this restarts the firmware)",
+            cli_of(System::of(triaged))
+        )
+    })
 }
 
 fn host_view(triaged: &Triaged) -> Option<String> {
@@ -102,25 +168,22 @@ fn host_view(triaged: &Triaged) -> Option<String> {
     if !usb {
         return None;
     }
-    let os = triaged.facts.iter().find(|fact| fact.key == "host-os").map(|fact| match &fact.value {
-        FactValue::Text(text) => text.raw().to_lowercase(),
-        _ => String::new(),
-    });
-    Some(match os.as_deref() {
-        Some(os) if ["windows", "win", "device manager", "zadig", ".exe"].iter().any(|word| os.contains(word)) => {
-            "From the Device Manager: name, hardware ids, driver provider and error code of the device (pnputil \
-             /enum-devices /connected lists them)"
-                .to_owned()
+    Some(
+        match System::of(triaged) {
+            Some(System::Windows) => {
+                "From the Device Manager: name, hardware ids, driver provider and error code of the device (pnputil \
+                 /enum-devices /connected lists them)"
+            }
+            Some(System::MacOs) => "The output of: system_profiler SPUSBDataType, with the board attached",
+            Some(System::FreeBsd) => "The output of: usbconfig list; dmesg | tail -40",
+            Some(System::Linux) => "Right after plugging in, the output of: lsusb -t; lsusb; sudo dmesg | tail -40",
+            None => {
+                "The operating system, and what it says when the board is plugged in (Linux: lsusb -t; sudo dmesg | tail \
+                 -40; Windows: Device Manager entry with hardware ids and error code)"
+            }
         }
-        Some(os) if ["mac", "os x", "osx", "darwin", "/dev/cu"].iter().any(|word| os.contains(word)) => {
-            "The output of: system_profiler SPUSBDataType, with the board attached".to_owned()
-        }
-        Some(os) if os.contains("freebsd") => "The output of: usbconfig list; dmesg | tail -40".to_owned(),
-        Some(_) => "Right after plugging in, the output of: lsusb -t; sudo dmesg | tail -40".to_owned(),
-        None => "The operating system, and what it says when the board is plugged in (Linux: lsusb -t; sudo dmesg | \
-                 tail -40; Windows: Device Manager entry with hardware ids and error code)"
-            .to_owned(),
-    })
+        .to_owned(),
+    )
 }
 
 fn supply(triaged: &Triaged) -> Option<String> {
@@ -154,4 +217,58 @@ fn missing(triaged: &Triaged) -> Vec<String> {
         ));
     }
     asked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::investigation::triage::Triage;
+
+    fn asked(report: &str) -> (Triage, Triaged, String) {
+        let triage = Triage::load().unwrap();
+        let triaged = triage.report("ticket", &mut report.as_bytes()).unwrap();
+        let text = reply(&triaged, &triage.library);
+        (triage, triaged, text)
+    }
+
+    const F746: &str = "My STM32F746 board has a 24 MHz crystal and never shows up in DFU.\n\
+                        Unknown USB Device (Device Descriptor Request Failed)\n";
+
+    /// What is asked for is what triage decodes: the answer to the request decides the case.
+    #[test]
+    fn the_answer_to_the_request_is_decoded() {
+        let (triage, before, text) = asked(F746);
+        assert!(text.contains("mode=HOTPLUG -r32 0x40023800 0x94"), "{text}");
+        let answer = "0x40023800 : 03030083 24403019 0000000A 00000000\n0x40023888 : 00000000\n0x40023890 : 00000000\n\
+                      0x40023874 : 24000003\n0x40023C14 : 0FFFAAED\n";
+        let after = triage.report("ticket", &mut format!("{F746}{answer}").as_bytes()).unwrap();
+        let share = |triaged: &Triaged| -> f64 {
+            let crystal = triaged.verdict.causes.iter().filter(|cause| cause.family == "hse-mismatch");
+            crystal.map(|cause| cause.probability).sum()
+        };
+        assert!(share(&after) > share(&before) + 0.2, "{} then {}", share(&before), share(&after));
+        assert!(after.findings.iter().any(|finding| finding.id == "crystal-misread-measured"));
+        assert!(after.findings.iter().any(|finding| finding.id == "watchdog-reset-seen"));
+    }
+
+    #[test]
+    fn commands_are_for_the_customers_own_system_and_tool() {
+        let (_, _, text) = asked(&format!("{F746}Windows 11\n"));
+        assert!(text.contains("STM32_Programmer_CLI.exe\" -c port=SWD") && text.contains("Device Manager"), "{text}");
+        let (_, _, text) = asked(
+            &format!("{F746}on my MacBook\n")
+                .replace("Unknown USB Device (Device Descriptor Request Failed)", "it does not enumerate"),
+        );
+        assert!(text.contains("Contents/MacOs/bin/STM32_Programmer_CLI") && text.contains("system_profiler"), "{text}");
+        let log = "Open On-Chip Debugger 0.12.0\nSTM32F407\nError: stm32x device protected\nError: failed erasing sectors 0 to 2\n";
+        let (_, _, text) = asked(log);
+        assert!(text.contains("target/stm32f4x.cfg -c \"init; mdw 0x40023800"), "{text}");
+    }
+
+    #[test]
+    fn a_target_out_of_reach_is_not_asked_for_its_registers() {
+        let (_, _, text) =
+            asked("STM32F407\nInfo : Target voltage: 3.2\nError: init mode failed (unable to connect to the target)\n");
+        assert!(text.contains("voltage at the VDD") && !text.contains("-r32"), "{text}");
+    }
 }

@@ -96,3 +96,47 @@ fn a_path_that_is_not_there_is_told_and_the_others_are_read() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("nowhere.txt"));
     assert!(String::from_utf8(output.stdout).unwrap().contains("CLEAN"));
 }
+
+fn triage_in(folder: &Path, args: &[&str]) -> (String, String, i32) {
+    let output =
+        Command::cargo_bin("flakescope").unwrap().arg("triage").args(args).current_dir(folder).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+const NO_RIGHTS: &str = "dfu-util 0.11\nCannot open DFU device 0483:df11 (LIBUSB_ERROR_ACCESS)\nSTM32F405 on Ubuntu\n";
+
+#[test]
+fn a_case_holds_all_reports_and_a_second_run_reads_only_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = folder.path().join("inbox");
+    std::fs::create_dir(&inbox).unwrap();
+    std::fs::write(inbox.join("2024-05-01-a.txt"), NO_RIGHTS).unwrap();
+    std::fs::write(inbox.join("b.txt"), "Error: stm32x device protected\n").unwrap();
+    let (_, told, code) = triage_in(folder.path(), &["inbox", "--case", "t.case"]);
+    assert!(told.contains("2 new, 0 known already"), "{told}");
+    assert_eq!(code, 1);
+    std::fs::write(inbox.join("c.txt"), NO_RIGHTS).unwrap();
+    std::fs::write(inbox.join("d.txt"), format!("{NO_RIGHTS}again\n")).unwrap();
+    let (text, told, _) = triage_in(folder.path(), &["inbox", "--case", "t.case"]);
+    assert!(told.contains("1 new, 3 known already"), "{told}");
+    assert!(text.starts_with("FAULT") && text.matches("FAULT").count() == 1, "{text}");
+    assert!(text.contains("3 REPORTS BY LEADING CAUSE"), "{text}");
+    let (json, _, _) = triage_in(folder.path(), &["--case", "t.case", "--summary", "--format", "json"]);
+    let clusters: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(clusters["clusters"][0]["reports"], 2, "{json}");
+    assert_eq!(clusters["months"][0]["month"], "2024-05");
+    let (csv, _, _) = triage_in(folder.path(), &["--case", "t.case", "--format", "csv"]);
+    assert_eq!(csv.lines().count(), 4, "{csv}");
+}
+
+#[test]
+fn a_long_report_is_kept_and_known_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = format!("{}Error: stm32x device protected\n", "nothing to see here\n".repeat(100_000));
+    std::fs::write(folder.path().join("long.txt"), long).unwrap();
+    for expected in ["1 new, 0 known already", "0 new, 1 known already"] {
+        let (_, told, _) = triage_in(folder.path(), &["long.txt", "--case", "t.case", "--summary"]);
+        assert!(told.contains(expected), "{told}");
+    }
+}
