@@ -62,7 +62,7 @@ pub struct Block {
 }
 
 /// Addresses closer than this are read in one stretch.
-const GAP_BYTES: u32 = 0x60;
+const GAP_BYTES: u32 = 0x80;
 
 /// What has to be read of this part so that everything here can be decoded, in as few stretches as it takes.
 pub fn wanted(device: &Device) -> Vec<Block> {

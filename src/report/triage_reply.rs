@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn the_answer_to_the_request_is_decoded() {
         let (triage, before, text) = asked(F746);
-        assert!(text.contains("mode=HOTPLUG -r32 0x40023800 0x94"), "{text}");
+        assert!(text.contains("mode=HOTPLUG -r32") && text.contains("-r32 0x40023800 0x94"), "{text}");
         let answer = "0x40023800 : 03030083 24403019 0000000A 00000000\n0x40023888 : 00000000\n0x40023890 : 00000000\n\
                       0x40023874 : 24000003\n0x40023C14 : 0FFFAAED\n";
         let after = triage.report("ticket", &mut format!("{F746}{answer}").as_bytes()).unwrap();
@@ -262,7 +262,7 @@ mod tests {
         assert!(text.contains("Contents/MacOs/bin/STM32_Programmer_CLI") && text.contains("system_profiler"), "{text}");
         let log = "Open On-Chip Debugger 0.12.0\nSTM32F407\nError: stm32x device protected\nError: failed erasing sectors 0 to 2\n";
         let (_, _, text) = asked(log);
-        assert!(text.contains("target/stm32f4x.cfg -c \"init; mdw 0x40023800"), "{text}");
+        assert!(text.contains("target/stm32f4x.cfg -c") && text.contains("mdw 0x40023800 30"), "{text}");
     }
 
     #[test]
