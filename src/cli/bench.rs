@@ -1,6 +1,6 @@
 //! `flakescope bench`: the virtual boards.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -11,7 +11,9 @@ use super::evaluate::{self, EvaluateArgs};
 use super::exit::ExitCode;
 use crate::bench::board::VirtualBoard;
 use crate::bench::timeline;
+use crate::bench::usbip::device::Device;
 use crate::bench::usbip::export::{DEFAULT_PORT, Export};
+use crate::bench::usbip::place::HandAt;
 use crate::observation::units::Hertz;
 
 /// The virtual boards: list them, look at one, show them to any program over USB/IP
@@ -55,6 +57,9 @@ enum Action {
         /// The port of the vhci driver for the first board
         #[arg(long, default_value_t = 0, requires = "vhci")]
         vhci_port: u32,
+        /// Take lines from standard input that unplug boards and plug them in again: `off 1-1`, `on 1-1`, `cycle 1-1 MILLISECONDS`
+        #[arg(long)]
+        control: bool,
     },
 }
 
@@ -63,12 +68,13 @@ pub fn run(args: &BenchArgs, console: &mut Console) -> ExitCode {
         Action::List => list(console),
         Action::Evaluate(args) => evaluate::run(args, console),
         Action::Show { name, seed } => show(name, *seed, console),
-        Action::Serve { names, seed, listen, port, vhci, vhci_port } => {
+        Action::Serve { names, seed, listen, port, vhci, vhci_port, control } => {
             let Some(boards) = boards(names, *seed, console) else { return ExitCode::UnreadableInput };
+            let devices = boards.into_iter().map(|board| Box::new(board) as Box<dyn Device>).collect();
             if *vhci {
-                plug(boards, *vhci_port, console)
+                plug(devices, *vhci_port, *control, console)
             } else {
-                export(boards, SocketAddr::new(*listen, *port), console)
+                export(devices, SocketAddr::new(*listen, *port), *control, console)
             }
         }
     }
@@ -138,7 +144,7 @@ fn finish(text: &str, console: &mut Console) -> ExitCode {
     }
 }
 
-fn export(boards: Vec<VirtualBoard>, address: SocketAddr, console: &mut Console) -> ExitCode {
+fn export(devices: Vec<Box<dyn Device>>, address: SocketAddr, control: bool, console: &mut Console) -> ExitCode {
     let listener = match TcpListener::bind(address) {
         Ok(listener) => listener,
         Err(error) => {
@@ -149,39 +155,77 @@ fn export(boards: Vec<VirtualBoard>, address: SocketAddr, console: &mut Console)
     if !address.ip().is_loopback() {
         console.note("warning: anyone who can reach this address can attach these boards; USB/IP knows no passwords");
     }
-    let export = Arc::new(Export::new(boards));
+    let export = Arc::new(Export::new(devices));
     let shown = listener.local_addr().unwrap_or(address);
-    for (bus_id, name) in export.listing() {
-        console.note(&format!("{bus_id}  {name}"));
+    for place in export.places() {
+        console.note(&format!("{}  {}", place.bus_id, place.name));
     }
     console.note(&format!(
         "serving on {shown}; attach with: usbip --tcp-port {} attach -r {} -b 1-1",
         shown.port(),
         shown.ip()
     ));
-    // What clients do is told from their own threads; a closed standard error leaves nobody to tell.
-    let quiet = console.quiet;
-    let log = move |text: &str| {
-        if !quiet {
-            let _ = writeln!(io::stderr(), "{text}");
-        }
-    };
+    let log = teller(console.quiet);
+    if control {
+        let export = Arc::clone(&export);
+        take_lines(log.clone(), move |HandAt { hand, bus_id }| export.take_in_hand(bus_id, *hand));
+    }
     let error = export.run(&listener, &log);
     console.error(&format!("the listener failed: {error}"));
     ExitCode::UnreadableInput
 }
 
-#[cfg(unix)]
-fn plug(boards: Vec<VirtualBoard>, first_port: u32, console: &mut Console) -> ExitCode {
-    use crate::bench::usbip::vhci;
-    use crate::timebase::HostTime;
+/// For what happens on other threads; a closed standard error leaves nobody to tell.
+fn teller(quiet: bool) -> impl Fn(&str) + Clone + Send + 'static {
+    move |text: &str| {
+        if !quiet {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+}
 
-    let plugged: Vec<_> = boards
-        .into_iter()
-        .zip(first_port..)
-        .map(|(mut board, port)| {
-            console.note(&format!("{} on vhci port {port}", board.name));
-            std::thread::spawn(move || vhci::plug(&mut board, &mut HostTime::new(), port))
+/// Reads standard input beside the server, to its end. `apply` says whether there is such a board.
+fn take_lines(log: impl Fn(&str) + Send + 'static, apply: impl Fn(&HandAt) -> bool + Send + 'static) {
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
+            match line.parse::<HandAt>() {
+                Ok(at) if apply(&at) => log(line.trim()),
+                Ok(at) => log(&format!("there is no board at {}", at.bus_id)),
+                Err(why) => log(&why),
+            }
+        }
+    });
+}
+
+#[cfg(unix)]
+fn plug(devices: Vec<Box<dyn Device>>, first_port: u32, control: bool, console: &mut Console) -> ExitCode {
+    use crate::bench::usbip::{place::Place, vhci};
+    use crate::timebase::{HostTime, Timebase};
+
+    let last_port = first_port.saturating_add(u32::try_from(devices.len()).unwrap_or(u32::MAX)).saturating_sub(1);
+    if let Err(error) = vhci::check_port(last_port) {
+        console.error(&error.to_string());
+        return ExitCode::Usage;
+    }
+    // One clock for all, so that a hand on the switch and the board agree on the time.
+    let time = HostTime::new();
+    let now = time.now();
+    let place = |(port, device)| Place::new(format!("1-{}", port + 1), device, now);
+    let places: Arc<Vec<Place>> = Arc::new((first_port..).zip(devices).map(place).collect());
+    if control {
+        let places = Arc::clone(&places);
+        let time = time.clone();
+        take_lines(teller(console.quiet), move |HandAt { hand, bus_id }| {
+            let place = places.iter().find(|place| place.bus_id == *bus_id);
+            place.map(|place| place.take_in_hand(time.now(), *hand)).is_some()
+        });
+    }
+    let plugged: Vec<_> = (first_port..)
+        .zip(0..places.len())
+        .map(|(port, number)| {
+            console.note(&format!("{} on vhci port {port}", places[number].name));
+            let (places, mut time) = (Arc::clone(&places), time.clone());
+            std::thread::spawn(move || vhci::plug(&places[number], &mut time, port, control))
         })
         .collect();
     let mut code = ExitCode::Clean;
@@ -195,7 +239,7 @@ fn plug(boards: Vec<VirtualBoard>, first_port: u32, console: &mut Console) -> Ex
 }
 
 #[cfg(not(unix))]
-fn plug(_boards: Vec<VirtualBoard>, _first_port: u32, console: &mut Console) -> ExitCode {
+fn plug(_devices: Vec<Box<dyn Device>>, _first_port: u32, _control: bool, console: &mut Console) -> ExitCode {
     console.error("--vhci needs the vhci driver of Linux");
     ExitCode::Usage
 }

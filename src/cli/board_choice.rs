@@ -117,8 +117,9 @@ fn demand_one_board(selector: &BoardSelector) -> Result<(), Refusal> {
         [_] => Ok(()),
         [] => Err(Refusal::of(ExitCode::NoSuchBoard, &nothing_there(selector))),
         several => {
-            let ports: Vec<_> =
+            let mut ports: Vec<_> =
                 several.iter().filter_map(|board| board.port.as_ref()).map(ToString::to_string).collect();
+            ports.sort();
             let text = format!("{} boards fit {selector}; choose one with --port: {}", several.len(), ports.join(", "));
             Err(Refusal::of(ExitCode::NoSuchBoard, &text))
         }

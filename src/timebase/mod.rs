@@ -11,8 +11,8 @@ pub trait Timebase: Send {
     fn wait(&mut self, span: Micros);
 }
 
-/// The clock of this computer.
-#[derive(Debug)]
+/// The clock of this computer. Copies tell the same time.
+#[derive(Clone, Debug)]
 pub struct HostTime {
     started: Instant,
 }

@@ -4,11 +4,13 @@
 set -eu
 
 out=${1:-target/guest}
-modules="usb-common usbcore usbip-core vhci-hcd"
+modules="usb-common usbcore usbip-core vhci-hcd usbmon"
 
 missing=""
-for tool in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio dfu-util:dfu-util xz:xz-utils strip:binutils; do
-    command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool#*:}"
+for tool in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio dfu-util:dfu-util xz:xz-utils strip:binutils \
+    usbip:usbip tmux:tmux openocd:openocd st-info:stlink-tools; do
+    # Debian puts usbip where only root's path looks.
+    PATH="$PATH:/usr/sbin" command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool#*:}"
 done
 if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -6,8 +6,6 @@ use crate::dfu::request::{ControlRequest, DataStage};
 
 pub const VERSION: u16 = 0x0111;
 pub const HEADER_BYTES: usize = 48;
-/// Full speed, as vhci and the device list count.
-pub const FULL_SPEED: u32 = 2;
 /// No request to these devices carries more; a client that asks for more is hostile or broken.
 pub const MOST_BYTES: u32 = 64 * 1024;
 
@@ -16,6 +14,7 @@ const CMD_UNLINK: u32 = 2;
 const RET_SUBMIT: u32 = 3;
 const RET_UNLINK: u32 = 4;
 const DIRECTION_IN: u32 = 1;
+const LAST_ENDPOINT: u8 = 15;
 
 /// What a client asks of an attached device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +33,27 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Submitted {
     Control(ControlRequest),
-    /// Another endpoint; the ROM has none.
-    Other,
+    /// Data for an endpoint other than 0.
+    Send {
+        endpoint: u8,
+        data: Vec<u8>,
+    },
+    /// At most so much from an endpoint other than 0.
+    Receive {
+        endpoint: u8,
+        most_bytes: u32,
+    },
+}
+
+impl Submitted {
+    /// The most that the client takes as an answer.
+    pub fn most_bytes(&self) -> u32 {
+        match self {
+            Self::Control(ControlRequest { data: DataStage::In(length), .. }) => (*length).into(),
+            Self::Control(_) | Self::Send { .. } => 0,
+            Self::Receive { most_bytes, .. } => *most_bytes,
+        }
+    }
 }
 
 /// The stream does not speak USB/IP, or asks for something unreasonable.
@@ -45,6 +63,12 @@ pub enum MessageError {
     UnknownCommand(u32),
     #[error("a transfer of {0} bytes is more than any request to these devices")]
     TooLong(u32),
+    #[error("endpoint {0} is not one that USB knows")]
+    NoEndpoint(u32),
+    #[error("a set-up packet contradicts the direction of its transfer")]
+    Contradiction,
+    #[error("{0} isochronous packets, and these devices have no such endpoint")]
+    Isochronous(u32),
     #[error(transparent)]
     Stream(#[from] io::Error),
 }
@@ -65,7 +89,13 @@ pub fn read_command(stream: &mut impl Read) -> Result<Option<Command>, MessageEr
     match word(0) {
         CMD_SUBMIT => {
             let set_up = [40, 41, 42, 43, 44, 45, 46, 47].map(|at: usize| header[at]);
-            let request = read_submitted(stream, word(3) == DIRECTION_IN, word(4), word(6), set_up)?;
+            // The kernel sends 0 for other transfers, the protocol's text says -1.
+            if !matches!(word(8), 0 | u32::MAX) {
+                return Err(MessageError::Isochronous(word(8)));
+            }
+            let endpoint = u8::try_from(word(4)).ok().filter(|number| *number <= LAST_ENDPOINT);
+            let endpoint = endpoint.ok_or(MessageError::NoEndpoint(word(4)))?;
+            let request = read_submitted(stream, word(3) == DIRECTION_IN, endpoint, word(6), set_up)?;
             Ok(Some(Command::Submit { sequence, request }))
         }
         CMD_UNLINK => Ok(Some(Command::Unlink { sequence, victim: word(5) })),
@@ -76,7 +106,7 @@ pub fn read_command(stream: &mut impl Read) -> Result<Option<Command>, MessageEr
 fn read_submitted(
     stream: &mut impl Read,
     to_host: bool,
-    endpoint: u32,
+    endpoint: u8,
     length: u32,
     set_up: [u8; 8],
 ) -> Result<Submitted, MessageError> {
@@ -86,11 +116,20 @@ fn read_submitted(
     let mut data = vec![0; if to_host { 0 } else { length as usize }];
     stream.read_exact(&mut data)?;
     if endpoint != 0 {
-        return Ok(Submitted::Other);
+        return Ok(if to_host {
+            Submitted::Receive { endpoint, most_bytes: length }
+        } else {
+            Submitted::Send { endpoint, data }
+        });
     }
     let [request_type, request, v0, v1, i0, i1, l0, l1] = set_up;
+    let asks = request_type & 0x80 != 0;
+    // A transfer without data goes either way.
+    if asks != to_host && length > 0 {
+        return Err(MessageError::Contradiction);
+    }
     let wanted = u16::from_le_bytes([l0, l1]).min(u16::try_from(length).unwrap_or(u16::MAX));
-    let data = if request_type & 0x80 == 0 { DataStage::Out(data) } else { DataStage::In(wanted) };
+    let data = if asks { DataStage::In(wanted) } else { DataStage::Out(data) };
     let (value, index) = (u16::from_le_bytes([v0, v1]), u16::from_le_bytes([i0, i1]));
     Ok(Submitted::Control(ControlRequest { request_type, request, value, index, data }))
 }
@@ -128,8 +167,14 @@ fn to_bytes(words: &[u32]) -> Vec<u8> {
 pub fn command_bytes(command: &Command) -> Vec<u8> {
     match command {
         Command::Unlink { sequence, victim } => to_bytes(&[CMD_UNLINK, *sequence, 0, 0, 0, *victim, 0, 0, 0, 0, 0, 0]),
-        Command::Submit { sequence, request: Submitted::Other } => {
-            to_bytes(&[CMD_SUBMIT, *sequence, 0, DIRECTION_IN, 1, 0, 64, 0, 0, 0, 0, 0])
+        Command::Submit { sequence, request: Submitted::Receive { endpoint, most_bytes } } => {
+            to_bytes(&[CMD_SUBMIT, *sequence, 0, DIRECTION_IN, (*endpoint).into(), 0, *most_bytes, 0, 0, 0, 0, 0])
+        }
+        Command::Submit { sequence, request: Submitted::Send { endpoint, data } } => {
+            let length = data.len() as u32;
+            let mut bytes = to_bytes(&[CMD_SUBMIT, *sequence, 0, 0, (*endpoint).into(), 0, length, 0, 0, 0, 0, 0]);
+            bytes.extend(data);
+            bytes
         }
         Command::Submit { sequence, request: Submitted::Control(request) } => {
             let (direction, length, data) = match &request.data {
@@ -157,8 +202,13 @@ mod tests {
     #[test]
     fn commands_read_back_as_sent() {
         let requests = [command::get_status(0), command::set_address(0, Address(0x0800_0000)), command::get_string(4)];
-        let submits = requests.map(|request| Command::Submit { sequence: 7, request: Submitted::Control(request) });
-        for command in submits.into_iter().chain([Command::Unlink { sequence: 8, victim: 7 }]) {
+        let others = [
+            Submitted::Send { endpoint: 1, data: vec![1, 2, 3] },
+            Submitted::Receive { endpoint: 15, most_bytes: 512 },
+        ];
+        let submits = requests.map(Submitted::Control).into_iter().chain(others);
+        let submits = submits.map(|request| Command::Submit { sequence: 7, request });
+        for command in submits.chain([Command::Unlink { sequence: 8, victim: 7 }]) {
             let bytes = command_bytes(&command);
             assert_eq!(read_command(&mut bytes.as_slice()).unwrap(), Some(command));
         }
@@ -174,6 +224,24 @@ mod tests {
         let mut bytes = to_bytes(&[CMD_SUBMIT, 1, 0, 0, 0, 0, u32::MAX, 0, 0, 0]);
         bytes.extend([0; 8]);
         assert!(matches!(read_command(&mut bytes.as_slice()), Err(MessageError::TooLong(u32::MAX))));
+    }
+
+    /// A submit whose words 3, 4, 6 and 8 and whose request type are these.
+    fn refusal(direction: u32, endpoint: u32, length: u32, packets: u32, request_type: u8) -> MessageError {
+        let mut bytes = to_bytes(&[CMD_SUBMIT, 1, 0, direction, endpoint, 0, length, 0, packets, 0]);
+        bytes.extend([request_type, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend([0; 64]);
+        read_command(&mut bytes.as_slice()).unwrap_err()
+    }
+
+    #[test]
+    fn what_no_kernel_sends_is_refused() {
+        assert!(matches!(refusal(1, 0, 18, 0, 0x00), MessageError::Contradiction));
+        assert!(matches!(refusal(0, 0, 18, 0, 0x80), MessageError::Contradiction));
+        assert!(matches!(refusal(0, 1, 18, 4, 0), MessageError::Isochronous(4)));
+        assert!(matches!(refusal(0, 16, 18, 0, 0), MessageError::NoEndpoint(16)));
+        let cut_short = &to_bytes(&[CMD_SUBMIT, 1, 0, 0, 1, 0, 100, 0, 0, 0, 0, 0])[..];
+        assert!(matches!(read_command(&mut &cut_short[..]), Err(MessageError::Stream(_))), "a length that is a lie");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Plugs a virtual board into this computer's own kernel: one end of a socket pair goes to the vhci driver, no network is involved.
+//! Plugs virtual devices into this computer's own kernel: one end of a socket pair goes to the vhci driver, no network is involved.
 
 use std::fs;
 use std::io;
@@ -7,9 +7,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::message::FULL_SPEED;
+use super::place::Place;
 use super::session::{self, Ended};
-use crate::bench::board::VirtualBoard;
 use crate::observation::units::Micros;
 use crate::timebase::{HostTime, Timebase};
 
@@ -21,45 +20,41 @@ const POLLS: u32 = 150;
 /// Ports 0 to 7 of the first controller are its USB 2 half.
 const PORTS: u32 = 8;
 
-/// Serves one board on one vhci port until the host detaches it; the board comes back on the same port whenever it does on its bus.
-pub fn plug(board: &mut VirtualBoard, time: &mut HostTime, port: u32) -> io::Result<()> {
-    if port >= PORTS {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("vhci has ports 0 to {}", PORTS - 1)));
+/// Refuses a port that vhci does not have.
+pub fn check_port(port: u32) -> io::Result<()> {
+    if port < PORTS {
+        return Ok(());
     }
-    board.power_on(time.now());
-    loop {
-        if !wait_until_attached(board, time) {
-            return Ok(());
-        }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("vhci has ports 0 to {}", PORTS - 1)))
+}
+
+/// Serves one device on one vhci port until the host detaches it; it comes back on the same port whenever it does on its bus.
+/// One that somebody can switch is waited for even if it does not come of itself.
+pub fn plug(place: &Place, time: &mut HostTime, port: u32, switched_by_hand: bool) -> io::Result<()> {
+    check_port(port)?;
+    while place.wait_until_attached(time, switched_by_hand) {
+        let Some(mut loan) = place.lend(time.now()) else { continue };
         let (mut ours, kernels) = UnixStream::pair()?;
-        attach(time, port, &kernels)?;
+        attach(time, port, place.identity.speed.number(), &kernels)?;
         // The kernel holds its own reference.
         drop(kernels);
         let incoming = ours.try_clone()?;
-        let ended = session::serve(board, time, incoming, &mut ours);
-        // Ends the reader, and tells the kernel where it was the board that left.
+        let ended = session::serve(&mut loan, time, incoming, &mut ours);
+        place.take_back(time.now(), loan);
+        // Ends the reader, and tells the kernel where it was the device that left.
         let _ = ours.shutdown(Shutdown::Both);
         match ended {
-            Ended::BoardLeft => {}
+            Ended::DeviceLeft => {}
             Ended::ByHost => return Ok(()),
             Ended::Broken(error) => return Err(io::Error::other(error)),
         }
     }
+    Ok(())
 }
 
-/// False where the board will never be on the bus again by itself.
-fn wait_until_attached(board: &mut VirtualBoard, time: &mut HostTime) -> bool {
-    while !board.is_attached(time.now()) {
-        let Some(next) = board.next_change() else { return false };
-        let span = next - time.now();
-        time.wait(span);
-    }
-    true
-}
-
-fn attach(time: &mut HostTime, port: u32, kernels: &UnixStream) -> io::Result<()> {
+fn attach(time: &mut HostTime, port: u32, speed: u32, kernels: &UnixStream) -> io::Result<()> {
     let device = 1 << 16 | (port + 2);
-    let line = format!("{port} {} {device} {FULL_SPEED}", kernels.as_raw_fd());
+    let line = format!("{port} {} {device} {speed}", kernels.as_raw_fd());
     let file = Path::new(CONTROLLER).join("attach");
     let mut polls = 0;
     loop {
@@ -81,17 +76,14 @@ fn attach(time: &mut HostTime, port: u32, kernels: &UnixStream) -> io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::board::VirtualBoard;
 
     #[test]
     fn a_port_that_vhci_does_not_have_is_refused() {
-        let mut board = VirtualBoard::by_name("healthy-f407", 1).unwrap();
-        let error = plug(&mut board, &mut HostTime::new(), 8).unwrap_err();
+        let time = &mut HostTime::new();
+        let board = VirtualBoard::by_name("healthy-f407", 1).unwrap();
+        let place = Place::new("1-9".to_owned(), Box::new(board), time.now());
+        let error = plug(&place, time, 8, false).unwrap_err();
         assert_eq!(error.to_string(), "vhci has ports 0 to 7");
-    }
-
-    #[test]
-    fn a_board_that_never_comes_up_needs_no_port() {
-        let mut board = VirtualBoard::by_name("healthy-f407", 1).unwrap();
-        assert!(!wait_until_attached(&mut board, &mut HostTime::new()));
     }
 }

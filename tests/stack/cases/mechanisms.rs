@@ -1,0 +1,175 @@
+//! For each mechanism: the failure class over the real stack is that of the run in process. The table goes into docs/real-stack.md.
+
+use std::path::PathBuf;
+
+use crate::guest::{Case, Given, Said};
+use crate::in_process::{self, Failure};
+use crate::said::same_as_file;
+
+struct Mechanism {
+    /// As the file of `src/bench/mechanism`, or what else of the board is the matter.
+    name: &'static str,
+    /// The head of the board file is added.
+    board: &'static str,
+    part: Part,
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    F407,
+    F405,
+    F746,
+    G474,
+}
+
+impl Part {
+    const fn head(self) -> &'static str {
+        match self {
+            Self::F407 => "part = \"STM32F407VGT6\"\nrom = \"f40x-v9\"\ncrystal-mhz = 8.0\n",
+            Self::F405 => "part = \"STM32F405RGT6\"\nrom = \"f40x-v3\"\ncrystal-mhz = 8.0\n",
+            Self::F746 => "part = \"STM32F746ZGT6\"\nrom = \"f74x\"\ncrystal-mhz = 25.0\n",
+            Self::G474 => "part = \"STM32G474CEU6\"\nrom = \"g47x\"\n",
+        }
+    }
+}
+
+/// Each with figures that leave nothing to chance, so that both runs meet the same.
+const MECHANISMS: [Mechanism; 13] = [
+    Mechanism {
+        name: "straps",
+        part: Part::F407,
+        board: "[mechanism.straps]\nboot0-mv = 0\nboot1-mv = 0\nnoise-mv = 1\nthreshold-mv = 1650\n",
+    },
+    Mechanism {
+        name: "crystal-start",
+        part: Part::F405,
+        board: "[mechanism.crystal-start]\nstart-ms = 5.0\nreference-load-pf = 8.0\nfitted-load-pf = 10.0\ngain-margin = 6.0\n\
+                gain-margin-percent-per-kelvin = 0.0\nscatter-percent = 1.0\n",
+    },
+    Mechanism {
+        name: "internal-oscillator",
+        part: Part::F746,
+        board: "[mechanism.internal-oscillator]\nerror-percent = 3.5\ndrift-percent-per-kelvin = 0.0\nnoise-percent = 0.01\n",
+    },
+    Mechanism {
+        name: "hsi48",
+        part: Part::G474,
+        board: "[mechanism.hsi48]\nerror-percent = -12.0\ndrift-percent-per-kelvin = 0.0\nrecovery-works = true\n",
+    },
+    Mechanism {
+        name: "interface-race",
+        part: Part::F407,
+        board: "[mechanism.interface-race]\nedges-per-s = 100000\npull-up-after-ms = 0\nselected-after-ms = 400\nwander-time-s = 0\n",
+    },
+    Mechanism {
+        name: "packet-gap",
+        part: Part::F407,
+        board: "[mechanism.packet-gap]\nneeds-us = 6.0\nhost-leaves-us = 2.0\nlost-share = 1.0\n",
+    },
+    Mechanism {
+        name: "bit-errors",
+        part: Part::F407,
+        board: "[mechanism.bit-errors]\nto-host-per-bit = 1e-3\nto-device-per-bit = 1e-5\n",
+    },
+    Mechanism { name: "bursts", part: Part::F407, board: "[mechanism.bursts]\nevery-s = 1.1\nopen-ms = 200\n" },
+    Mechanism {
+        name: "supply",
+        part: Part::F407,
+        board: "[mechanism.supply]\nsource-mv = 3300\nresistance-ohm = 4\ntraffic-ma = 50\nflash-work-ma = 100\n\
+                usb-needs-mv = 2700\nresets-below-mv = 1700\nother-load = { ma = 500, every-s = 1.1, for-ms = 200 }\n",
+    },
+    Mechanism {
+        name: "flash-word, core resets",
+        part: Part::F407,
+        board: "[mechanism.flash-word]\naddress = 0x08000040\nlength-bytes = 32\ncore = \"resets\"\n",
+    },
+    Mechanism {
+        name: "flash-word, core stuck",
+        part: Part::F407,
+        board: "[mechanism.flash-word]\naddress = 0x08000040\nlength-bytes = 32\ncore = \"stuck\"\n",
+    },
+    Mechanism { name: "read-out protection", part: Part::F407, board: "read-out-protected = true\n" },
+    Mechanism { name: "none", part: Part::F407, board: "" },
+];
+
+fn file(number: usize) -> String {
+    format!("mechanism-{number}.toml")
+}
+
+impl Mechanism {
+    fn blueprint(&self) -> String {
+        format!("text = \"A board for the table of mechanisms.\"\n{}{}", self.part.head(), self.board)
+    }
+}
+
+pub fn given() -> Vec<Given> {
+    let given = |(number, mechanism): (usize, &Mechanism)| Given {
+        name: file(number),
+        bytes: mechanism.blueprint().into_bytes(),
+    };
+    MECHANISMS.iter().enumerate().map(given).collect()
+}
+
+/// One after the other, with the kernel's own record of what became of each transfer beside.
+const RUN: &str = r#"
+echo 500 > /sys/module/usbcore/parameters/initial_descriptor_timeout
+run() {
+    cat /sys/kernel/debug/usb/usbmon/1u > /tmp/usbmon & watcher=$!
+    start "/given/mechanism-$1.toml" 0
+    verdict=$(scope --port 1-1 --cycles "$CYCLES" --recipe /given/lane-read.toml 2>&1)
+    kill $watcher
+    echo "verdict-$1 $verdict"
+    echo "usbfs-$1 $(awk '$3 == "C" && $4 !~ /:001:/ && $5 < 0 { print $5 }' /tmp/usbmon | sort -nu | tr '\n' ' ')"
+    echo 0 > $vhci/detach; await_gone 1-1; sleep 0.1; rm -f /tmp/*.case*
+}
+"#;
+const CYCLES: &str = "3";
+
+pub fn cases() -> Vec<Case> {
+    let runs: String = (0..MECHANISMS.len()).map(|number| format!("run {number}\n")).collect();
+    let script =
+        format!("CYCLES={CYCLES}\n{RUN}{runs}echo 5000 > /sys/module/usbcore/parameters/initial_descriptor_timeout");
+    vec![Case::new("every_mechanism_fails_in_the_same_class_as_in_process", script, judge).within(200)]
+}
+
+fn judge(said: &Said) -> Result<(), String> {
+    let mut complaints = Vec::new();
+    let mut rows = String::new();
+    for (number, mechanism) in MECHANISMS.iter().enumerate() {
+        match row(number, mechanism, said) {
+            Ok(row) => rows += &row,
+            Err(complaint) => complaints.push(format!("{}: {complaint}", mechanism.name)),
+        }
+    }
+    if !complaints.is_empty() {
+        return Err(complaints.join("\n"));
+    }
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/real-stack.md");
+    let page = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let (before, rest) = page.split_once(BEGIN).ok_or("docs/real-stack.md has lost its marks")?;
+    let (_, after) = rest.split_once(END).ok_or("docs/real-stack.md has lost its marks")?;
+    same_as_file(&path, &format!("{before}{BEGIN}\n{HEAD}{rows}{END}{after}"))
+}
+
+const BEGIN: &str = "<!-- mechanisms: written by tests/stack with FLAKESCOPE_UPDATE=1 -->";
+const END: &str = "<!-- end -->";
+const HEAD: &str = "| mechanism | class, both | phase over the real stack | kernel (usbmon) | flakescope's code |\n|---|---|---|---|---|\n";
+
+fn row(number: usize, mechanism: &Mechanism, said: &Said) -> Result<String, String> {
+    let real = in_process::verdict(said.value(&format!("verdict-{number}"))?)?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let board = folder.path().join(file(number));
+    std::fs::write(&board, mechanism.blueprint()).map_err(|error| error.to_string())?;
+    let recipe = ["--boots", "1", "--cycles", CYCLES, "--recipe", "tests/stack/recipes/lane-read.toml"];
+    let virtual_one = in_process::run(&board.display().to_string(), &recipe)?;
+    let class = |failures: &[Failure]| failures.first().map_or("none".to_owned(), |first| first.class.clone());
+    let (here, there) = (class(&real.failures), class(&virtual_one.failures));
+    if here != there {
+        return Err(format!("{here} over the real stack, {there} in process: {real:?} against {virtual_one:?}"));
+    }
+    let first = real.failures.first();
+    let phase = first.map_or("", |first| &first.phase);
+    let code = first.map_or("", |first| &first.code);
+    let kernel = said.value(&format!("usbfs-{number}")).unwrap_or("").trim().to_owned();
+    Ok(format!("| {} | {here} | {phase} | {kernel} | {code} |\n", mechanism.name))
+}
