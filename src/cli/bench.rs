@@ -10,6 +10,8 @@ use super::console::Console;
 use super::evaluate::{self, EvaluateArgs};
 use super::exit::ExitCode;
 use crate::bench::board::VirtualBoard;
+use crate::bench::probe::kind::ProbeKind;
+use crate::bench::probe::served::ServedProbe;
 use crate::bench::timeline;
 use crate::bench::usbip::device::Device;
 use crate::bench::usbip::export::{DEFAULT_PORT, Export};
@@ -60,6 +62,9 @@ enum Action {
         /// Take lines from standard input that unplug boards and plug them in again: `off 1-1`, `on 1-1`, `cycle 1-1 MILLISECONDS`
         #[arg(long)]
         control: bool,
+        /// Show a debug probe with the board on its wires instead of the board's own USB: stlink-v2-1, stlink-v3, cmsis-dap
+        #[arg(long = "as", value_name = "PROBE")]
+        probe: Option<ProbeKind>,
     },
 }
 
@@ -68,9 +73,13 @@ pub fn run(args: &BenchArgs, console: &mut Console) -> ExitCode {
         Action::List => list(console),
         Action::Evaluate(args) => evaluate::run(args, console),
         Action::Show { name, seed } => show(name, *seed, console),
-        Action::Serve { names, seed, listen, port, vhci, vhci_port, control } => {
+        Action::Serve { names, seed, listen, port, vhci, vhci_port, control, probe } => {
             let Some(boards) = boards(names, *seed, console) else { return ExitCode::UnreadableInput };
-            let devices = boards.into_iter().map(|board| Box::new(board) as Box<dyn Device>).collect();
+            let device = |board| match probe {
+                Some(kind) => Box::new(ServedProbe::new(*kind, board)) as Box<dyn Device>,
+                None => Box::new(board),
+            };
+            let devices = boards.into_iter().map(device).collect();
             if *vhci {
                 plug(devices, *vhci_port, *control, console)
             } else {

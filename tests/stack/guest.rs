@@ -104,9 +104,7 @@ pub fn boot(cases: &[Case], given: &[Given]) -> Result<Transcript, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let image = folder.path().join("guest.cpio");
     build_image(&folder.path().join("root"), &image, &script(cases), given)?;
-    let console = run_emulator(&image)?;
-    // For whoever wants to see everything that the guest said.
-    let _ = fs::write(cache().join("console.log"), &console);
+    let console = run_emulator(&image, &cache().join("console.log"))?;
     let transcript = Transcript::cut(&console);
     if transcript.sections.is_empty() {
         return Err(format!("the guest came to no case; its console:\n{console}"));
@@ -203,12 +201,13 @@ fn run(command: &mut Command) -> Result<(), String> {
 /// What `timeout` ends with.
 const TIMED_OUT: i32 = 124;
 
-/// Emulation only: KVM that initialises and then hangs is known. The deadline ends a guest that hangs;
-/// a quiet computer needs a third of it.
-fn run_emulator(image: &Path) -> Result<String, String> {
+/// Emulation only: KVM that initialises and then hangs is known. The deadline ends a guest that hangs; a quiet computer needs
+/// a third of it. The console can be followed while the guest runs.
+fn run_emulator(image: &Path, console: &Path) -> Result<String, String> {
     let output = Command::new("timeout")
         .args(["900", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-M", "q35", "-smp", "1", "-m", "512"])
-        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"])
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial"])
+        .arg(format!("file:{}", console.display()))
         .arg("-kernel")
         .arg(cache().join("vmlinux"))
         .arg("-initrd")
@@ -217,14 +216,14 @@ fn run_emulator(image: &Path) -> Result<String, String> {
         .stdin(Stdio::null())
         .output()
         .map_err(|error| error.to_string())?;
-    let console = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-    let was_ended = output.status.code() == Some(TIMED_OUT);
-    if output.status.success() || was_ended {
-        // The cases that were done before the deadline can still be judged.
-        return Ok(console);
+    let said = fs::read(console).map_err(|error| format!("{}: {error}", console.display()))?;
+    let said = String::from_utf8_lossy(&said).replace('\r', "");
+    // The cases that were done before the deadline can still be judged.
+    if output.status.success() || output.status.code() == Some(TIMED_OUT) {
+        return Ok(said);
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("the emulator ended with {}: {said}\n{console}", output.status))
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    Err(format!("the emulator ended with {}: {complaint}\n{said}", output.status))
 }
 
 impl Transcript {
