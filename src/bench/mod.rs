@@ -8,6 +8,7 @@ pub mod host_port;
 pub mod intervention;
 pub mod mechanism;
 pub mod place;
+pub mod probe;
 pub mod rom;
 pub mod surroundings;
 pub mod swd;

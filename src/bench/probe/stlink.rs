@@ -82,9 +82,7 @@ impl StLink {
     fn command(&mut self, command: &Command, wires: &mut Wires) -> Option<Vec<u8>> {
         match command.bytes[0] {
             0xF1 => Some(reply::version(&self.firmware, ST, self.product)),
-            0xFB if self.kind == ProbeKind::StLinkV3 => {
-                Some(reply::version_extended(&self.firmware, ST, self.product))
-            }
+            0xFB if self.kind == ProbeKind::StLinkV3 => Some(reply::version_extended(&self.firmware, ST, self.product)),
             0xF5 => Some(vec![self.mode as u8, 0]),
             0xF7 => Some(voltage(wires)),
             // Out of the modes for updates and for SWIM; neither has an answer.
@@ -96,9 +94,7 @@ impl StLink {
 
     fn debug(&mut self, command: &Command, wires: &mut Wires) -> Option<Vec<u8>> {
         let short = |result: Result<(), DapFault>| Some(vec![reply::of(&result), 0]);
-        let word = |result: Result<u32, DapFault>| {
-            Some(reply::with_words(reply::of(&result), &[result.unwrap_or(0)]))
-        };
+        let word = |result: Result<u32, DapFault>| Some(reply::with_words(reply::of(&result), &[result.unwrap_or(0)]));
         match command.bytes[1] {
             0x21 => {
                 self.mode = Mode::Mass;
@@ -147,7 +143,9 @@ impl StLink {
     fn set_divisor(&self, divisor: u16, wires: &mut Wires) -> Vec<u8> {
         const UNSUPPORTED: u8 = 0x41;
         let known = DIVISORS.iter().find(|(number, _)| *number == divisor);
-        let Some((_, kilohertz)) = known.filter(|(_, it)| self.speeds.contains(it)) else { return vec![UNSUPPORTED, 0] };
+        let Some((_, kilohertz)) = known.filter(|(_, it)| self.speeds.contains(it)) else {
+            return vec![UNSUPPORTED, 0];
+        };
         wires.set_kilohertz(*kilohertz);
         vec![OK, 0]
     }

@@ -34,7 +34,7 @@ pub fn cases() -> Vec<Case> {
         script += &format!(
             "HOME=/tmp/{name} flakescope run --headless {} --format json --port 1-{port} --profile {profile} \
              --recipe /given/lane-read.toml --reenter command='sh /given/power-cycle.sh 1-{port}' --case /tmp/{name}.case \
-             > /tmp/{name}.json 2>&1 &\njobs=\"$jobs $!\"\n",
+             > /tmp/{name}.json 2> /dev/null &\njobs=\"$jobs $!\"\n",
             PLAN.join(" ")
         );
     }

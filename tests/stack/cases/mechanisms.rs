@@ -116,7 +116,7 @@ echo 500 > /sys/module/usbcore/parameters/initial_descriptor_timeout
 run() {
     cat /sys/kernel/debug/usb/usbmon/1u > /tmp/usbmon & watcher=$!
     start "/given/mechanism-$1.toml" 0
-    verdict=$(scope --port 1-1 --cycles "$CYCLES" --recipe /given/lane-read.toml 2>&1)
+    verdict=$(scope --port 1-1 --cycles "$CYCLES" --recipe /given/lane-read.toml 2> /dev/null)
     kill $watcher
     echo "verdict-$1 $verdict"
     echo "usbfs-$1 $(awk '$3 == "C" && $4 !~ /:001:/ && $5 < 0 { print $5 }' /tmp/usbmon | sort -nu | tr '\n' ' ')"

@@ -33,7 +33,7 @@ hand() { echo "$@" > /tmp/hand; }
 await_session() { until [ -e "$devices/1-$(($1 + 1)):1.0/driver" ]; do sleep 0.1; done; }
 unplug_in_session() { await_session "$1"; sleep 0.3; unplug "$1"; }
 number() { cat $devices/1-1/devnum 2>/dev/null; }
-scope() { flakescope run --headless --boots 1 --format json --case "/tmp/$$.case" "$@"; }
+scope() { flakescope run -q --headless --boots 1 --format json --case "/tmp/$$.case" "$@"; }
 "#;
 
 /// Runs after every case and the end of its processes, so that each begins with an empty bus.

@@ -113,7 +113,7 @@ end",
             |said| {
                 said.all(&["1-1: STMicroelectronics", "1-2: STMicroelectronics", "is more than any request"])?;
                 said.has("a client was sent away: too many at once")?;
-                said.has("\n3\n")?;
+                said.has("\n4\n")?;
                 let peak: u32 = said.value("peak")?.trim_end_matches(" kB").parse().map_err(|_| "no peak".to_owned())?;
                 if peak < 64 * 1024 { Ok(()) } else { Err(format!("the server took {peak} kB")) }
             },
