@@ -51,9 +51,15 @@ pub struct Transcript {
 /// In the order in which they have to be loaded.
 const MODULES: [&str; 5] = ["usb-common", "usbcore", "usbip-core", "vhci-hcd", "usbmon"];
 /// Third parties, as Debian ships them.
-const PROGRAMS: [&str; 4] = ["busybox", "dfu-util", "usbip", "tmux"];
-/// What they want besides libraries: names of vendors, the kinds of terminal, how UTF-8 is written.
-const DATA: [&str; 4] = ["/usr/share/misc/usb.ids", "/lib/terminfo/t", "/lib/terminfo/s", "/usr/lib/locale/C.utf8"];
+const PROGRAMS: [&str; 7] = ["busybox", "dfu-util", "usbip", "tmux", "openocd", "st-info", "st-flash"];
+/// What they want besides libraries: scripts, names of vendors, the kinds of terminal, how UTF-8 is written.
+const DATA: [&str; 5] = [
+    "/usr/share/openocd/scripts",
+    "/usr/share/misc/usb.ids",
+    "/lib/terminfo/t",
+    "/lib/terminfo/s",
+    "/usr/lib/locale/C.utf8",
+];
 
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox mkdir -p /usr/bin /usr/sbin /sbin

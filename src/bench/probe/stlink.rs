@@ -116,7 +116,10 @@ impl StLink {
             0x3A => Some(all_registers(wires)),
             0x3B => Some(vec![self.last, 0]),
             0x3E => Some(reply::with_words(self.last, &[0, 0])),
-            0x3C => short(Ok(drive_reset(command.bytes[2], wires))),
+            0x3C => {
+                drive_reset(command.bytes[2], wires);
+                short(Ok(()))
+            }
             // Trace is started and stopped, and there is none; access ports need no preparation.
             0x40 | 0x41 | 0x4B | 0x4C => Some(vec![OK, 0]),
             0x43 => Some(self.set_divisor(command.half(2), wires)),

@@ -40,7 +40,7 @@ pub fn with_words(status: u8, words: &[u32]) -> Vec<u8> {
 pub fn version(firmware: &ProbeFirmware, vendor: u16, product: u16) -> Vec<u8> {
     let last = firmware.others.first().map_or(0, |(_, number)| *number);
     let packed = match firmware.hardware {
-        2 => 2 << 12 | (firmware.jtag & 63) << 6 | u16::try_from(last).unwrap_or(0) & 63,
+        2 => 2 << 12 | (firmware.jtag & 63) << 6 | last & 63,
         hardware => u16::from(hardware) << 12,
     };
     let ids = [vendor, product].into_iter().flat_map(u16::to_le_bytes);

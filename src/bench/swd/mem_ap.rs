@@ -27,6 +27,9 @@ pub struct Reach<'a, B> {
 
 /// Bits of CSW that can be written: size, increment, and the protection bits at the top.
 const CSW_WRITABLE: u32 = 0xFF00_0037;
+/// AddrInc.
+const INCREMENT: u32 = 0x30;
+const INCREMENT_PACKED: u32 = 0x20;
 /// DeviceEn.
 const CSW_ENABLED: u32 = 1 << 6;
 
@@ -43,8 +46,14 @@ impl MemoryPort {
         }
     }
 
+    /// Packed transfers are not supported, which a host learns by reading the register back.
+    const fn set_csw(&mut self, word: u32) {
+        let kept = if word & INCREMENT == INCREMENT_PACKED { word & !INCREMENT } else { word };
+        self.csw = kept & CSW_WRITABLE | CSW_ENABLED;
+    }
+
     const fn count_up(&mut self) {
-        if self.csw & 0x30 == mem_ap::INCREMENT_SINGLE {
+        if self.csw & INCREMENT == mem_ap::INCREMENT_SINGLE {
             let within = mem_ap::INCREMENT_BLOCK_BYTES - 1;
             let size = 1 << (self.csw & 7);
             self.tar = (self.tar & !within) | (self.tar.wrapping_add(size) & within);
@@ -88,7 +97,7 @@ impl<B: Bus> AccessPorts for Reach<'_, B> {
             return Ok(());
         }
         match address {
-            mem_ap::CSW => self.port.csw = word & CSW_WRITABLE | CSW_ENABLED,
+            mem_ap::CSW => self.port.set_csw(word),
             mem_ap::TAR => self.port.tar = word,
             mem_ap::DRW => {
                 self.bus.write(Address(self.port.tar & !3), word, self.port.mask())?;
@@ -135,6 +144,15 @@ mod tests {
             [reach.read(0, mem_ap::DRW).unwrap(), reach.read(0, mem_ap::DRW).unwrap()]
         });
         assert_eq!(seen, [0x2000_03FC, 0x2000_0000]);
+    }
+
+    #[test]
+    fn packed_transfers_are_declined() {
+        let read_back = with(&mut Echo::default(), |reach| {
+            reach.write(0, mem_ap::CSW, mem_ap::SIZE_BYTE | INCREMENT_PACKED).unwrap();
+            reach.read(0, mem_ap::CSW).unwrap()
+        });
+        assert_eq!(read_back & INCREMENT, 0);
     }
 
     #[test]

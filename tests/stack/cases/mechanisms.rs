@@ -18,8 +18,8 @@ struct Mechanism {
 enum Part {
     F407,
     F405,
-    F746,
     G474,
+    Odd,
 }
 
 impl Part {
@@ -27,13 +27,14 @@ impl Part {
         match self {
             Self::F407 => "part = \"STM32F407VGT6\"\nrom = \"f40x-v9\"\ncrystal-mhz = 8.0\n",
             Self::F405 => "part = \"STM32F405RGT6\"\nrom = \"f40x-v3\"\ncrystal-mhz = 8.0\n",
-            Self::F746 => "part = \"STM32F746ZGT6\"\nrom = \"f74x\"\ncrystal-mhz = 25.0\n",
+            Self::Odd => "part = \"STM32F407VGT6\"\nrom = \"f40x-v9\"\ncrystal-mhz = 7.3728\n",
             Self::G474 => "part = \"STM32G474CEU6\"\nrom = \"g47x\"\n",
         }
     }
 }
 
-/// Each with figures that leave nothing to chance, so that both runs meet the same.
+/// Each with figures that leave so little to chance that both runs meet the same. What comes and goes with time is met by more
+/// cycles in process, where a cycle takes less of it.
 const MECHANISMS: [Mechanism; 13] = [
     Mechanism {
         name: "straps",
@@ -46,15 +47,11 @@ const MECHANISMS: [Mechanism; 13] = [
         board: "[mechanism.crystal-start]\nstart-ms = 5.0\nreference-load-pf = 8.0\nfitted-load-pf = 10.0\ngain-margin = 6.0\n\
                 gain-margin-percent-per-kelvin = 0.0\nscatter-percent = 1.0\n",
     },
-    Mechanism {
-        name: "internal-oscillator",
-        part: Part::F746,
-        board: "[mechanism.internal-oscillator]\nerror-percent = 3.5\ndrift-percent-per-kelvin = 0.0\nnoise-percent = 0.01\n",
-    },
+    Mechanism { name: "bit-clock, a crystal of 7.3728 MHz", part: Part::Odd, board: "" },
     Mechanism {
         name: "hsi48",
         part: Part::G474,
-        board: "[mechanism.hsi48]\nerror-percent = -12.0\ndrift-percent-per-kelvin = 0.0\nrecovery-works = true\n",
+        board: "[mechanism.hsi48]\nerror-percent = -8.0\ndrift-percent-per-kelvin = 0.0\nrecovery-works = false\n",
     },
     Mechanism {
         name: "interface-race",
@@ -116,20 +113,30 @@ echo 500 > /sys/module/usbcore/parameters/initial_descriptor_timeout
 run() {
     cat /sys/kernel/debug/usb/usbmon/1u > /tmp/usbmon & watcher=$!
     start "/given/mechanism-$1.toml" 0
-    verdict=$(scope --port 1-1 --cycles "$CYCLES" --recipe /given/lane-read.toml 2> /dev/null)
+    verdict=$(scope --port 1-1 --cycles $2 --recipe /given/lane-read.toml 2> /dev/null)
     kill $watcher
     echo "verdict-$1 $verdict"
-    echo "usbfs-$1 $(awk '$3 == "C" && $4 !~ /:001:/ && $5 < 0 { print $5 }' /tmp/usbmon | sort -nu | tr '\n' ' ')"
-    echo 0 > $vhci/detach; await_gone 1-1; sleep 0.1; rm -f /tmp/*.case*
+    echo "usbfs-$1 $(awk '$3 == "C" && $4 !~ /:001:/ && $5 < 0 { print $5; exit }' /tmp/usbmon)"
+    echo 0 > $vhci/detach 2>/dev/null; await_gone 1-1; sleep 0.1; rm -f /tmp/*.case*
 }
 "#;
-const CYCLES: &str = "3";
+/// For what fails in the first; for what fails now and then.
+const ONE_CYCLE: u32 = 1;
+const SOME_CYCLES: u32 = 6;
+const CYCLES_IN_PROCESS: &str = "100";
+
+impl Mechanism {
+    /// Beside the others these depend on chance or on time.
+    fn cycles(&self) -> u32 {
+        if ["bit-errors", "bursts", "supply"].contains(&self.name) { SOME_CYCLES } else { ONE_CYCLE }
+    }
+}
 
 pub fn cases() -> Vec<Case> {
     let runs: String = (0..MECHANISMS.len()).map(|number| format!("run {number}\n")).collect();
     let script =
         format!("CYCLES={CYCLES}\n{RUN}{runs}echo 5000 > /sys/module/usbcore/parameters/initial_descriptor_timeout");
-    vec![Case::new("every_mechanism_fails_in_the_same_class_as_in_process", script, judge).within(200)]
+    vec![Case::new("every_mechanism_fails_in_the_same_class_as_in_process", script, judge).within(240)]
 }
 
 fn judge(said: &Said) -> Result<(), String> {
@@ -160,7 +167,7 @@ fn row(number: usize, mechanism: &Mechanism, said: &Said) -> Result<String, Stri
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let board = folder.path().join(file(number));
     std::fs::write(&board, mechanism.blueprint()).map_err(|error| error.to_string())?;
-    let recipe = ["--boots", "1", "--cycles", CYCLES, "--recipe", "tests/stack/recipes/lane-read.toml"];
+    let recipe = ["--boots", "1", "--cycles", CYCLES_IN_PROCESS, "--recipe", "tests/stack/recipes/lane-read.toml"];
     let virtual_one = in_process::run(&board.display().to_string(), &recipe)?;
     let class = |failures: &[Failure]| failures.first().map_or("none".to_owned(), |first| first.class.clone());
     let (here, there) = (class(&real.failures), class(&virtual_one.failures));

@@ -5,6 +5,7 @@ mod dfu_util;
 mod listing;
 mod mechanisms;
 mod plugging;
+mod probes;
 mod usbip_tool;
 
 use crate::guest::{Case, Given};
@@ -63,6 +64,7 @@ pub fn all() -> Vec<Case> {
         dfu_util::cases(),
         usbip_tool::cases(),
         plugging::cases(),
+        probes::cases(),
         mechanisms::cases(),
         campaigns::cases(),
     ];
