@@ -2,7 +2,12 @@
 //! Seven runs of each in turn. Prints figures and asserts nothing about time.
 
 #![allow(clippy::print_stdout, reason = "figures are its result")]
-#![allow(clippy::unwrap_used, dead_code, reason = "shared with the guest lane, of which this uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unused_imports,
+    reason = "shared with the guest lane, of which this uses a part"
+)]
 
 #[path = "../tests/stack/guest.rs"]
 mod guest;
@@ -50,7 +55,7 @@ fn main() {
         given("long-read.toml", include_str!("../tests/stack/recipes/long-read.toml")),
     ];
     let case = Case::new("upload", SCRIPT, |_| Ok(())).within(280);
-    let transcript = guest::boot(&[case], &given).unwrap();
+    let transcript = guest::boot(0, &[case], &given).unwrap();
     let said = &transcript.section("upload").unwrap().text;
     println!("program, s on the bus, s of the program, transfers\n{said}");
     for (what, column) in [("on the bus", 1), ("the whole program", 2)] {

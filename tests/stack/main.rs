@@ -1,4 +1,4 @@
-//! The guest lane: flakescope and unmodified third parties on a real Linux USB stack, against virtual boards, in one emulated boot.
+//! The guest lane: flakescope and unmodified third parties on a real Linux USB stack, against virtual boards, in emulated computers.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
@@ -8,31 +8,46 @@ mod in_process;
 mod said;
 
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use guest::{Case, Transcript};
 
+/// What each guest said, once they have run.
+type Said = OnceLock<Vec<Result<Transcript, String>>>;
+
 fn main() {
     let arguments = Arguments::from_args();
     let missing = guest::what_is_missing();
-    // Only what was asked for is run in the guest.
-    let chosen: Vec<Case> = cases::all().into_iter().filter(|case| is_chosen(&arguments, &case.name)).collect();
-    let cases = Arc::new(chosen);
-    let transcript: Arc<OnceLock<Result<Transcript, String>>> = Arc::default();
-    let trials = (0..cases.len()).map(|number| {
-        let (all, transcript) = (Arc::clone(&cases), Arc::clone(&transcript));
-        let judge = move || {
-            let transcript = transcript.get_or_init(|| guest::boot(&all, &cases::given()));
-            judge(&all[number], transcript)
-        };
-        let trial = Trial::test(cases[number].name.clone(), judge);
+    // Only what was asked for is run in the guests.
+    let chosen = |cases: Vec<Case>| cases.into_iter().filter(|case| is_chosen(&arguments, &case.name)).collect();
+    let guests: Arc<Vec<Vec<Case>>> = Arc::new(cases::guests().into_iter().map(chosen).collect());
+    let said: Arc<Said> = Arc::default();
+    let numbers = guests.iter().enumerate().flat_map(|(guest, cases)| (0..cases.len()).map(move |case| (guest, case)));
+    let trials = numbers.map(|(guest, case)| {
+        let (guests, said) = (Arc::clone(&guests), Arc::clone(&said));
+        let trial = Trial::test(guests[guest][case].name.clone(), move || {
+            let said = said.get_or_init(|| boot_all(&guests));
+            judge(&guests[guest][case], &said[guest])
+        });
         match &missing {
             None => trial,
             Some(missing) => trial.with_kind(format!("needs {missing}")).with_ignored_flag(true),
         }
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    let trials = trials.collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// All guests at once, each on a processor of its own as far as there are any.
+fn boot_all(guests: &[Vec<Case>]) -> Vec<Result<Transcript, String>> {
+    thread::scope(|scope| {
+        let boots: Vec<_> = (0..guests.len())
+            .map(|number| scope.spawn(move || guest::boot(number, &guests[number], &cases::given())))
+            .collect();
+        boots.into_iter().map(|boot| boot.join().unwrap_or_else(|_| Err("the boot panicked".to_owned()))).collect()
+    })
 }
 
 fn is_chosen(arguments: &Arguments, name: &str) -> bool {

@@ -133,9 +133,9 @@ impl Mechanism {
 }
 
 pub fn cases() -> Vec<Case> {
-    let runs: String = (0..MECHANISMS.len()).map(|number| format!("run {number}\n")).collect();
-    let script =
-        format!("CYCLES={CYCLES}\n{RUN}{runs}echo 5000 > /sys/module/usbcore/parameters/initial_descriptor_timeout");
+    let run = |(number, mechanism): (usize, &Mechanism)| format!("run {number} {}\n", mechanism.cycles());
+    let runs: String = MECHANISMS.iter().enumerate().map(run).collect();
+    let script = format!("{RUN}{runs}echo 5000 > /sys/module/usbcore/parameters/initial_descriptor_timeout");
     vec![Case::new("every_mechanism_fails_in_the_same_class_as_in_process", script, judge).within(240)]
 }
 

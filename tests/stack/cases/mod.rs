@@ -57,18 +57,11 @@ const BOARDS: [(&str, &str); 9] = [
     ("lane-read.toml", include_str!("../recipes/lane-read.toml")),
 ];
 
-/// In the order in which they run.
-pub fn all() -> Vec<Case> {
-    let themes = [
-        listing::cases(),
-        dfu_util::cases(),
-        usbip_tool::cases(),
-        plugging::cases(),
-        probes::cases(),
-        mechanisms::cases(),
-        campaigns::cases(),
-    ];
-    themes.into_iter().flatten().collect()
+/// What each guest runs, in this order. The long ones have a guest of their own.
+pub fn guests() -> Vec<Vec<Case>> {
+    let short = [listing::cases(), dfu_util::cases(), usbip_tool::cases(), plugging::cases(), probes::cases()];
+    let long = [mechanisms::cases(), campaigns::cases()];
+    vec![short.into_iter().flatten().collect(), long.into_iter().flatten().collect()]
 }
 
 /// What lies in `/given` of the guest.
