@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::thread;
 
 use super::message::{self, Command, MessageError, Returned, Submitted};
-use super::place::{Incoming, Loan, Socket};
+use super::place::{Hand, Incoming, Loan, Socket};
 use crate::bench::board::{Answer, Reply};
 use crate::dfu::request::{ControlRequest, DataStage};
 use crate::observation::units::Micros;
@@ -54,6 +54,10 @@ pub fn serve(
             Ok(Incoming::Client(Err(error))) => return Ended::Broken(error),
             Ok(Incoming::Hand(hand)) => {
                 session.socket.take_in_hand(time.now(), hand);
+                if hand != Hand::On {
+                    // However late this comes, even after the device is back: the host has to see that it was gone.
+                    return Ended::DeviceLeft;
+                }
                 Ok(())
             }
             Ok(Incoming::ClientLeft) | Err(RecvTimeoutError::Disconnected) => return Ended::ByHost,
@@ -225,7 +229,7 @@ mod tests {
     use crate::bench::board::VirtualBoard;
     use crate::bench::usbip::device::{Device, Identity};
     use crate::bench::usbip::message::{HEADER_BYTES, command_bytes, read_command};
-    use crate::bench::usbip::place::{Hand, Place};
+    use crate::bench::usbip::place::Place;
     use crate::dfu::command;
     use proptest::prelude::*;
     use std::net::{TcpListener, TcpStream};

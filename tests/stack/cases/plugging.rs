@@ -173,8 +173,8 @@ screen | tail -3",
 
 /// The last picture of the strip of cycles: nothing there, good cycles, nothing again, good cycles again.
 fn came_and_went(said: &Said) -> Result<(), String> {
-    let strips = said.text.lines().filter_map(|line| line.trim_start().strip_prefix("1 ┆"));
-    let strip = strips.last().ok_or("no strip of cycles")?.trim();
+    let mut strips = said.text.lines().filter_map(|line| line.trim_start().strip_prefix("1 ┆"));
+    let strip = strips.next_back().ok_or("no strip of cycles")?.trim();
     let (before, after) = strip.split_once('·').ok_or("no good cycle")?;
     let between = after.trim_matches('·');
     if !before.is_empty() && !between.is_empty() && strip.ends_with('·') { Ok(()) } else { Err(strip.to_owned()) }
