@@ -9,6 +9,7 @@ use super::rom::option_layout::{BROWN_OUT, READ_PROTECTION};
 use super::rom::protection::ReadOut;
 use super::rom::serial::Uid;
 use super::rom::sheet::{self, OptionArea, RomModel, UsbClock};
+use super::rom::upgrade_service::Coprocessor;
 use super::swd::setup::SwdSetup;
 use super::wire::Pace;
 use crate::observation::units::{Address, Micros};
@@ -48,6 +49,8 @@ pub struct Blueprint {
     pub execute_only: Vec<ProtectedArea>,
     /// What the alternate settings of this board say, where it is not what its ROM sheet says.
     pub alternates: Option<Vec<String>>,
+    /// The other core of a WB and its upgrade service; one without a stack where nothing is said.
+    pub coprocessor: Option<Coprocessor>,
     #[serde(default)]
     pub host: Host,
     #[serde(default)]
@@ -135,6 +138,12 @@ impl Blueprint {
         self.check_clock(rom)?;
         self.check_rom(rom)?;
         self.check_memory(rom)?;
+        if self.coprocessor.is_some() && !rom.sheet.quirks.upgrade_service {
+            return Err(Impossible::new("coprocessor", "is not in this part: only a WB has an upgrade service"));
+        }
+        if self.mechanism.supply.is_some() && self.mechanism.supply_dip.is_some() {
+            return Err(Impossible::new("supply-dip", "and supply both describe the rail; a board has one"));
+        }
         if !(1..=19).contains(&self.host.transactions_per_frame) {
             let why = "must lie between 1 and 19, which is all that fits in a frame at full speed";
             return Err(Impossible::new("transactions-per-frame", why));

@@ -1,16 +1,21 @@
 //! A virtual board: the ROM, its clocks and power, and the mechanisms around it. It is told the time and does no I/O.
 
+mod coprocessor;
+
 use std::collections::VecDeque;
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use super::attachment::{self, Attachment, BitClock, Try};
 use super::blueprint::{Blueprint, ProtectedArea};
 use super::intervention::Intervention;
 use super::mechanism::{Mechanism, SelfReset, bit_clock};
 use super::rom::bootloader::{Bootloader, Departure, RomReply};
-use super::rom::memory::Memory;
+use super::rom::memory::{KeptMemory, Memory};
 use super::rom::protection::{Protection, ReadOut};
 use super::rom::sheet::RomModel;
+use super::rom::upgrade_service::{Kept, UpgradeService};
 use super::surroundings::{BootCourse, Dice, Direction, Disturbance, Draw, Packet, Runs, Surroundings};
 use super::swd::clock_registers::ClockSetup;
 use super::swd::target::DebugTarget;
@@ -54,6 +59,13 @@ pub struct VirtualBoard {
     /// Starts of the ROM, retries included; no link can see them.
     rom_starts: u32,
     lowest_supply: Millivolts,
+}
+
+/// The non-volatile state of a board; flash as far as it differs from the board's file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBoard {
+    pub memory: KeptMemory,
+    pub service: Option<Kept>,
 }
 
 /// What the part is doing.
@@ -177,11 +189,16 @@ impl VirtualBoard {
             protection.read_out != ReadOut::Level0,
             blueprint.swd.mechanism.clone(),
         );
+        let has_service = rom.sheet.quirks.upgrade_service;
+        let mut bootloader = Bootloader::new(rom, &serial, memory, protection);
+        if has_service {
+            bootloader = bootloader.with_coprocessor(blueprint.coprocessor.unwrap_or_default());
+        }
         Self {
             name,
             hooks: blueprint.mechanism.clone().into_hooks(),
-            bootloader: Bootloader::new(rom, &serial, memory, protection),
             found: blueprint.clone(),
+            bootloader,
             blueprint,
             sheet,
             around: Surroundings::default(),
@@ -272,6 +289,7 @@ impl VirtualBoard {
 
     pub fn power_off(&mut self, at: Micros) {
         self.advance(at);
+        self.bootloader.cut_off_service();
         self.around.powered_since = None;
         self.off_since = at;
         self.stop_program();
@@ -286,6 +304,11 @@ impl VirtualBoard {
 
     /// When the board will next do something of itself.
     pub fn next_change(&self) -> Option<Micros> {
+        let service = self.bootloader.service().and_then(UpgradeService::ends);
+        self.own_change().into_iter().chain(service).min()
+    }
+
+    fn own_change(&self) -> Option<Micros> {
         let own = match self.state {
             State::Starting(at) | State::Searching(at) | State::Connecting(at, _) | State::Away(at, _) => Some(at),
             State::Off | State::HeldByProbe | State::Stopped(_) | State::OnBus(_) | State::Dark => None,
@@ -307,6 +330,19 @@ impl VirtualBoard {
         self.blueprint.host.interface_held || self.around.interface_held
     }
 
+    /// What the board keeps without power.
+    pub fn kept(&self) -> KeptBoard {
+        KeptBoard {
+            memory: self.bootloader.memory().kept(),
+            service: self.bootloader.service().map(UpgradeService::kept),
+        }
+    }
+
+    /// The board as it was left by an earlier run.
+    pub fn restore(&mut self, kept: &KeptBoard) {
+        self.bootloader.restore(&kept.memory, kept.service);
+    }
+
     /// The host resets the bus.
     pub fn bus_reset(&mut self) {
         self.bootloader.bus_reset();
@@ -319,6 +355,7 @@ impl VirtualBoard {
     /// Brings the board to this moment.
     pub(super) fn advance(&mut self, at: Micros) {
         loop {
+            self.serve(at);
             if let Some(reset) = self.next_reset().filter(|reset| reset.at <= at) {
                 self.reset(reset.at, reset.low_for, reset.cause);
             }
@@ -378,6 +415,10 @@ impl VirtualBoard {
 
     pub(super) fn reset(&mut self, at: Micros, low_for: Micros, cause: ResetCause) {
         self.settle_debug(at);
+        // Resets by software are those that the coprocessor or the ROM command themselves.
+        if cause != ResetCause::Software {
+            self.bootloader.cut_off_service();
+        }
         self.debug.reset(cause);
         self.stop_program();
         self.state = State::Starting(at + low_for);

@@ -1,10 +1,14 @@
 //! Campaigns: plan, re-entry and the runner that performs cycles.
 
+mod altering;
 pub mod attend;
+pub mod journal;
+pub mod materials;
 pub mod plan;
 pub mod program;
 pub mod question;
 pub mod recipe;
+pub mod recovery;
 pub mod reentry;
 pub mod runner;
 

@@ -24,6 +24,8 @@ pub struct Plan {
     pub seed: u64,
     /// Link time after which no new cycle begins.
     pub duration: Option<Micros>,
+    /// An altering campaign goes on after a cycle that failed.
+    pub keep_going: bool,
 }
 
 /// Something that is varied, with its levels: `transfer-size=2048,1024`.
@@ -152,6 +154,7 @@ mod tests {
             factors,
             seed: 7,
             duration: None,
+            keep_going: false,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::materials::{Lacking, Materials};
+use crate::observation::alteration::Alteration;
 use crate::observation::event::Transport;
 use crate::observation::step::{ConnectMode, ResetKind, Step, Touch};
 use crate::observation::units::{Address, Micros};
@@ -28,6 +30,8 @@ pub struct RecipeStep {
 pub enum RecipeError {
     #[error("there is no recipe `{name}`{}; the recipes are: {known}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     Unknown { name: String, nearest: Option<String>, known: String },
+    #[error("recipe {name} alters the board; {lacking}")]
+    Lacking { name: String, lacking: Lacking },
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }
@@ -35,16 +39,21 @@ pub enum RecipeError {
 impl Recipe {
     /// A recipe of the shelf by its name, or a file by its path.
     pub fn find(name: &str) -> Result<Self, RecipeError> {
+        Self::find_with(name, &Materials::default())
+    }
+
+    /// As [`Self::find`], with what altering recipes work with.
+    pub fn find_with(name: &str, materials: &Materials) -> Result<Self, RecipeError> {
         let sheets = shelf::sheets("recipes")?;
         if let Some(sheet) = sheets.iter().find(|sheet| sheet.name == name) {
-            return Ok(Self::parse(&sheet.name, &sheet.file, &sheet.text)?);
+            return Self::parse_with(&sheet.name, &sheet.file, &sheet.text, materials);
         }
         let path = std::path::Path::new(name);
         if path.extension().is_some_and(|extension| extension == "toml") {
             let text = std::fs::read_to_string(path)
                 .map_err(|source| ProfileError::Unreadable { file: name.to_owned(), source })?;
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
-            return Ok(Self::parse(stem, name, &text)?);
+            return Self::parse_with(stem, name, &text, materials);
         }
         let names: Vec<_> = sheets.iter().map(|sheet| sheet.name.as_str()).collect();
         Err(RecipeError::Unknown {
@@ -54,18 +63,27 @@ impl Recipe {
         })
     }
 
-    pub fn parse(name: &str, file: &str, text: &str) -> Result<Self, ProfileError> {
+    pub fn parse_with(name: &str, file: &str, text: &str, materials: &Materials) -> Result<Self, RecipeError> {
         let sheet: RecipeSheet = loader::parse(file, text)?;
         if sheet.step.is_empty() {
-            return Err(loader::refuse(file, text, "step", "a recipe needs at least one step".to_owned(), None));
+            return Err(loader::refuse(file, text, "step", "a recipe needs at least one step".to_owned(), None).into());
         }
         let link = sheet.link.into();
-        let steps: Vec<_> = sheet.step.into_iter().map(StepLine::into_step).collect();
+        let steps: Result<Vec<_>, _> = sheet.step.into_iter().map(|line| line.into_step(materials)).collect();
+        let steps = steps.map_err(|lacking| RecipeError::Lacking { name: name.to_owned(), lacking })?;
         if let Some(at) = steps.iter().position(|line| !line.step.fits(link)) {
             let why = format!("a recipe for {} cannot do this ({})", link.name(), steps[at].step.phase());
-            return Err(loader::refuse(file, text, from_step(text, at), why, None));
+            return Err(loader::refuse(file, text, from_step(text, at), why, None).into());
         }
         Ok(Self { name: name.to_owned(), description: sheet.description, link, steps })
+    }
+
+    /// Whether the text is a recipe, whatever it may lack to be run.
+    pub fn check(file: &str, text: &str) -> Result<(), ProfileError> {
+        match Self::parse_with(file, file, text, &Materials::any()) {
+            Err(RecipeError::Profile(error)) => Err(error),
+            Ok(_) | Err(RecipeError::Unknown { .. } | RecipeError::Lacking { .. }) => Ok(()),
+        }
     }
 
     /// The highest level of touch among its steps.
@@ -135,12 +153,24 @@ enum Action {
     CoreClock { span_ms: u64 },
     Disconnect,
     Reset { kind: ResetKind },
+    SaveScratch,
+    EraseScratch,
+    VerifyErased,
+    WriteScratch,
+    VerifyScratch,
+    RestoreScratch,
+    EraseImage,
+    WriteImage,
+    VerifyImage,
+    FusDelete,
+    FusInstall,
+    FusStart,
     Close,
     Wait { span_ms: u64 },
 }
 
 impl StepLine {
-    fn into_step(self) -> RecipeStep {
+    fn into_step(self, materials: &Materials) -> Result<RecipeStep, Lacking> {
         let step = match self.action {
             Action::Enumerate => Step::Enumerate,
             Action::Open => Step::Open,
@@ -163,11 +193,23 @@ impl StepLine {
             Action::CoreClock { span_ms } => Step::CoreClock { span: Micros::from_millis(span_ms) },
             Action::Disconnect => Step::Disconnect,
             Action::Reset { kind } => Step::Reset { kind },
+            Action::SaveScratch => materials.scratch()?.save(),
+            Action::EraseScratch => materials.scratch()?.erase(),
+            Action::VerifyErased => materials.scratch()?.verify_erased(),
+            Action::WriteScratch => materials.scratch()?.write(),
+            Action::VerifyScratch => materials.scratch()?.verify(),
+            Action::RestoreScratch => materials.scratch()?.restore(),
+            Action::EraseImage => materials.image()?.erase(),
+            Action::WriteImage => materials.image()?.write(),
+            Action::VerifyImage => materials.image()?.verify(),
+            Action::FusDelete => Step::Alter(Alteration::FusDelete),
+            Action::FusInstall => Step::Alter(Alteration::FusInstall),
+            Action::FusStart => Step::Alter(Alteration::FusStart),
             Action::Close => Step::Close,
             Action::Wait { span_ms } => Step::Wait { span: Micros::from_millis(span_ms) },
         };
         let deadline = self.deadline_ms.map_or_else(|| usual_deadline(&step), Micros::from_millis);
-        RecipeStep { step, deadline }
+        Ok(RecipeStep { step, deadline })
     }
 }
 
@@ -179,9 +221,30 @@ fn usual_deadline(step: &Step) -> Micros {
         Step::CoreClock { span } => *span + Micros::from_secs(5),
         // A dead target takes a debug probe up to five seconds, a probe with a mute host side three.
         Step::OpenProbe | Step::Connect { .. } => Micros::from_secs(10),
-        // At least 16 KiB/s, a quarter of what one transaction per frame gives.
-        Step::Read { length_bytes, .. } => Micros::from_secs(5 + u64::from(*length_bytes) / 16_384),
+        // Uploads: at least 16 KiB/s, a quarter of what one transaction per frame gives.
+        Step::Read { length_bytes, .. } | Step::Save { length_bytes, .. } => uploading(*length_bytes),
+        Step::Verify { data, .. } => uploading(data.len_bytes()),
+        Step::Alter(alteration) => altering(alteration),
         _ => Micros::from_secs(5),
+    }
+}
+
+fn uploading(length_bytes: u32) -> Micros {
+    Micros::from_secs(5 + u64::from(length_bytes) / 16_384)
+}
+
+/// The slowest flash in the tables takes 4 s for 128 KB to erase and programs 16 KB in a second; cutting an alteration
+/// short does more harm than waiting.
+fn altering(alteration: &Alteration) -> Micros {
+    let erasing = |length_bytes: u32| Micros::from_secs(15 + u64::from(length_bytes) / 8_192);
+    let writing = |length_bytes: u32| Micros::from_secs(15 + u64::from(length_bytes) / 4_096);
+    match alteration {
+        Alteration::Erase { length_bytes, .. } => erasing(*length_bytes),
+        Alteration::Write { data, .. } => writing(data.len_bytes()),
+        // How much will be put back is not known yet: as much as the largest sector.
+        Alteration::Restore { .. } => erasing(0x2_0000) + writing(0x2_0000) + uploading(0x2_0000),
+        Alteration::OptionBytes { .. } => Micros::from_secs(30),
+        Alteration::FusDelete | Alteration::FusInstall | Alteration::FusStart => Micros::from_secs(120),
     }
 }
 
@@ -222,17 +285,32 @@ mod tests {
     #[test]
     fn no_shipped_recipe_sends_a_write_an_erase_an_unprotect_or_a_leave() {
         for sheet in shelf::built_in("recipes") {
-            let recipe = Recipe::parse(&sheet.name, &sheet.file, &sheet.text).unwrap();
+            let recipe = Recipe::parse_with(&sheet.name, &sheet.file, &sheet.text, &Materials::any()).unwrap();
             let mut link = DfuLink::new(ScriptedBoard::default());
             for line in &recipe.steps {
                 link.perform(&line.step, line.deadline);
             }
             let sent = &link.board().sent;
+            // Even those that alter: no permit was given.
             assert!(!sent.is_empty(), "{} sent nothing", sheet.name);
             for request in sent {
                 assert!(changes_nothing(request), "{}: {request:?}", sheet.name);
             }
         }
+    }
+
+    #[test]
+    fn a_recipe_that_alters_says_so_in_its_first_word() {
+        for sheet in shelf::built_in("recipes") {
+            let recipe = Recipe::parse_with(&sheet.name, &sheet.file, &sheet.text, &Materials::any()).unwrap();
+            assert_eq!(recipe.touch() == Touch::Alter, recipe.description.starts_with("ALTERS"), "{}", sheet.name);
+        }
+    }
+
+    #[test]
+    fn what_a_recipe_lacks_is_told() {
+        let error = Recipe::find("write-verify").unwrap_err().to_string();
+        assert!(error.contains("recipe write-verify alters the board; it needs a sector"), "{error}");
     }
 
     #[test]
@@ -261,19 +339,19 @@ mod tests {
     #[test]
     fn a_typo_in_a_recipe_names_its_line() {
         let text = "description = \"x\"\n[[step]]\ndo = \"opne\"\n";
-        let error = Recipe::parse("x", "x.toml", text).unwrap_err().to_string();
+        let error = Recipe::check("x.toml", text).unwrap_err().to_string();
         assert!(error.starts_with("x.toml:3: unknown variant `opne`"), "{error}");
     }
 
     #[test]
     fn a_step_of_the_other_link_is_refused_at_its_line() {
         let text = "description = \"x\"\nlink = \"swd\"\n[[step]]\ndo = \"open-probe\"\n[[step]]\ndo = \"claim\"\n";
-        let error = Recipe::parse("x", "x.toml", text).unwrap_err().to_string();
+        let error = Recipe::check("x.toml", text).unwrap_err().to_string();
         assert!(error.starts_with("x.toml:5: a recipe for swd cannot do this (claim)"), "{error}");
     }
 
     #[test]
     fn a_recipe_without_steps_is_refused() {
-        assert!(Recipe::parse("x", "x.toml", "description = \"x\"\nstep = []\n").is_err());
+        assert!(Recipe::check("x.toml", "description = \"x\"\nstep = []\n").is_err());
     }
 }

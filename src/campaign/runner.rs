@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::altering::is_unwise;
 use super::attend::{Attend, Moment, Reaction};
+use super::journal::Journal;
 use super::plan::{Arm, Plan, Schedule, step_in_arm};
 use super::recipe::RecipeStep;
 use super::reentry::{Reenter, ReentryError};
@@ -13,7 +15,7 @@ use crate::observation::cycle::Cycle;
 use crate::observation::event::{EventKind, Reentry};
 use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
-use crate::observation::step::{Outcome, Phase, StepRecord, TransferSummary};
+use crate::observation::step::{Outcome, Phase, Step, StepRecord, Touch, TransferSummary};
 use crate::observation::units::Micros;
 
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,8 @@ pub struct Runner<'a> {
     pub steer: &'a mut dyn Steer,
     pub attend: &'a mut dyn Attend,
     pub numbering: Numbering,
+    /// What was altered in this case before, and is from here on.
+    pub journal: Journal,
 }
 
 /// Boots that belong together: under which conditions, and in which order of arms.
@@ -86,8 +90,8 @@ impl Runner<'_> {
                 }
                 self.numbering.cycles += 1;
                 let arm = stretch.schedule.next_arm();
-                if self.cycle(&arm, &stretch.levels)? {
-                    return Ok(Direction::Interrupt);
+                if let Some(end) = self.cycle(&arm, &stretch.levels)? {
+                    return Ok(end);
                 }
             }
         }
@@ -109,13 +113,14 @@ impl Runner<'_> {
         self.emit(EventKind::BootStarted(Boot { number, started, kind, proof }))
     }
 
-    /// One run of the recipe. True where whoever stands by wants to end the campaign.
-    fn cycle(&mut self, arm: &Arm, levels: &BTreeMap<String, String>) -> Result<bool, CampaignError> {
+    /// One run of the recipe. Says where the campaign is to end with it: whoever stands by wants that, or it altered the board and
+    /// failed, and nobody said to go on then.
+    fn cycle(&mut self, arm: &Arm, levels: &BTreeMap<String, String>) -> Result<Option<Direction>, CampaignError> {
         let known = self.link.identity();
         let started = self.link.now();
         let readings = self.attend.before_cycle(self.numbering.cycles);
         self.remark(readings.notes)?;
-        let (mut steps, reaction) = self.steps(arm);
+        let (mut steps, reaction) = self.steps(arm)?;
         if let Some(first) = steps.first_mut() {
             first.facts.extend(readings.facts);
         }
@@ -136,46 +141,53 @@ impl Runner<'_> {
             levels: levels.clone().into_iter().chain(varied).collect(),
         };
         cycle.drop_transfers_if_good();
+        let alters = self.plan.recipe.touch() == Touch::Alter;
+        let stop_here = alters && !self.plan.keep_going && cycle.failure().is_some();
         self.emit(EventKind::CycleFinished(cycle))?;
         for fact in reaction.facts {
             self.emit(EventKind::FactNoted(fact))?;
         }
-        Ok(reaction.end)
+        Ok(if reaction.end { Some(Direction::Interrupt) } else { stop_here.then_some(Direction::Finish) })
     }
 
     /// The steps in their order. Who stands by is told of the first failure before anything else is done to the board; one that
     /// was held is only closed afterwards.
-    fn steps(&mut self, arm: &Arm) -> (Vec<StepRecord>, Reaction) {
+    fn steps(&mut self, arm: &Arm) -> Result<(Vec<StepRecord>, Reaction), CampaignError> {
         let mut steps: Vec<StepRecord> = Vec::with_capacity(self.plan.recipe.steps.len());
         let mut reaction = None::<Reaction>;
         for line in &self.plan.recipe.steps {
             let held = reaction.as_ref().is_some_and(|reaction| reaction.held);
             let out_of_bounds = held && line.step.phase() != Phase::Close;
-            if out_of_bounds || is_pointless(&steps, line) {
+            if out_of_bounds || is_pointless(&steps, line) || is_unwise(&steps, &line.step, &self.journal) {
                 steps.push(skipped(line));
                 continue;
             }
-            let record = perform(self.link, line, arm);
+            let record = self.step(line, arm)?;
             if let (None, Some(failure)) = (&reaction, record.failure().filter(|failure| !failure.is_expected())) {
                 let moment = Moment { failure, boot: self.numbering.boots, cycle: self.numbering.cycles };
                 reaction = Some(self.attend.failed(&moment, self.link));
             }
             steps.push(record);
         }
-        (steps, reaction.unwrap_or_default())
+        Ok((steps, reaction.unwrap_or_default()))
     }
 
     fn remark(&mut self, notes: Vec<String>) -> Result<(), CampaignError> {
         notes.into_iter().try_for_each(|note| self.emit(EventKind::Note(FieldText::new(note))))
     }
 
-    fn emit(&mut self, kind: EventKind) -> Result<(), CampaignError> {
+    fn step(&mut self, line: &RecipeStep, arm: &Arm) -> Result<StepRecord, CampaignError> {
+        match step_in_arm(&line.step, arm) {
+            Step::Alter(alteration) => self.alter(&alteration, line.deadline),
+            step @ Step::Save { address, .. } => self.save(&step, address, line.deadline),
+            step => Ok(self.link.perform(&step, line.deadline)),
+        }
+    }
+
+    pub(super) fn emit(&mut self, kind: EventKind) -> Result<(), CampaignError> {
+        self.journal.absorb(&kind);
         Ok(self.sink.accept(Some(self.link.now()), kind)?)
     }
-}
-
-fn perform(link: &mut dyn Link, line: &RecipeStep, arm: &Arm) -> StepRecord {
-    link.perform(&step_in_arm(&line.step, arm), line.deadline)
 }
 
 fn skipped(line: &RecipeStep) -> StepRecord {
@@ -229,7 +241,6 @@ mod tests {
     use crate::observation::boot::{BootKind, BootProof};
     use crate::observation::fact::{Fact, FactValue};
     use crate::observation::failure::Failure;
-    use crate::observation::step::Step;
 
     /// Fails the steps it is told to fail and counts what was asked of it.
     struct ScriptedLink {
@@ -300,6 +311,7 @@ mod tests {
             factors: Vec::new(),
             seed: 1,
             duration: None,
+            keep_going: false,
             reentry: reentry.clone(),
         };
         let mut link = ScriptedLink { now: Micros::ZERO, fails: fails.to_vec(), performed: Vec::new() };
@@ -314,6 +326,7 @@ mod tests {
             steer: &mut StopAfter(cycles),
             attend,
             numbering: Numbering::default(),
+            journal: Journal::default(),
         };
         runner.run().unwrap();
         (sink.events.into_iter().map(|(_, kind)| kind).collect(), link.performed)

@@ -232,7 +232,7 @@ fn check(kind: Kind, sheet: &Sheet) -> Result<(), ProfileError> {
     match kind {
         Kind::Devices => device::parse(sheet).map(drop),
         Kind::Boards => board::check_part(sheet, &board::parse(sheet)?, &device::catalogue()?),
-        Kind::Recipes => Recipe::parse(&sheet.name, &sheet.file, &sheet.text).map(drop),
+        Kind::Recipes => Recipe::check(&sheet.file, &sheet.text),
         Kind::Fus => fus::parse(sheet).map(drop),
         Kind::Findings => Catalogue::from_sheets(&with_the_shelf(kind, sheet)?).map(drop),
         Kind::Phrases => Phrases::from_sheets(std::slice::from_ref(sheet)).map(drop),

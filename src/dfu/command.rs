@@ -22,6 +22,11 @@ pub const SET_ADDRESS: u8 = 0x21;
 pub const ERASE: u8 = 0x41;
 pub const READ_UNPROTECT: u8 = 0x92;
 
+/// What the ROM of a WB passes on to its upgrade service, as DNLOAD of one byte with wValue 0.
+pub const FUS_DELETE: u8 = 0x52;
+pub const FUS_INSTALL: u8 = 0x53;
+pub const FUS_START: u8 = 0x5a;
+
 /// Standard requests of USB 2.0 table 9-4.
 pub const GET_STATUS_STANDARD: u8 = 0x00;
 pub const GET_DESCRIPTOR: u8 = 0x06;
@@ -70,6 +75,33 @@ pub fn set_address(interface: u8, address: Address) -> ControlRequest {
     let mut data = vec![SET_ADDRESS];
     data.extend(address.0.to_le_bytes());
     class_out(DNLOAD, 0, interface, data)
+}
+
+/// Where a request sets the address pointer, if it does.
+pub fn address_set_by(request: &ControlRequest) -> Option<Address> {
+    match (request.request_type, request.request, request.value, &request.data) {
+        (CLASS_OUT, DNLOAD, 0, DataStage::Out(data)) => match data.as_slice() {
+            [SET_ADDRESS, a, b, c, d] => Some(Address(u32::from_le_bytes([*a, *b, *c, *d]))),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Erases the page or sector that holds the address.
+pub fn erase(interface: u8, address: Address) -> ControlRequest {
+    let mut data = vec![ERASE];
+    data.extend(address.0.to_le_bytes());
+    class_out(DNLOAD, 0, interface, data)
+}
+
+pub fn download(interface: u8, block: u16, data: Vec<u8>) -> ControlRequest {
+    class_out(DNLOAD, block, interface, data)
+}
+
+/// One of the commands to the upgrade service.
+pub fn upgrade_service(interface: u8, command: u8) -> ControlRequest {
+    class_out(DNLOAD, 0, interface, vec![command])
 }
 
 pub fn get_descriptor(kind: u8, number: u8, language: u16, length_bytes: u16) -> ControlRequest {
@@ -132,6 +164,9 @@ fn describe_download(request: &ControlRequest, length: usize) -> String {
         (0, [ERASE]) => "DNLOAD mass erase".to_owned(),
         (0, [ERASE, ..]) => "DNLOAD erase page".to_owned(),
         (0, [READ_UNPROTECT]) => "DNLOAD Read Unprotect".to_owned(),
+        (0, [FUS_DELETE]) => "DNLOAD FUS delete".to_owned(),
+        (0, [FUS_INSTALL]) => "DNLOAD FUS install".to_owned(),
+        (0, [FUS_START]) => "DNLOAD FUS start stack".to_owned(),
         (block, _) => format!("DNLOAD block {block}, {length} B"),
     }
 }

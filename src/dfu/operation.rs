@@ -166,24 +166,46 @@ impl Operation for ToIdle {
     }
 }
 
-/// Sets the address pointer; the device is then in dfuDNLOAD-IDLE.
+/// A download and the wait for its end; the device is then in dfuDNLOAD-IDLE.
 #[derive(Debug)]
-pub struct SetAddress {
+pub struct Command {
     interface: u8,
+    request: ControlRequest,
     address: Address,
-    stage: SetAddressStage,
+    stage: CommandStage,
+    /// A ROM that works may stall GETSTATUS; so often that is taken for "ask again".
+    stalls_left: u8,
+    patience: Micros,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SetAddressStage {
+enum CommandStage {
     Send,
     AskStatus,
     Status,
 }
 
-impl SetAddress {
-    pub fn new(interface: u8, address: Address) -> Self {
-        Self { interface, address, stage: SetAddressStage::Send }
+impl Command {
+    const STALLS: u8 = 3;
+
+    fn new(interface: u8, request: ControlRequest, address: Address) -> Self {
+        let stage = CommandStage::Send;
+        Self { interface, request, address, stage, stalls_left: Self::STALLS, patience: Micros::ZERO }
+    }
+
+    /// Sets the address pointer.
+    pub fn set_address(interface: u8, address: Address) -> Self {
+        Self::new(interface, command::set_address(interface, address), address)
+    }
+
+    /// Erases the sector that holds the address.
+    pub fn erase(interface: u8, address: Address) -> Self {
+        Self::new(interface, command::erase(interface, address), address)
+    }
+
+    /// Programs one block; `address` is where it goes, for messages.
+    pub fn block(interface: u8, block: u16, data: Vec<u8>, address: Address) -> Self {
+        Self::new(interface, command::download(interface, block, data), address)
     }
 
     fn fail(&self, kind: FaultKind) -> Progress<()> {
@@ -194,32 +216,44 @@ impl SetAddress {
     fn judge(&mut self, status: StatusReply) -> Progress<()> {
         match status.state {
             DfuState::DNBUSY => {
-                self.stage = SetAddressStage::AskStatus;
-                Progress::Wait(patience(&status))
+                self.stage = CommandStage::AskStatus;
+                self.patience = patience(&status);
+                Progress::Wait(self.patience)
             }
             _ if status.status != DfuStatus::OK => self.fail(FaultKind::Status { status: status.status, after: None }),
             DfuState::DNLOAD_IDLE => Progress::Done(Ok(())),
             state => self.fail(FaultKind::UnexpectedState(state)),
         }
     }
+
+    /// Only a device that has said it is busy may stall, and only so often.
+    fn refused(&mut self, error: UsbError) -> Progress<()> {
+        if error.kind != UsbErrorKind::Stall || self.patience == Micros::ZERO || self.stalls_left == 0 {
+            return self.fail(FaultKind::Usb(error));
+        }
+        self.stalls_left -= 1;
+        self.stage = CommandStage::AskStatus;
+        Progress::Wait(self.patience)
+    }
 }
 
-impl Operation for SetAddress {
+impl Operation for Command {
     type Output = ();
 
     fn advance(&mut self, reply: Option<Reply>) -> Progress<()> {
         match (self.stage, reply) {
-            (SetAddressStage::Send, _) => {
-                self.stage = SetAddressStage::AskStatus;
-                Progress::Request(command::set_address(self.interface, self.address))
+            (CommandStage::Send, _) => {
+                self.stage = CommandStage::AskStatus;
+                Progress::Request(self.request.clone())
             }
-            (_, Some(Err(error))) => self.fail(FaultKind::Usb(error)),
-            (SetAddressStage::Status, Some(reply)) => match status_of(reply) {
+            (CommandStage::Status, Some(Err(error))) => self.refused(error),
+            (CommandStage::AskStatus, Some(Err(error))) => self.fail(FaultKind::Usb(error)),
+            (CommandStage::Status, Some(reply)) => match status_of(reply) {
                 Ok(status) => self.judge(status),
                 Err(fault) => Progress::Done(Err(fault.at(self.address))),
             },
             _ => {
-                self.stage = SetAddressStage::Status;
+                self.stage = CommandStage::Status;
                 Progress::Request(command::get_status(self.interface))
             }
         }
@@ -330,7 +364,7 @@ mod tests {
     fn the_result_of_set_address_is_in_the_second_status() {
         let replies =
             vec![Ok(vec![]), status(DfuStatus::OK, DfuState::DNBUSY), status(DfuStatus::ERR_TARGET, DfuState::ERROR)];
-        let (said, outcome) = play(SetAddress::new(0, Address(0x1ff0_f000)), replies);
+        let (said, outcome) = play(Command::set_address(0, Address(0x1ff0_f000)), replies);
         assert_eq!(said, ["DNLOAD Set Address 0x1FF0F000", "GETSTATUS", "wait 5.00 ms", "GETSTATUS"]);
         let fault = outcome.unwrap_err();
         assert_eq!((fault.class(), fault.address), (FailureClass::AddressRefused, Some(Address(0x1ff0_f000))));
@@ -338,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_refused_set_address_keeps_the_raw_code() {
-        let (_, outcome) = play(SetAddress::new(0, Address(0x0800_0000)), vec![stall()]);
+        let (_, outcome) = play(Command::set_address(0, Address(0x0800_0000)), vec![stall()]);
         assert_eq!(outcome.unwrap_err().code(), "LIBUSB_ERROR_PIPE");
     }
 

@@ -5,7 +5,7 @@ use crate::observation::units::Address;
 use super::command::{self, FIRST_DATA_BLOCK};
 use super::layout::{Group, Layout};
 use super::operation::{
-    DfuFault, FaultKind, Operation, Progress, Reply, SetAddress, ToIdle, device_may_explain, status_of,
+    Command, DfuFault, FaultKind, Operation, Progress, Reply, ToIdle, device_may_explain, status_of,
 };
 use super::request::UsbError;
 use super::state::DfuState;
@@ -29,7 +29,7 @@ pub struct UploadRange {
 #[derive(Debug)]
 enum Stage {
     Idle(ToIdle),
-    Point(SetAddress),
+    Point(Command),
     /// Out of dfuDNLOAD-IDLE, in which the ROM refuses UPLOAD.
     Ready(ToIdle),
     Transfer,
@@ -108,7 +108,7 @@ impl UploadRange {
     fn follow(&mut self) -> Progress<Vec<u8>> {
         match self.stage {
             Stage::Idle(_) => {
-                self.stage = Stage::Point(SetAddress::new(self.interface, self.address));
+                self.stage = Stage::Point(Command::set_address(self.interface, self.address));
                 self.advance(None)
             }
             Stage::Point(_) => self.lead_to_idle(Stage::Ready),

@@ -57,7 +57,11 @@ impl CampaignEvidence {
             EventKind::BoardSeen(board) => self.place.meet(board),
             EventKind::HostMessage(text) | EventKind::Note(text) => self.course.remark(text),
             EventKind::FactNoted(fact) => self.covariates.note(fact),
-            EventKind::CycleFinished(_) | EventKind::SessionStarted(_) => {}
+            EventKind::CycleFinished(_)
+            | EventKind::SessionStarted(_)
+            | EventKind::MemorySaved { .. }
+            | EventKind::AlterationBegan(_)
+            | EventKind::AlterationEnded(_) => {}
         }
     }
 

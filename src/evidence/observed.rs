@@ -65,7 +65,12 @@ impl Observed {
                     self.host_messages.push(text.clone());
                 }
             }
-            EventKind::BootStarted(_) | EventKind::Note(_) | EventKind::CampaignEnded { .. } => {}
+            EventKind::BootStarted(_)
+            | EventKind::Note(_)
+            | EventKind::MemorySaved { .. }
+            | EventKind::AlterationBegan(_)
+            | EventKind::AlterationEnded(_)
+            | EventKind::CampaignEnded { .. } => {}
         }
     }
 

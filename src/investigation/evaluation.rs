@@ -14,6 +14,7 @@ use super::scenario::{CLEAN, Scenario};
 use super::snapshot::RunState;
 use crate::bench::board::VirtualBoard;
 use crate::campaign::attend::Unattended;
+use crate::campaign::journal::Journal;
 use crate::campaign::plan::Plan;
 use crate::campaign::recipe::{Recipe, RecipeError};
 use crate::campaign::reentry::LinkPower;
@@ -138,6 +139,7 @@ fn campaign(
         factors: Vec::new(),
         seed,
         duration: None,
+        keep_going: false,
     };
     announce(scenario, &plan, &board, &mut sink)?;
     let mut link = DfuLink::new(VirtualUsbBoard::new(board));
@@ -150,6 +152,7 @@ fn campaign(
         steer: &mut ToTheEnd,
         attend: &mut Unattended,
         numbering: Numbering::default(),
+        journal: Journal::default(),
     }
     .run()?;
     Ok(sink)

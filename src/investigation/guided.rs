@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::advice::{Advice, Both, Desk};
 use super::hands::{Hand, Hands};
 use crate::campaign::attend::Attend;
+use crate::campaign::journal::Journal;
 use crate::campaign::plan::{Factor, Plan};
 use crate::campaign::reentry::Reenter;
 use crate::campaign::runner::{CampaignError, Numbering, Runner, Stretch};
@@ -333,6 +334,8 @@ impl Guided<'_, '_> {
             steer: self.steer,
             attend: self.attend,
             numbering: self.numbering,
+            // What leads a campaign never alters.
+            journal: Journal::default(),
         }
     }
 

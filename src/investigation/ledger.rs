@@ -9,6 +9,7 @@ use super::limits;
 use super::snapshot::{BootStrip, CycleMark, RunState, Snapshot, TailLine};
 use super::tail;
 use super::trials::Trials;
+use crate::campaign::journal::Journal;
 use crate::campaign::runner::Numbering;
 use crate::case::file::{Case, CaseError};
 use crate::diagnosis::conclusion::Library;
@@ -62,6 +63,7 @@ pub struct Ledger {
     unexpected_failures: u64,
     completed_cycles: u64,
     interrupted: bool,
+    journal: Journal,
 }
 
 impl Ledger {
@@ -84,6 +86,7 @@ impl Ledger {
             unexpected_failures: 0,
             completed_cycles: 0,
             interrupted: false,
+            journal: Journal::default(),
         }
     }
 
@@ -114,9 +117,15 @@ impl Ledger {
             EventKind::CycleFinished(cycle) => self.count(cycle),
             EventKind::CampaignEnded { interrupted } => self.interrupted = *interrupted,
             EventKind::FactNoted(fact) => self.note(fact),
-            EventKind::BoardSeen(_) | EventKind::SessionStarted(_) | EventKind::HostMessage(_) | EventKind::Note(_) => {
-            }
+            EventKind::BoardSeen(_)
+            | EventKind::SessionStarted(_)
+            | EventKind::HostMessage(_)
+            | EventKind::Note(_)
+            | EventKind::MemorySaved { .. }
+            | EventKind::AlterationBegan(_)
+            | EventKind::AlterationEnded(_) => {}
         }
+        self.journal.absorb(&event.kind);
         if let Some(line) = tail::line(event) {
             if self.tail.len() == TAIL_LINES {
                 self.tail.pop_front();
@@ -163,6 +172,10 @@ impl Ledger {
         self.numbering
     }
 
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     pub fn was_interrupted(&self) -> bool {
         self.interrupted
     }
@@ -202,6 +215,7 @@ impl Ledger {
             tail: self.tail.iter().cloned().collect(),
             conditions: self.trials.under().map(str::to_owned),
             case,
+            journal: self.journal.clone(),
         }
     }
 

@@ -93,7 +93,7 @@ impl LiveRun {
             Some(case) => Ledger::of_case(case, order.library)?,
             None => Ledger::new(order.library),
         };
-        let numbering = ledger.numbering();
+        let (numbering, journal) = (ledger.numbering(), ledger.journal().clone());
         let (engine, sink) = Engine::new(order.case, ledger, order.flags.clone(), order.until_decided);
         let billboard = engine.billboard();
         let (commands, receiver) = channel();
@@ -125,7 +125,7 @@ impl LiveRun {
                 }
                 .run()
             } else {
-                Runner { plan, link, reenter, sink: &mut sink, steer, attend, numbering }.run()
+                Runner { plan, link, reenter, sink: &mut sink, steer, attend, numbering, journal }.run()
             };
             if let Err(error) = &result {
                 sink.set_state(RunState::Failed(error.to_string()));

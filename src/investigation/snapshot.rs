@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::campaign::journal::Journal;
 use crate::campaign::question::Question;
 use crate::diagnosis::verdict::Verdict;
 use crate::evidence::finding::Finding;
@@ -35,6 +36,8 @@ pub struct Snapshot {
     /// The experiment under whose conditions the campaign runs now; absent for the board as found.
     pub conditions: Option<String>,
     pub case: Option<PathBuf>,
+    /// What was altered, and what that leaves to do.
+    pub journal: Journal,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 use super::snapshot::TailLine;
 use crate::evidence::experiment::{CONDITIONS, OUTCOME};
+use crate::observation::alteration::AlterationOutcome;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind};
 use crate::observation::fact::{Fact, FactValue, Origin};
@@ -26,6 +27,9 @@ pub fn line(event: &Event) -> Option<TailLine> {
         EventKind::FactNoted(fact) => (fact_in_words(fact), false),
         EventKind::HostMessage(text) => (format!("kernel: {}", text.raw()), false),
         EventKind::Note(text) => (format!("note: {}", text.raw()), false),
+        EventKind::MemorySaved { address, data } => (format!("saved {} bytes at {address}", data.len_bytes()), false),
+        EventKind::AlterationBegan(note) => (format!("altering: {note}"), false),
+        EventKind::AlterationEnded(end) => (format!("altering: {end}"), end.outcome != AlterationOutcome::Done),
         EventKind::CampaignEnded { interrupted: false } => ("campaign ended as planned".to_owned(), false),
         EventKind::CampaignEnded { interrupted: true } => ("campaign interrupted".to_owned(), false),
     };

@@ -1,9 +1,13 @@
 //! A DFU board as a cycle sees it: every step of a recipe is timed, and every surprise becomes a failure.
 
+use crate::dfu::alter_scope::{AlterScope, OutOfScope};
+use crate::dfu::whitelist::Allowance;
+use crate::observation::alteration::Alteration;
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{Failure, FailureClass};
-use crate::observation::step::{Outcome, Phase, Step, StepRecord, Touch, TransferSummary};
+use crate::observation::permit::{AlterClaim, AlterPermit, GateRefusal};
+use crate::observation::step::{Outcome, Phase, Step, StepRecord, TransferRecord, TransferSummary};
 use crate::observation::units::Micros;
 
 use super::Link;
@@ -18,6 +22,8 @@ pub struct DfuLink<B> {
     board: B,
     session: Session,
     latencies: LatencyBook,
+    /// What the user said about writing, if anything.
+    claim: Option<AlterClaim>,
 }
 
 impl<B: UsbBoard> DfuLink<B> {
@@ -25,7 +31,7 @@ impl<B: UsbBoard> DfuLink<B> {
     const HUB_REPORT: Micros = Micros::from_millis(300);
 
     pub fn new(board: B) -> Self {
-        Self { board, session: Session::default(), latencies: LatencyBook::default() }
+        Self { board, session: Session::default(), latencies: LatencyBook::default(), claim: None }
     }
 
     pub fn board(&self) -> &B {
@@ -34,9 +40,14 @@ impl<B: UsbBoard> DfuLink<B> {
 
     fn attempt(&mut self, step: &Step, deadline: Micros) -> (Result<(), StepFault>, StepRecord) {
         let started = self.board.now();
-        let mut wire = Wire::new(&mut self.board, Touch::Observe, deadline);
-        let outcome = self.session.perform(step, &mut wire);
-        let transfers = wire.into_transfers();
+        let (outcome, transfers) = match step {
+            Step::Alter(alteration) => self.alter(alteration, deadline),
+            _ => {
+                let mut wire = Wire::new(&mut self.board, Allowance::Observe, deadline);
+                let outcome = self.session.perform(step, &mut wire);
+                (outcome, wire.into_transfers())
+            }
+        };
         let mut summary = TransferSummary::default();
         transfers.iter().for_each(|transfer| summary.add(transfer));
         summary.inferred_retries = self.latencies.retries_in(&transfers);
@@ -50,6 +61,32 @@ impl<B: UsbBoard> DfuLink<B> {
             facts: self.session.take_learned(),
         };
         (outcome, record)
+    }
+
+    /// The permit is made anew for every alteration, from the board that is there now, and lasts as long.
+    fn alter(&mut self, alteration: &Alteration, deadline: Micros) -> (Result<(), StepFault>, Vec<TransferRecord>) {
+        let mut wire = Wire::new(&mut self.board, Allowance::Observe, deadline);
+        let layouts = self.session.known_layouts(&mut wire);
+        let remaining = wire.remaining();
+        let mut transfers = wire.into_transfers();
+        let opened = layouts.and_then(|layouts| {
+            let scope = AlterScope::of(alteration, &layouts).map_err(|why| out_of_scope(&why))?;
+            Ok((self.permit_now()?, scope))
+        });
+        let outcome = opened.and_then(|(permit, scope)| {
+            let mut wire = Wire::new(&mut self.board, Allowance::Alter(&permit, &scope), remaining);
+            let outcome = self.session.alter(alteration, &mut wire);
+            transfers.extend(wire.into_transfers());
+            outcome
+        });
+        (outcome, transfers)
+    }
+
+    fn permit_now(&mut self) -> Result<AlterPermit, StepFault> {
+        let refused = |refusal: &GateRefusal| (FailureClass::BadArguments, refusal.to_string(), None);
+        let claim = self.claim.as_ref().ok_or_else(|| refused(&GateRefusal::NotAsked))?;
+        let present = self.board.neighbours().map_err(|error| (error.kind.class(), error.code, None))?;
+        AlterPermit::grant(claim, self.session.identity(), &present).map_err(|refusal| refused(&refusal))
     }
 
     /// An unplug can look like a fault: whatever the code was, a board that is gone was disconnected.
@@ -95,6 +132,11 @@ impl<B: UsbBoard> Link for DfuLink<B> {
         self.session.identity().clone()
     }
 
+    fn permit(&mut self, claim: &AlterClaim) -> Result<(), GateRefusal> {
+        self.claim = Some(claim.clone());
+        Ok(())
+    }
+
     fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
         self.board.close();
         self.session.forget_boot();
@@ -116,6 +158,14 @@ impl<B: UsbBoard> Link for DfuLink<B> {
     fn meter(&mut self, quantity: &str) -> Option<f64> {
         self.board.meter(quantity)
     }
+}
+
+fn out_of_scope(why: &OutOfScope) -> StepFault {
+    let address = match why {
+        OutOfScope::Otp { address, .. } | OutOfScope::NotWritable { address, .. } => Some(*address),
+        OutOfScope::Empty => None,
+    };
+    (FailureClass::AddressRefused, why.to_string(), address)
 }
 
 #[cfg(test)]
@@ -170,7 +220,7 @@ mod tests {
         let sent = &link.board().sent;
         assert!(sent.iter().any(|request| request.request == command::UPLOAD));
         for request in sent {
-            assert!(whitelist::permits(Touch::Observe, request), "{}", command::describe(request));
+            assert!(whitelist::permits(Allowance::Observe, request, None), "{}", command::describe(request));
         }
     }
 

@@ -142,6 +142,10 @@ impl UsbBoard for LibusbBoard {
         matches!(self.find(), Ok(Some(_)))
     }
 
+    fn neighbours(&mut self) -> Result<Vec<BoardIdentity>, UsbError> {
+        boards()
+    }
+
     fn open(&mut self) -> Result<(), UsbError> {
         loop {
             match self.try_open() {

@@ -31,6 +31,7 @@ use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::fact::Fact;
 use crate::observation::field_text::FieldText;
+use crate::observation::permit::{AlterClaim, GateRefusal};
 use crate::observation::step::{Step, StepRecord};
 use crate::observation::units::Micros;
 
@@ -47,6 +48,11 @@ pub trait Link: Send {
 
     /// Switches the board off for `off_time` and on again, where this link can; says what kind of boot that was and how it is known.
     fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)>;
+
+    /// Takes what the user said about writing; the transport checks it against the board before every alteration.
+    fn permit(&mut self, _claim: &AlterClaim) -> Result<(), GateRefusal> {
+        Err(GateRefusal::LinkCannot)
+    }
 
     /// What the host has said about the board since this was last asked; nothing where the host is simulated.
     fn host_messages(&mut self) -> Vec<FieldText> {

@@ -1,5 +1,8 @@
 //! A session with a DFU board: how each step of a recipe is done over the wire, and what is learned on the way.
 
+pub mod alter;
+mod service;
+
 use std::collections::BTreeMap;
 
 use crate::dfu::command;
@@ -85,6 +88,9 @@ impl Session {
                 self.learn("fus-state", FactValue::Bytes(bytes));
                 Ok(())
             }
+            Step::Save { address, length_bytes } => self.save(wire, *address, *length_bytes),
+            Step::Verify { address, data } => self.verify(wire, *address, data),
+            Step::Alter(alteration) => self.alter(alteration, wire),
             Step::Close => {
                 wire.board().close();
                 self.alternate = None;

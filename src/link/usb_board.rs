@@ -14,6 +14,11 @@ pub trait UsbBoard: Send {
     fn arrive(&mut self, deadline: Micros) -> Result<BoardIdentity, UsbError>;
     fn is_present(&mut self) -> bool;
 
+    /// Every board on this computer, this one included, for telling whether a serial number is unique.
+    fn neighbours(&mut self) -> Result<Vec<BoardIdentity>, UsbError> {
+        Ok(Vec::new())
+    }
+
     fn open(&mut self) -> Result<(), UsbError>;
     fn claim(&mut self, interface: u8) -> Result<(), UsbError>;
     fn set_alternate(&mut self, interface: u8, alternate: u8) -> Result<(), UsbError>;

@@ -3,9 +3,9 @@
 use crate::dfu::command;
 use crate::dfu::operation::{DfuFault, FaultKind, Operation, Progress, Reply};
 use crate::dfu::request::{ControlRequest, DataStage, UsbError, UsbErrorKind};
-use crate::dfu::whitelist;
-use crate::observation::step::{Touch, TransferRecord};
-use crate::observation::units::Micros;
+use crate::dfu::whitelist::{self, Allowance};
+use crate::observation::step::TransferRecord;
+use crate::observation::units::{Address, Micros};
 
 use super::usb_board::UsbBoard;
 
@@ -13,7 +13,9 @@ use super::usb_board::UsbBoard;
 #[derive(Debug)]
 pub struct Wire<'a, B> {
     board: &'a mut B,
-    touch: Touch,
+    allowance: Allowance<'a>,
+    /// Where the session has set the address pointer in this step.
+    pointer: Option<Address>,
     /// The moment at which the step has to be over.
     until: Micros,
     transfers: Vec<TransferRecord>,
@@ -23,9 +25,9 @@ impl<'a, B: UsbBoard> Wire<'a, B> {
     /// How long a single transfer may take. A ROM answers within milliseconds; USB 2.0 allows up to 5 s.
     const TRANSFER_TIMEOUT: Micros = Micros::from_secs(2);
 
-    pub fn new(board: &'a mut B, touch: Touch, deadline: Micros) -> Self {
+    pub fn new(board: &'a mut B, allowance: Allowance<'a>, deadline: Micros) -> Self {
         let until = board.now() + deadline;
-        Self { board, touch, until, transfers: Vec::new() }
+        Self { board, allowance, pointer: None, until, transfers: Vec::new() }
     }
 
     pub fn board(&mut self) -> &mut B {
@@ -42,7 +44,11 @@ impl<'a, B: UsbBoard> Wire<'a, B> {
     }
 
     pub fn control(&mut self, request: &ControlRequest) -> Reply {
-        self.transfer(request, |board, timeout| board.control(request, timeout))
+        let reply = self.transfer(request, |board, timeout| board.control(request, timeout));
+        if let (Ok(_), Some(address)) = (&reply, command::address_set_by(request)) {
+            self.pointer = Some(address);
+        }
+        reply
     }
 
     pub fn set_alternate(&mut self, interface: u8, alternate: u8) -> Result<(), UsbError> {
@@ -71,7 +77,7 @@ impl<'a, B: UsbBoard> Wire<'a, B> {
     }
 
     fn transfer(&mut self, request: &ControlRequest, send: impl FnOnce(&mut B, Micros) -> Reply) -> Reply {
-        if !whitelist::permits(self.touch, request) {
+        if !whitelist::permits(self.allowance, request, self.pointer) {
             return Err(refused(request));
         }
         let remaining = self.remaining();
@@ -101,7 +107,7 @@ fn out_of_time() -> UsbError {
 }
 
 fn refused(request: &ControlRequest) -> UsbError {
-    let code = format!("{} is not allowed while observing; it was not sent", command::describe(request));
+    let code = format!("{} is not allowed in this step; it was not sent", command::describe(request));
     UsbError { kind: UsbErrorKind::Other, code }
 }
 
@@ -126,7 +132,7 @@ mod tests {
     fn what_is_not_allowed_is_never_sent() {
         let mut board = ScriptedBoard::default();
         board.open().unwrap();
-        let mut wire = Wire::new(&mut board, Touch::Observe, Micros::from_secs(1));
+        let mut wire = Wire::new(&mut board, Allowance::Observe, Micros::from_secs(1));
         let leave = ControlRequest { request: command::DNLOAD, ..command::abort(0) };
         assert!(wire.control(&leave).unwrap_err().code.contains("not allowed"));
         assert_eq!(wire.into_transfers(), []);
@@ -138,7 +144,7 @@ mod tests {
         let mut board = ScriptedBoard::default();
         board.open().unwrap();
         board.state = DfuState::DNBUSY;
-        let mut wire = Wire::new(&mut board, Touch::Observe, Micros::from_millis(50));
+        let mut wire = Wire::new(&mut board, Allowance::Observe, Micros::from_millis(50));
         let fault = wire.run(UploadRange::new(0, Address(0x0800_0000), 1024, 1024)).unwrap_err();
         assert_eq!(fault.code(), "deadline of the step");
         assert!(board.now() <= Micros::from_millis(60));

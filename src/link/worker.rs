@@ -7,6 +7,7 @@ use std::io::{self, BufRead, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::observation::board::{BoardIdentity, PortPath};
+use crate::observation::permit::AlterClaim;
 use crate::observation::step::{Step, StepRecord};
 use crate::observation::units::Micros;
 
@@ -24,6 +25,8 @@ pub const SUBCOMMAND: &str = "worker";
 pub enum WorkerRequest {
     /// The first request: which board. It has no answer.
     Attach(BoardSelector),
+    /// What the user said about writing. It has no answer; a step that it does not cover fails.
+    Permit(AlterClaim),
     Perform {
         step: Step,
         deadline: Micros,
@@ -53,6 +56,10 @@ fn serve<L: Link>(input: impl BufRead, mut output: impl Write, attach: impl Fn(B
     for line in input.lines() {
         match serde_json::from_str(&line?)? {
             WorkerRequest::Attach(selector) => link = Some(attach(selector)),
+            WorkerRequest::Permit(claim) => {
+                let link = link.get_or_insert_with(|| attach(BoardSelector::any_rom()));
+                link.permit(&claim).map_err(io::Error::other)?;
+            }
             WorkerRequest::Perform { step, deadline } => {
                 let link = link.get_or_insert_with(|| attach(BoardSelector::any_rom()));
                 let record = link.perform(&step, deadline);

@@ -14,7 +14,8 @@ use crate::observation::board::{BoardIdentity, PortPath};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{Failure, FailureClass};
 use crate::observation::field_text::FieldText;
-use crate::observation::step::{Outcome, Phase, Step, StepRecord, TransferSummary};
+use crate::observation::permit::{AlterClaim, GateRefusal};
+use crate::observation::step::{Outcome, Phase, Step, StepRecord, Touch, TransferSummary};
 use crate::observation::units::Micros;
 use crate::timebase::{HostTime, Timebase, to_duration};
 
@@ -30,6 +31,8 @@ pub struct WorkerLink {
     command: Vec<OsString>,
     selector: BoardSelector,
     worker: Option<Worker>,
+    /// What the user said about writing; every new worker is told.
+    claim: Option<AlterClaim>,
     /// What a worker may take beyond the step's deadline.
     grace: Micros,
     time: HostTime,
@@ -77,6 +80,7 @@ impl WorkerLink {
             command,
             selector,
             worker: None,
+            claim: None,
             grace: Self::GRACE,
             time: HostTime::new(),
             identity: BoardIdentity::default(),
@@ -87,12 +91,20 @@ impl WorkerLink {
 
     fn ask<T: DeserializeOwned>(&mut self, request: &WorkerRequest, deadline: Micros) -> Result<T, Silence> {
         if self.worker.is_none() {
-            self.worker = Some(Worker::start(&self.command, &self.selector).map_err(Silence::Broken)?);
+            let mut worker = Worker::start(&self.command, &self.selector).map_err(Silence::Broken)?;
+            if let Some(claim) = &self.claim {
+                worker.send(&WorkerRequest::Permit(claim.clone())).map_err(Silence::Broken)?;
+            }
+            self.worker = Some(worker);
         }
+        // An alteration under way is not cut short by a wish to stop: what it would leave behind is worse than the wait.
+        let heedless = AtomicBool::new(false);
+        let alters = matches!(request, WorkerRequest::Perform { step, .. } if step.touch() == Touch::Alter);
+        let stop = if alters { &heedless } else { self.stop.as_ref() };
         let patience = deadline + self.grace;
         let worker = self.worker.as_mut().expect("it was just started");
         worker.send(request).map_err(Silence::Broken)?;
-        worker.answer_within(patience, &self.stop)
+        worker.answer_within(patience, stop)
     }
 }
 
@@ -190,6 +202,13 @@ impl Link for WorkerLink {
                 })
             }
         }
+    }
+
+    fn permit(&mut self, claim: &AlterClaim) -> Result<(), GateRefusal> {
+        self.claim = Some(claim.clone());
+        // The next worker is told before its first step.
+        self.worker = None;
+        Ok(())
     }
 
     fn host_messages(&mut self) -> Vec<FieldText> {

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::alteration::{AlterationEnd, AlterationNote, Payload};
 use super::board::BoardIdentity;
 use super::boot::Boot;
 use super::cycle::Cycle;
 use super::fact::Fact;
 use super::field_text::FieldText;
-use super::units::Micros;
+use super::units::{Address, Micros};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -27,6 +28,15 @@ pub enum EventKind {
     BoardSeen(BoardIdentity),
     BootStarted(Boot),
     CycleFinished(Cycle),
+    /// What memory held before it is altered; durable before the alteration begins.
+    MemorySaved {
+        address: Address,
+        data: Payload,
+    },
+    /// The journal: an alteration is about to begin.
+    AlterationBegan(AlterationNote),
+    /// It ended; the one that began last.
+    AlterationEnded(AlterationEnd),
     FactNoted(Fact),
     /// A message of the host's kernel.
     HostMessage(FieldText),

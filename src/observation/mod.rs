@@ -3,6 +3,7 @@
 //! Nothing here computes or talks to anything. Runner and readers both produce these values, so a
 //! live campaign and an imported report are the same to everything downstream.
 
+pub mod alteration;
 pub mod board;
 pub mod boot;
 pub mod cycle;
@@ -10,5 +11,6 @@ pub mod event;
 pub mod fact;
 pub mod failure;
 pub mod field_text;
+pub mod permit;
 pub mod step;
 pub mod units;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::alteration::{Alteration, Payload};
 use super::event::Transport;
 use super::fact::Fact;
 use super::failure::Failure;
@@ -68,6 +69,18 @@ pub enum Step {
     Reset {
         kind: ResetKind,
     },
+    /// Upload and keep what is there, so that it can be put back.
+    Save {
+        address: Address,
+        length_bytes: u32,
+    },
+    /// Upload and compare with what should be there.
+    Verify {
+        address: Address,
+        data: Payload,
+    },
+    /// The only steps that last; each needs a permit.
+    Alter(Alteration),
     Close,
     Wait {
         span: Micros,
@@ -137,6 +150,9 @@ impl Step {
             Self::CoreClock { .. } => Phase::CoreClock,
             Self::Disconnect => Phase::Disconnect,
             Self::Reset { .. } => Phase::Reset,
+            Self::Save { .. } => Phase::Read,
+            Self::Verify { .. } => Phase::Verify,
+            Self::Alter(alteration) => alteration.phase(),
             Self::Close => Phase::Close,
             Self::Wait { .. } => Phase::Wait,
         }
@@ -161,8 +177,11 @@ impl Step {
             | Self::RegisterFacts
             | Self::CoreClock { .. }
             | Self::Disconnect
+            | Self::Save { .. }
+            | Self::Verify { .. }
             | Self::Close
             | Self::Wait { .. } => Touch::Observe,
+            Self::Alter(_) => Touch::Alter,
             Self::Connect { mode } => mode.touch(),
             Self::Reset { .. } => Touch::Disturb,
         }
@@ -188,6 +207,7 @@ impl Step {
             | Self::Disconnect
             | Self::Reset { .. } => matches!(transport, Transport::Swd),
             Self::Read { .. } | Self::OptionBytes | Self::Otp | Self::Close | Self::Wait { .. } => true,
+            Self::Save { .. } | Self::Verify { .. } | Self::Alter(_) => matches!(transport, Transport::Dfu),
         }
     }
 }

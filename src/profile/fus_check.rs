@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 use crate::observation::units::Address;
 
 use super::fus::{self, FusFamily, FusImage, FusTable};
@@ -29,7 +31,8 @@ pub struct Plan<'a> {
 }
 
 /// `1.2.0`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct FusVersion(pub u8, pub u8, pub u8);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +49,14 @@ impl FromStr for FusVersion {
             Some([major, minor, sub, ..]) => Ok(Self(*major, *minor, *sub)),
             _ => Err(NotAFusVersion(text.to_owned())),
         }
+    }
+}
+
+impl TryFrom<String> for FusVersion {
+    type Error = NotAFusVersion;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

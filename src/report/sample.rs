@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::campaign::journal::Journal;
 use crate::diagnosis::verdict::{
     Argument, CampaignFigures, FailureLine, NextExperiment, RankedCause, UNKNOWN_CAUSE, VERDICT_SCHEMA, Verdict,
     VerdictKind,
@@ -101,6 +102,7 @@ pub fn campaign() -> Snapshot {
         tail: Vec::new(),
         conditions: None,
         case: Some(PathBuf::from("f746.flakescope")),
+        journal: Journal::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::campaign::journal::Journal;
 use crate::campaign::question::{self, Question, Wanted};
 use crate::diagnosis::verdict::{
     Argument, CampaignFigures, NextExperiment, RankedCause, UNKNOWN_CAUSE, VERDICT_SCHEMA, Verdict, VerdictKind,
@@ -83,6 +84,7 @@ pub fn running() -> Snapshot {
         tail: tail(),
         conditions: None,
         case: Some(PathBuf::from("flakescope-7.case")),
+        journal: Journal::default(),
     }
 }
 
@@ -166,6 +168,7 @@ pub fn empty() -> Snapshot {
         tail: Vec::new(),
         conditions: None,
         case: None,
+        journal: Journal::default(),
         state: RunState::Running,
     }
 }

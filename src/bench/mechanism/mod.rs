@@ -27,6 +27,7 @@ pub mod software_jump;
 pub mod straps;
 pub mod stuck_reset;
 pub mod supply;
+pub mod supply_dip;
 pub mod supply_limit;
 pub mod usb_pin_supply;
 pub mod vbus_sense;
@@ -175,6 +176,7 @@ mechanisms! {
     rail_level: rail_level::RailLevel,
     core_capacitor: core_capacitor::CoreCapacitor,
     supply: supply::Supply,
+    supply_dip: supply_dip::SupplyDip,
 }
 
 /// A parameter that no board can have, or that contradicts another.

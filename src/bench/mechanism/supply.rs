@@ -82,7 +82,7 @@ pub struct OtherLoad {
 }
 
 /// FACTS section B: PDR at 1.60 to 1.76 V.
-const HIGHEST_POWER_DOWN_MV: f64 = 1_760.0;
+pub(super) const HIGHEST_POWER_DOWN_MV: f64 = 1_760.0;
 
 impl Supply {
     pub fn check(&self) -> Result<(), Impossible> {

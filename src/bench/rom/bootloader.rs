@@ -3,9 +3,10 @@
 //! What a DFU request does to the state is in `states`, what a download sets going in `work`.
 
 use super::descriptors::Descriptors;
-use super::memory::Memory;
+use super::memory::{KeptMemory, Memory};
 use super::protection::{Protection, ReadOut};
 use super::sheet::RomModel;
+use super::upgrade_service::{Coprocessor, Kept, UpgradeService};
 use super::work::UnderWay;
 use crate::bench::surroundings::Runs;
 use crate::dfu::command::{
@@ -14,7 +15,7 @@ use crate::dfu::command::{
 };
 use crate::dfu::request::{ControlRequest, DataStage};
 use crate::dfu::state::{DfuState, DfuStatus};
-use crate::observation::units::{Address, Micros};
+use crate::observation::units::{Address, Micros, Millivolts};
 
 /// How the ROM answers one control request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct Bootloader {
     pub(super) work: Option<UnderWay>,
     /// Flash is still at work though the ROM has said that it is done.
     pub(super) busy_until: Micros,
+    /// On a WB: what runs on its other core.
+    pub(super) service: Option<UpgradeService>,
 }
 
 /// The ROM answers a request that needs no memory within a few instructions; not documented, chosen.
@@ -84,7 +87,14 @@ impl Bootloader {
             pending: None,
             work: None,
             busy_until: Micros::ZERO,
+            service: None,
         }
+    }
+
+    #[must_use]
+    pub fn with_coprocessor(mut self, coprocessor: Coprocessor) -> Self {
+        self.service = Some(UpgradeService::new(coprocessor, self.rom.sheet.flash, &mut self.memory));
+        self
     }
 
     pub const fn rom(&self) -> &RomModel {
@@ -99,6 +109,29 @@ impl Bootloader {
     pub fn load_options(&mut self, from_power_on: bool) {
         if from_power_on || !self.rom.sheet.quirks.unprotect_needs_power_cycle {
             self.protection.load(&self.memory, &self.rom.option_layout);
+        }
+    }
+
+    pub const fn service(&self) -> Option<&UpgradeService> {
+        self.service.as_ref()
+    }
+
+    /// Lets the coprocessor work until now; true if the part resets.
+    pub fn serve(&mut self, at: Micros, supply: Millivolts) -> bool {
+        self.service.as_mut().is_some_and(|service| service.work(at, supply, &mut self.memory))
+    }
+
+    pub fn restore(&mut self, memory: &KeptMemory, service: Option<Kept>) {
+        self.memory.restore(memory);
+        if let (Some(own), Some(kept)) = (&mut self.service, service) {
+            own.restore(kept, &mut self.memory);
+        }
+    }
+
+    /// The part resets, and nobody told the coprocessor.
+    pub fn cut_off_service(&mut self) {
+        if let Some(service) = &mut self.service {
+            service.cut_off(&mut self.memory);
         }
     }
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::sheet::{Otp, RomModel};
 use crate::dfu::layout::{Area, Layout};
 use crate::dfu::state::DfuStatus;
+use crate::observation::alteration::Payload;
 use crate::observation::field_text::FieldText;
 use crate::observation::units::Address;
 
@@ -72,6 +75,14 @@ pub struct Memory {
     pages: BTreeMap<u32, Box<[u8; PAGE_BYTES as usize]>>,
     /// Everything else, by address of the region.
     small: BTreeMap<u32, Vec<u8>>,
+    revision: u64,
+}
+
+/// The contents of a memory, as far as they differ from a part as it was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptMemory {
+    flash: BTreeMap<u32, Payload>,
+    small: BTreeMap<u32, Payload>,
 }
 
 impl Memory {
@@ -84,6 +95,7 @@ impl Memory {
             image_seed,
             pages: BTreeMap::new(),
             small: BTreeMap::new(),
+            revision: 0,
         };
         memory.add_flash(rom);
         for area in &rom.sheet.option_bytes {
@@ -172,6 +184,7 @@ impl Memory {
 
     /// Writes as the memory there takes it. Addresses outside are the caller's to refuse.
     pub fn write(&mut self, address: Address, data: &[u8]) -> Result<(), DfuStatus> {
+        self.revision += 1;
         let region = self.region(address).cloned().ok_or(DfuStatus::ERR_TARGET)?;
         if data.len() as u64 > u64::from(region.length_bytes - (address.0 - region.first)) {
             return Err(DfuStatus::ERR_TARGET);
@@ -224,6 +237,54 @@ impl Memory {
             next = start + size_bytes;
         }
         self.erase_around(Address(next));
+    }
+
+    /// Whatever a region is, its own hardware can put bytes there; nothing happens where there is no such region.
+    pub fn set(&mut self, address: Address, data: &[u8]) {
+        let Some(region) = self.region(address).cloned() else { return };
+        let offset = (address.0 - region.first) as usize;
+        let cells = self.small.get_mut(&region.first).and_then(|bytes| bytes.get_mut(offset..offset + data.len()));
+        if let Some(cells) = cells {
+            cells.copy_from_slice(data);
+            self.revision += 1;
+        }
+    }
+
+    /// Where a pattern begins in flash that was written since the part was made, at multiples of `unit`.
+    pub fn find_in_flash(&self, pattern: &[u8], unit: u32) -> Vec<Address> {
+        let mut found = Vec::new();
+        for (start, page) in &self.pages {
+            let fits = |offset: &u32| page[*offset as usize..].starts_with(pattern);
+            found.extend((0..PAGE_BYTES).step_by(unit as usize).filter(fits).map(|offset| Address(start + offset)));
+        }
+        found
+    }
+
+    /// Counts changes, so that whoever keeps a copy knows when it is old.
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// What differs from a part as it was made: flash pages and small areas by address.
+    pub fn kept(&self) -> KeptMemory {
+        let flash = self.pages.iter().map(|(start, page)| (*start, Payload::new(page.to_vec()))).collect();
+        let small = self.small.iter().map(|(start, bytes)| (*start, Payload::new(bytes.clone()))).collect();
+        KeptMemory { flash, small }
+    }
+
+    /// Takes back what was kept of a part like this one; what does not fit is left out.
+    pub fn restore(&mut self, kept: &KeptMemory) {
+        for (start, bytes) in &kept.flash {
+            if let Ok(page) = bytes.bytes().try_into() {
+                self.pages.insert(*start, Box::new(page));
+            }
+        }
+        for (start, bytes) in &kept.small {
+            if let Some(own) = self.small.get_mut(start).filter(|own| own.len() == bytes.bytes().len()) {
+                own.copy_from_slice(bytes.bytes());
+            }
+        }
+        self.revision += 1;
     }
 
     fn small_slice(&mut self, region: &Region, address: Address, length: usize) -> &mut [u8] {
@@ -286,6 +347,7 @@ impl Memory {
     }
 
     fn erase(&mut self, start: u32, length_bytes: u32, flash: u32) {
+        self.revision += 1;
         for page in (start..start + length_bytes).step_by(PAGE_BYTES as usize) {
             let whole = page % PAGE_BYTES == 0 && page + PAGE_BYTES <= start + length_bytes;
             if whole {

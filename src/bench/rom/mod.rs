@@ -8,4 +8,6 @@ pub mod protection;
 pub mod serial;
 pub mod sheet;
 mod states;
+pub mod upgrade_service;
+pub mod virtual_image;
 mod work;

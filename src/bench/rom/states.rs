@@ -2,6 +2,7 @@
 
 use super::bootloader::{Bootloader, Departure, RomAnswer, data, hang, stall};
 use super::descriptors::TRANSFER_BYTES;
+use super::memory::UPGRADE_SERVICE;
 use super::protection::ReadOut;
 use super::work::{UnderWay, Work};
 use crate::dfu::command::{CLASS_IN, CLASS_OUT, DNLOAD, FIRST_DATA_BLOCK, UPLOAD};
@@ -46,6 +47,11 @@ impl Bootloader {
         let Some(address) = self.block_address(block, u32::from(length)) else {
             return self.refuse(DfuStatus::ERR_TARGET);
         };
+        if address == UPGRADE_SERVICE
+            && let Some(service) = &mut self.service
+        {
+            service.asked(&mut self.memory);
+        }
         let Some(mut bytes) = self.memory.read(address, u32::from(length)) else {
             return self.refuse(DfuStatus::ERR_TARGET);
         };
@@ -117,7 +123,7 @@ impl Bootloader {
 
     fn begin_work(&mut self, at: Micros) -> RomAnswer {
         let Some((block, bytes)) = self.pending.take() else { return self.refuse(DfuStatus::ERR_STALLEDPKT) };
-        let work = if block == 0 { self.command(&bytes) } else { self.write_block(block, &bytes) };
+        let work = if block == 0 { self.command(at, &bytes) } else { self.write_block(block, &bytes) };
         if work.needs_flash && at < self.busy_until {
             return hang();
         }

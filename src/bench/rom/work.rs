@@ -5,6 +5,7 @@ use super::memory::Kind;
 use super::option_layout::READ_PROTECTION;
 use super::protection::ReadOut;
 use super::sheet::{SecondBankErase, millis};
+use super::upgrade_service::UpgradeService;
 use crate::dfu::command::{ERASE, READ_UNPROTECT, SET_ADDRESS};
 use crate::dfu::state::DfuStatus;
 use crate::observation::units::{Address, Micros};
@@ -62,7 +63,7 @@ impl Work {
 }
 
 impl Bootloader {
-    pub(super) fn command(&mut self, bytes: &[u8]) -> Work {
+    pub(super) fn command(&mut self, at: Micros, bytes: &[u8]) -> Work {
         match bytes {
             [SET_ADDRESS, address @ ..] if address.len() == 4 => {
                 let address = word(address);
@@ -77,8 +78,21 @@ impl Bootloader {
             }
             [ERASE, address @ ..] if address.len() == 4 || address.is_empty() => self.erase(address),
             [READ_UNPROTECT] => self.read_unprotect(),
+            [byte] if self.service.is_some() => self.pass_on(at, *byte),
             _ => Work::refused(DfuStatus::ERR_STALLEDPKT),
         }
+    }
+
+    /// What the ROM of a WB does not know it passes on to the coprocessor.
+    fn pass_on(&mut self, at: Micros, byte: u8) -> Work {
+        let taken = self.service.as_mut().is_some_and(|service| service.command(at, byte, &mut self.memory));
+        if taken { Work::quick() } else { Work::refused(DfuStatus::ERR_STALLEDPKT) }
+    }
+
+    /// Secure flash ignores the main processor without a word, as protected sectors do.
+    fn ignores(&self, address: Address, length_bytes: u32) -> bool {
+        self.protection.forbids_writing(address, length_bytes)
+            || self.service.as_ref().is_some_and(|service| service.is_secure(address))
     }
 
     fn erase(&mut self, address: &[u8]) -> Work {
@@ -104,7 +118,7 @@ impl Bootloader {
         }
         let takes = millis(self.rom.sheet.flash.page_erase_ms);
         let second_bank = self.rom.sheet.second_bank.filter(|bank| address.0 >= bank.address.0).map(|bank| bank.erase);
-        let open = !self.protection.forbids_writing(address, 1);
+        let open = !self.ignores(address, 1);
         match second_bank {
             Some(SecondBankErase::FourSectorsFurther) if open => self.memory.erase_further(address, 4),
             Some(SecondBankErase::DoesNothing) => {}
@@ -139,7 +153,7 @@ impl Bootloader {
         }
         let time = Micros::from_secs_f64(bytes.len() as f64 * self.rom.sheet.flash.write_us_per_byte / 1e6);
         let work = Work { needs_flash: region.kind == Kind::Flash, ..Work::taking(time) };
-        if region.kind == Kind::Flash && self.protection.forbids_writing(address, bytes.len() as u32) {
+        if region.kind == Kind::Flash && self.ignores(address, bytes.len() as u32) {
             return work;
         }
         let mut bytes = bytes.to_vec();
@@ -148,7 +162,11 @@ impl Bootloader {
             bytes.last_mut().into_iter().for_each(|byte| *byte = !*byte);
         }
         let kept = if self.rom.sheet.quirks.loses_odd_tail { bytes.len() / 8 * 8 } else { bytes.len() };
-        if let Err(status) = self.memory.write(address, &bytes[..kept]) {
+        let stored = match (region.kind, &self.service) {
+            (Kind::OptionBytes, Some(_)) => UpgradeService::option_bytes_after(address, &bytes, &self.memory),
+            _ => bytes[..kept].to_vec(),
+        };
+        if let Err(status) = self.memory.write(address, &stored) {
             return Work::refused(status);
         }
         let departure = (region.kind == Kind::OptionBytes).then_some(Departure::Reset);

@@ -25,7 +25,7 @@ const SCREEN_PACE: f64 = 20.0;
 
 pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>) -> Result<Order, Refusal> {
     let recipe = Recipe::find(&args.recipe).map_err(|error| match &error {
-        RecipeError::Unknown { .. } => Refusal::of(ExitCode::Usage, &error),
+        RecipeError::Unknown { .. } | RecipeError::Lacking { .. } => Refusal::of(ExitCode::Usage, &error),
         RecipeError::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
     })?;
     // A virtual board's own profile is known with it.
@@ -55,6 +55,7 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>) -> Result<O
         factors: args.vary.clone(),
         seed: args.seed,
         duration: args.duration.map(|span| span.0),
+        keep_going: false,
     };
     let pace = if on_screen && args.choice.virtual_board.is_some() { SCREEN_PACE } else { f64::INFINITY };
     let flags = Flags { stop, decided: Arc::default() };

@@ -1,0 +1,279 @@
+//! The journal of alterations, folded from the events of a case: what was altered, and what the board was left in.
+
+use std::collections::BTreeMap;
+
+use crate::observation::alteration::{AlterationEnd, AlterationNote, AlterationOutcome, Payload, Place};
+use crate::observation::event::EventKind;
+use crate::observation::step::Phase;
+use crate::observation::units::Address;
+
+/// Runner, ledger and the next start fold the same events, so that they cannot disagree.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    lines: Vec<JournalLine>,
+    /// What ranges held before they were altered first.
+    saved: BTreeMap<Address, Payload>,
+    scratch: Option<Scratch>,
+    stack: Stack,
+    image: Image,
+    options: BTreeMap<Address, Options>,
+}
+
+/// An alteration, and how it ended if the end was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalLine {
+    pub note: AlterationNote,
+    pub end: Option<AlterationEnd>,
+}
+
+/// The scratch range while its contents are not what they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scratch {
+    pub address: Address,
+    pub length_bytes: u32,
+}
+
+/// The wireless stack of a WB, as far as this case has touched it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stack {
+    #[default]
+    Untouched,
+    /// Told to be deleted; no end was seen, or it was an error.
+    DeleteUncertain(Option<String>),
+    Deleted,
+    /// Told to be installed; no end was seen, or it was an error.
+    InstallUncertain(Option<String>),
+    Installed,
+}
+
+/// The place where an image goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Image {
+    #[default]
+    Untouched,
+    /// Erased or partly downloaded.
+    Incomplete,
+    Downloaded,
+}
+
+/// Option bytes whose writing has not come to a good end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub wanted: Payload,
+    pub why: Option<String>,
+}
+
+impl Journal {
+    pub fn absorb(&mut self, event: &EventKind) {
+        match event {
+            // What is read from a range that is already altered is not what it held before.
+            EventKind::MemorySaved { address, data } if self.scratch.is_none_or(|it| it.address != *address) => {
+                self.saved.insert(*address, data.clone());
+            }
+            EventKind::AlterationBegan(note) => self.begin(note),
+            EventKind::AlterationEnded(end) => self.end(end),
+            _ => {}
+        }
+    }
+
+    pub fn lines(&self) -> &[JournalLine] {
+        &self.lines
+    }
+
+    pub fn saved(&self, address: Address) -> Option<&Payload> {
+        self.saved.get(&address)
+    }
+
+    /// The alteration that began and of whose end nothing is known.
+    pub fn open(&self) -> Option<&AlterationNote> {
+        self.lines.last().filter(|line| line.end.is_none()).map(|line| &line.note)
+    }
+
+    pub const fn scratch(&self) -> Option<Scratch> {
+        self.scratch
+    }
+
+    pub const fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    pub const fn image(&self) -> Image {
+        self.image
+    }
+
+    pub fn options(&self) -> impl Iterator<Item = (Address, &Options)> {
+        self.options.iter().map(|(address, options)| (*address, options))
+    }
+
+    fn begin(&mut self, note: &AlterationNote) {
+        match (note.phase, note.place, note.address, note.length_bytes) {
+            (
+                Phase::Erase | Phase::Write,
+                Some(Place::Scratch | Place::Restored),
+                Some(address),
+                Some(length_bytes),
+            ) => {
+                self.scratch = Some(Scratch { address, length_bytes });
+            }
+            (Phase::Erase | Phase::Write, Some(Place::Image), ..) => self.image = Image::Incomplete,
+            (Phase::FusDelete, ..) => self.stack = Stack::DeleteUncertain(None),
+            (Phase::FusUpgrade, ..) => self.stack = Stack::InstallUncertain(None),
+            (Phase::OptionBytesWrite, _, Some(address), _) => {
+                if let Some(wanted) = &note.data {
+                    self.options.insert(address, Options { wanted: wanted.clone(), why: None });
+                }
+            }
+            _ => {}
+        }
+        self.lines.push(JournalLine { note: note.clone(), end: None });
+    }
+
+    fn end(&mut self, end: &AlterationEnd) {
+        let Some(line) = self.lines.last_mut().filter(|line| line.end.is_none()) else { return };
+        line.end = Some(end.clone());
+        let note = line.note.clone();
+        match &end.outcome {
+            AlterationOutcome::Done => self.succeed(&note),
+            AlterationOutcome::Failed(why) => self.fail(&note, &why.for_terminal()),
+            AlterationOutcome::NotBegun(_) => self.undo(),
+        }
+    }
+
+    fn succeed(&mut self, note: &AlterationNote) {
+        match (note.phase, note.place, note.address) {
+            (Phase::Write, Some(Place::Restored), _) => self.scratch = None,
+            (Phase::Write, Some(Place::Image), _) => self.image = Image::Downloaded,
+            (Phase::FusDelete, ..) => self.stack = Stack::Deleted,
+            (Phase::FusUpgrade, ..) => self.stack = Stack::Installed,
+            (Phase::OptionBytesWrite, _, Some(address)) => {
+                self.options.remove(&address);
+            }
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, note: &AlterationNote, why: &str) {
+        match (note.phase, note.address) {
+            (Phase::FusDelete, _) => self.stack = Stack::DeleteUncertain(Some(why.to_owned())),
+            (Phase::FusUpgrade, _) => self.stack = Stack::InstallUncertain(Some(why.to_owned())),
+            (Phase::OptionBytesWrite, Some(address)) => {
+                if let Some(options) = self.options.get_mut(&address) {
+                    options.why = Some(why.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing of the last line reached the board: everything is as the lines before it left it.
+    fn undo(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        let saved = std::mem::take(&mut self.saved);
+        *self = Self { saved, ..Self::default() };
+        let (last, before) = lines.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
+        for line in before {
+            let refused = matches!(&line.end, Some(AlterationEnd { outcome: AlterationOutcome::NotBegun(_), .. }));
+            if refused {
+                self.lines.push(line.clone());
+                continue;
+            }
+            self.begin(&line.note);
+            if let Some(end) = &line.end {
+                self.end(end);
+            }
+        }
+        self.lines.extend(last.cloned());
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::observation::alteration::Alteration;
+    use crate::observation::field_text::FieldText;
+
+    pub const SCRATCH: Address = Address(0x0800_4000);
+
+    pub fn began(alteration: &Alteration) -> EventKind {
+        EventKind::AlterationBegan(alteration.note())
+    }
+
+    pub fn ended(outcome: AlterationOutcome) -> EventKind {
+        EventKind::AlterationEnded(AlterationEnd { elapsed: None, outcome })
+    }
+
+    pub fn failed(why: &str) -> EventKind {
+        ended(AlterationOutcome::Failed(FieldText::from(why)))
+    }
+
+    pub fn done() -> EventKind {
+        ended(AlterationOutcome::Done)
+    }
+
+    pub fn journal(events: &[EventKind]) -> Journal {
+        let mut journal = Journal::default();
+        events.iter().for_each(|event| journal.absorb(event));
+        journal
+    }
+
+    pub fn erase(place: Place) -> Alteration {
+        Alteration::Erase { place, address: SCRATCH, length_bytes: 16 }
+    }
+
+    fn saved(byte: u8) -> EventKind {
+        EventKind::MemorySaved { address: SCRATCH, data: Payload::new(vec![byte; 16]) }
+    }
+
+    fn restore() -> Alteration {
+        Alteration::Restore { address: SCRATCH, data: Payload::new(vec![1; 16]) }
+    }
+
+    #[test]
+    fn a_scratch_range_is_altered_until_it_is_put_back() {
+        let erased = [saved(1), began(&erase(Place::Scratch)), done()];
+        assert_eq!(journal(&erased).scratch(), Some(Scratch { address: SCRATCH, length_bytes: 16 }));
+        let halfway = [&erased[..], &[began(&restore())]].concat();
+        assert!(journal(&halfway).scratch().is_some() && journal(&halfway).open().is_some());
+        let back = [&halfway[..], &[done()]].concat();
+        assert_eq!((journal(&back).scratch(), journal(&back).open()), (None, None));
+        assert!(journal(&[&halfway[..], &[failed("verify-failed")]].concat()).scratch().is_some());
+    }
+
+    #[test]
+    fn what_is_saved_from_an_altered_range_does_not_replace_what_was_saved_before() {
+        let journal = journal(&[saved(1), began(&erase(Place::Scratch)), done(), saved(0xff)]);
+        assert_eq!(journal.saved(SCRATCH), Some(&Payload::new(vec![1; 16])));
+    }
+
+    #[test]
+    fn a_refused_alteration_changes_nothing() {
+        let refused = ended(AlterationOutcome::NotBegun(FieldText::from("no permit")));
+        let one = journal(&[began(&Alteration::FusDelete), done(), began(&Alteration::FusInstall), refused.clone()]);
+        assert_eq!((one.stack(), one.lines().len()), (&Stack::Deleted, 2));
+        let two = journal(&[began(&Alteration::FusDelete), refused.clone(), began(&erase(Place::Image)), refused]);
+        assert_eq!((two.stack(), two.image(), two.lines().len()), (&Stack::Untouched, Image::Untouched, 2));
+    }
+
+    #[test]
+    fn the_stack_is_followed_from_delete_to_install() {
+        let mut events = vec![began(&Alteration::FusDelete)];
+        assert_eq!(journal(&events).stack(), &Stack::DeleteUncertain(None));
+        events.push(done());
+        assert_eq!(journal(&events).stack(), &Stack::Deleted);
+        events.push(began(&Alteration::FusInstall));
+        assert_eq!(journal(&events).stack(), &Stack::InstallUncertain(None));
+        let wrong = [&events[..], &[failed("FUS_IMAGE_WRTERROR")]].concat();
+        assert_eq!(journal(&wrong).stack(), &Stack::InstallUncertain(Some("FUS_IMAGE_WRTERROR".to_owned())));
+        events.push(done());
+        assert_eq!(journal(&events).stack(), &Stack::Installed);
+    }
+
+    #[test]
+    fn option_bytes_are_uncertain_until_their_writing_has_ended_well() {
+        let data = Payload::new(vec![0xaa; 16]);
+        let write = Alteration::OptionBytes { address: SCRATCH, data: data.clone() };
+        let open = journal(&[saved(1), began(&write)]);
+        assert_eq!(open.options().collect::<Vec<_>>(), [(SCRATCH, &Options { wanted: data, why: None })]);
+        assert_eq!(journal(&[saved(1), began(&write), done()]).options().count(), 0);
+    }
+}
