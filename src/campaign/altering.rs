@@ -30,7 +30,11 @@ impl Runner<'_> {
         let Some(alteration) = self.complete(alteration) else { return Ok(self.nothing_saved(alteration)) };
         self.emit(EventKind::AlterationBegan(alteration.note()))?;
         let record = self.link.perform(&Step::Alter(alteration), deadline);
-        self.emit(EventKind::AlterationEnded(end_of(&record)))?;
+        let mut end = end_of(&record);
+        if matches!(end.outcome, AlterationOutcome::Failed(_)) {
+            end.seen = self.link.look();
+        }
+        self.emit(EventKind::AlterationEnded(end))?;
         Ok(record)
     }
 
@@ -92,5 +96,5 @@ pub fn end_of(record: &StepRecord) -> AlterationEnd {
         }
         Outcome::Skipped | Outcome::Interrupted => AlterationOutcome::Failed(FieldText::from("interrupted")),
     };
-    AlterationEnd { elapsed: record.elapsed, outcome }
+    AlterationEnd { elapsed: record.elapsed, outcome, seen: Vec::new() }
 }

@@ -20,7 +20,7 @@ pub struct Journal {
 }
 
 /// An alteration, and how it ended if the end was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct JournalLine {
     pub note: AlterationNote,
     pub end: Option<AlterationEnd>,
@@ -199,7 +199,7 @@ pub mod tests {
     }
 
     pub fn ended(outcome: AlterationOutcome) -> EventKind {
-        EventKind::AlterationEnded(AlterationEnd { elapsed: None, outcome })
+        EventKind::AlterationEnded(AlterationEnd { elapsed: None, outcome, seen: Vec::new() })
     }
 
     pub fn failed(why: &str) -> EventKind {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
+use super::bench_image;
 use super::console::Console;
 use super::evaluate::{self, EvaluateArgs};
 use super::exit::ExitCode;
@@ -39,6 +40,8 @@ enum Action {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Make a coprocessor image that virtual STM32WB boards install
+    Image(bench_image::ImageArgs),
     /// Judge the diagnosis over scenario files: virtual campaigns whose truth is known
     Evaluate(EvaluateArgs),
     /// Serve boards over USB/IP, or plug one into this computer's own kernel
@@ -72,6 +75,7 @@ pub fn run(args: &BenchArgs, console: &mut Console) -> ExitCode {
     match &args.action {
         Action::List => list(console),
         Action::Evaluate(args) => evaluate::run(args, console),
+        Action::Image(args) => bench_image::run(args, console),
         Action::Show { name, seed } => show(name, *seed, console),
         Action::Serve { names, seed, listen, port, vhci, vhci_port, control, probe } => {
             let Some(boards) = boards(names, *seed, console) else { return ExitCode::UnreadableInput };

@@ -1,5 +1,6 @@
 //! Which board a command means, virtual or on this computer, and the link that reaches it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -28,6 +29,9 @@ pub struct BoardChoice {
     /// Watch this port, whether or not something enumerates on it
     #[arg(long, value_name = "PATH", conflicts_with = "board")]
     pub port: Option<PortPath>,
+    /// Keep what the virtual board holds without power in this file, from one run to the next
+    #[arg(long, value_name = "FILE", requires = "virtual_board")]
+    pub virtual_memory: Option<PathBuf>,
 }
 
 /// Why there is no board to work with.
@@ -53,7 +57,7 @@ impl BoardChoice {
         stop: &Arc<AtomicBool>,
     ) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
         if let Some(name) = &self.virtual_board {
-            return virtual_link(name, seed);
+            return virtual_link(name, seed, self.virtual_memory.as_deref());
         }
         let may_be_absent = may_be_absent || self.port.is_some();
         Ok((real_link(self.selector(), may_be_absent, stop)?, Vec::new()))
@@ -69,14 +73,18 @@ impl BoardChoice {
 }
 
 /// A virtual board, or the TOML file of one.
-fn virtual_link(name: &str, seed: u64) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
+fn virtual_link(name: &str, seed: u64, memory: Option<&Path>) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
     let board = VirtualBoard::by_name(name, seed).map_err(|error| match &error {
         NoSuchBoard::Unknown { .. } => Refusal::of(ExitCode::NoSuchBoard, &error),
         NoSuchBoard::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
     })?;
     let said = &board.blueprint();
     let facts = said_of(&said.part, said.crystal_mhz);
-    Ok((Box::new(DfuLink::new(VirtualUsbBoard::new(board))), facts))
+    let mut board = VirtualUsbBoard::new(board);
+    if let Some(path) = memory {
+        board = board.keeping(path).map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
+    }
+    Ok((Box::new(DfuLink::new(board)), facts))
 }
 
 /// What somebody said about the board: part and crystal. Not measurements.

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand; parse, call, render, exit code.
 
 pub mod bench;
+pub mod bench_image;
 pub mod board_choice;
 pub mod clock;
 pub mod compare;
@@ -12,9 +13,13 @@ pub mod evaluate;
 pub mod exit;
 pub mod explain;
 pub mod fus;
+pub mod gate;
+pub mod journal;
 pub mod list;
+pub mod look;
 pub mod man;
 pub mod merge;
+pub mod new_case;
 pub mod option_bytes;
 pub mod otp;
 pub mod part;
@@ -80,6 +85,7 @@ pub enum Command {
     Man(man::ManArgs),
     OptionBytes(option_bytes::OptionBytesArgs),
     Otp(otp::OtpArgs),
+    Journal(journal::JournalArgs),
     Fus(fus::FusArgs),
     Explain(explain::ExplainArgs),
     #[command(hide = true)]
@@ -125,6 +131,7 @@ fn dispatch(command: &Command, console: &mut Console) -> ExitCode {
         Command::Man(args) => man::run(args, console),
         Command::OptionBytes(args) => option_bytes::run(args, console),
         Command::Otp(args) => otp::run(args, console),
+        Command::Journal(args) => journal::run(args, console),
         Command::Fus(args) => fus::run(args, console),
         Command::Explain(args) => explain::run(args, console),
         Command::Worker => worker::run(console),

@@ -1,5 +1,7 @@
 //! `flakescope option-bytes`: what was read of the option bytes, in words, and what changed between two reads.
 
+mod write;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,10 +16,10 @@ use crate::profile::device::Device;
 use crate::profile::dump;
 use crate::profile::option_bytes::{self, Decoded, DecodedField, Reading, View};
 
-/// Show option bytes in words, or what changed between two reads
+/// Show option bytes in words, what changed between two reads, or change them
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  dfu-util -a 1 -s 0x1FFFC000:16 -U ob.bin && flakescope option-bytes show ob.bin --part STM32F407VG\n  flakescope option-bytes diff before.bin after.bin --part STM32WB55CE\n  flakescope option-bytes show board.case --part STM32F746ZG"
+    after_help = "Examples:\n  dfu-util -a 1 -s 0x1FFFC000:16 -U ob.bin && flakescope option-bytes show ob.bin --part STM32F407VG\n  flakescope option-bytes diff before.bin after.bin --part STM32WB55CE\n  flakescope option-bytes show board.case --part STM32F746ZG\n  flakescope option-bytes set BOR_LEV=0 --part STM32F407VG --case board.case --write\n  flakescope option-bytes restore board.case --part STM32F407VG --write"
 )]
 pub struct OptionBytesArgs {
     #[command(subcommand)]
@@ -40,6 +42,10 @@ enum Action {
         #[command(flatten)]
         how: How,
     },
+    /// ALTERS the board: changes fields that can be changed back; the values from before are kept in the case
+    Set(write::SetArgs),
+    /// ALTERS the board: writes the option bytes that a case has kept
+    Restore(write::RestoreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +64,8 @@ pub fn run(args: &OptionBytesArgs, console: &mut Console) -> ExitCode {
     let result = match &args.action {
         Action::Show { file, how } => show(file, how, console),
         Action::Diff { before, after, how } => diff(before, after, how, console),
+        Action::Set(args) => Ok(write::set(args, console)),
+        Action::Restore(args) => Ok(write::restore(args, console)),
     };
     result.unwrap_or_else(|code| code)
 }

@@ -132,6 +132,7 @@ fn attempt(
         factors: Vec::new(),
         seed,
         duration: None,
+        keep_going: false,
     };
     announce(scenario, &plan, &board, &mut desk)?;
     let mut link = DfuLink::new(VirtualUsbBoard::new(board));

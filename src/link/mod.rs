@@ -22,6 +22,7 @@ pub mod swd_probe;
 pub mod swd_wire;
 pub mod usb_board;
 pub mod virtual_board;
+pub mod virtual_memory;
 pub mod wire;
 pub mod worker;
 pub mod worker_client;

@@ -1,5 +1,7 @@
 //! A virtual board behind the same door as a real one: in simulated time, and showing only what libusb and the kernel could.
 
+use std::path::Path;
+
 use crate::bench::board::{NoSuchBoard, Reply, VirtualBoard};
 use crate::bench::host_port::{self, Enumerated, Sighting};
 use crate::bench::intervention::Intervention;
@@ -13,6 +15,7 @@ use crate::timebase::{SimulatedTime, Timebase};
 
 use super::hub_power::PortState;
 use super::usb_board::UsbBoard;
+use super::virtual_memory::{Keeper, NotKept};
 
 #[derive(Debug)]
 pub struct VirtualUsbBoard {
@@ -21,6 +24,7 @@ pub struct VirtualUsbBoard {
     /// The kernel has it; its node may be opened.
     enumerated: Option<Enumerated>,
     opened: bool,
+    keeper: Option<Keeper>,
 }
 
 /// The program's own work between two calls; measured figures of libusb are of this size.
@@ -30,7 +34,20 @@ impl VirtualUsbBoard {
     /// The board is switched on at the beginning.
     pub fn new(mut board: VirtualBoard) -> Self {
         board.power_on(Micros::ZERO);
-        Self { board, time: SimulatedTime::default(), enumerated: None, opened: false }
+        Self { board, time: SimulatedTime::default(), enumerated: None, opened: false, keeper: None }
+    }
+
+    /// A board that finds its memory in a file, if there is one, and leaves it there.
+    pub fn keeping(mut self, path: &Path) -> Result<Self, NotKept> {
+        let keeper = Keeper::at(path, &mut self.board)?;
+        self.keeper = Some(keeper);
+        Ok(self)
+    }
+
+    fn keep(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(&self.board);
+        }
     }
 
     pub fn by_name(name: &str, seed: u64) -> Result<Self, NoSuchBoard> {
@@ -86,6 +103,11 @@ impl UsbBoard for VirtualUsbBoard {
 
     fn wait(&mut self, span: Micros) {
         self.time.wait(span);
+        if self.keeper.is_some() {
+            // Work that goes on by itself has come as far as this.
+            self.board.is_attached(self.time.now());
+            self.keep();
+        }
     }
 
     fn arrive(&mut self, deadline: Micros) -> Result<BoardIdentity, UsbError> {
@@ -155,6 +177,7 @@ impl UsbBoard for VirtualUsbBoard {
         }
         let started = self.time.now();
         let answer = self.board.submit(started + CALL, request);
+        self.keep();
         let too_late = started + timeout;
         if answer.reply == Reply::NoAnswer || answer.ready_at > too_late {
             self.go_to(too_late);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::fact::Fact;
 use super::field_text::FieldText;
 use super::step::Phase;
 use super::units::{Address, Micros};
@@ -110,10 +111,13 @@ impl fmt::Display for AlterationNote {
 }
 
 /// How an alteration ended, durable before anything else is done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlterationEnd {
     pub elapsed: Option<Micros>,
     pub outcome: AlterationOutcome,
+    /// What a probe beside the link saw of supply and reset causes when it failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Fact>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ pub mod loader;
 pub mod measurement;
 pub mod memory;
 pub mod option_bytes;
+pub mod option_change;
 pub mod option_words;
 pub mod otp;
 pub mod page;

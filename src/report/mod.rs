@@ -1,5 +1,6 @@
 //! Verdict and snapshot to text, Markdown, HTML, JSON, CSV and JUnit.
 
+pub mod alterations;
 pub mod chart;
 pub mod collection;
 pub mod csv;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use textwrap::{Options, WordSplitter, fill};
 
+use super::alterations;
 use super::failures::grouped;
 use super::wording;
 use crate::diagnosis::verdict::{Argument, RankedCause, Verdict, VerdictKind};
@@ -40,6 +41,7 @@ pub fn write(out: &mut impl Write, snapshot: &Snapshot, style: Style) -> io::Res
     page.head(&mut text, verdict, snapshot);
     page.causes(&mut text, verdict);
     page.failures(&mut text, verdict);
+    page.alterations(&mut text, snapshot);
     page.next(&mut text, verdict);
     page.limits(&mut text, snapshot);
     if let Some(case) = &snapshot.case {
@@ -68,6 +70,21 @@ impl Page {
         text.push('\n');
         for rate in &snapshot.rates {
             self.line(text, &wording::rate(rate), "", "  ");
+        }
+    }
+
+    fn alterations(&self, text: &mut String, snapshot: &Snapshot) {
+        let told = alterations::told(snapshot);
+        if told.is_empty() {
+            return;
+        }
+        self.section(text, "ALTERATIONS");
+        for line in &told {
+            let mark = if line.bad { "! " } else { "  " };
+            self.line(text, &format!("{mark}{}", line.text), "", "    ");
+        }
+        for line in alterations::advice(snapshot).lines() {
+            self.line(text, line, "  ", "     ");
         }
     }
 

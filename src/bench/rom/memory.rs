@@ -244,7 +244,7 @@ impl Memory {
         let Some(region) = self.region(address).cloned() else { return };
         let offset = (address.0 - region.first) as usize;
         let cells = self.small.get_mut(&region.first).and_then(|bytes| bytes.get_mut(offset..offset + data.len()));
-        if let Some(cells) = cells {
+        if let Some(cells) = cells.filter(|cells| **cells != *data) {
             cells.copy_from_slice(data);
             self.revision += 1;
         }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::altering::AlterArgs;
 use super::conduct::ConductArgs;
 use crate::campaign::plan::Factor;
 use crate::cli::board_choice::BoardChoice;
@@ -13,7 +14,7 @@ use crate::observation::units::Micros;
 
 /// Cycle a board, time and classify every step, and find out why it fails
 ///
-/// Reads only. Without --reenter the whole run is one boot of the board.
+/// Reads only, unless the recipe alters the board and --write is given. Without --reenter the whole run is one boot of the board.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   flakescope run --virtual f746-25mhz-warm-hsi
@@ -37,12 +38,12 @@ pub struct RunArgs {
     /// Vary a factor, in random blocks; for example transfer-size=2048,1024
     #[arg(long, value_name = "FACTOR=A,B")]
     pub vary: Vec<Factor>,
-    /// How many boots
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
-    pub boots: u32,
-    /// How many cycles in each boot
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    pub cycles: u32,
+    /// How many boots; 40 where nothing is said, 1 for a recipe that alters the board
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub boots: Option<u32>,
+    /// How many cycles in each boot; 5 where nothing is said, 1 for a recipe that alters the board
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub cycles: Option<u32>,
     /// Begin no new cycle after this time on the link's clock; for example 90s, 10min, 2h
     #[arg(long, value_name = "T")]
     pub duration: Option<Span>,
@@ -72,6 +73,8 @@ pub struct RunArgs {
     /// Write a report; the extension says which: html, md, json, csv, xml
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
+    #[command(flatten)]
+    pub alter: AlterArgs,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

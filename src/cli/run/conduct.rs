@@ -54,6 +54,18 @@ impl ConductArgs {
     }
 }
 
+impl ConductArgs {
+    /// What leads a campaign by itself does not alter.
+    pub fn refuse_altering(&self) -> Result<(), Refusal> {
+        if !self.guided {
+            return Ok(());
+        }
+        let text = "--guided chooses its experiments by itself, and a recipe that alters the board is never among them"
+            .to_owned();
+        Err(Refusal { code: ExitCode::Usage, text })
+    }
+}
+
 fn nobody_to_ask(guided: bool) -> String {
     let (what, instead) = if guided {
         ("a guided campaign asks a person for changes and measurements", "use --until-decided instead")

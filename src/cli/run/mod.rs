@@ -1,5 +1,6 @@
 //! `flakescope run`: a campaign, with the screen or without.
 
+mod altering;
 pub mod args;
 mod conduct;
 mod order;
@@ -19,6 +20,7 @@ use crate::evidence::finding::Unit;
 use crate::investigation::ledger::cycles_of;
 use crate::investigation::live::LiveRun;
 use crate::investigation::snapshot::{RunState, Snapshot};
+use crate::report::alterations;
 
 pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
     if let Err(refusal) = report::check(&args.report) {
@@ -27,7 +29,7 @@ pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
     }
     let on_screen = !args.headless && console.out.is_terminal();
     let stop = Arc::new(AtomicBool::new(false));
-    let started = order::order(args, on_screen, Arc::clone(&stop));
+    let started = order::order(args, on_screen, Arc::clone(&stop), console);
     let order = match started {
         Ok(order) => order,
         Err(refusal) => {
@@ -82,6 +84,11 @@ fn conclude(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> ExitC
     }
     if let Err(refusal) = write_reports(args, snapshot, console) {
         return refusal;
+    }
+    // However it ended: a board is never left halfway without a word on how to recover.
+    let advice = alterations::advice(snapshot);
+    if !advice.is_empty() {
+        console.error(advice.trim_end());
     }
     match &snapshot.state {
         RunState::Interrupted => ExitCode::Interrupted,

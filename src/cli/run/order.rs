@@ -1,21 +1,25 @@
 //! From arguments to a campaign that can start: recipe, link, case, and what was said about the board.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::altering::{self, Occasion, Prepared};
 use super::args::{ReentryChoice, RunArgs};
+use crate::campaign::materials::Materials;
 use crate::campaign::plan::Plan;
 use crate::campaign::recipe::{Recipe, RecipeError};
-use crate::case::file::{Case, Durability};
+use crate::case::journal;
 use crate::cli::board_choice::{Refusal, said_of};
+use crate::cli::console::Console;
 use crate::cli::exit::ExitCode;
+use crate::cli::new_case;
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
 use crate::investigation::live::Order;
 use crate::observation::event::{CampaignStart, Reentry, Transport};
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
+use crate::observation::step::Touch;
 use crate::profile::board::PassBand;
 use crate::profile::{self, loader};
 use crate::timebase;
@@ -23,44 +27,60 @@ use crate::timebase;
 /// A watched campaign starts at this pace, so that a person can follow; without a screen nothing holds it back.
 const SCREEN_PACE: f64 = 20.0;
 
-pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>) -> Result<Order, Refusal> {
-    let recipe = Recipe::find(&args.recipe).map_err(|error| match &error {
-        RecipeError::Unknown { .. } | RecipeError::Lacking { .. } => Refusal::of(ExitCode::Usage, &error),
-        RecipeError::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
-    })?;
+pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &mut Console) -> Result<Order, Refusal> {
+    // Some of everything: whether a recipe alters does not depend on what it works with.
+    let alters = find(&args.recipe, &Materials::any())?.touch() == Touch::Alter;
+    if alters {
+        args.alter.gate.demand_write()?;
+        args.conduct.refuse_altering()?;
+    }
     // A virtual board's own profile is known with it.
     let may_be_absent = args.reenter == Some(ReentryChoice::Manual);
-    let (link, facts) = args.choice.reach(args.seed, may_be_absent, &stop)?;
+    let (mut link, facts) = args.choice.reach(args.seed, may_be_absent, &stop)?;
     let (profiled, bands) = args.profile.as_deref().map_or(Ok(Default::default()), board_profile)?;
     let conduct = args.conduct.conduct(args.choice.virtual_board.is_some(), on_screen, &bands)?;
     let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     let reentry = reentry(args);
-    let case = open_case(args)?;
+    let case = new_case::open(args.case.as_deref(), &args.choice)?;
+    let journal = journal::of(&case).map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
+    altering::refuse_on_top(&journal, &args.recipe, alters, &case.path().display().to_string(), console)?;
+    let (boots, cycles) = (args.boots.unwrap_or(usual(alters, 40)), args.cycles.unwrap_or(usual(alters, 5)));
+    let prepared = if alters {
+        let times = if reentry == Reentry::None { cycles } else { boots.saturating_mul(cycles) };
+        let is_virtual = args.choice.virtual_board.is_some();
+        let said: Vec<_> = facts.iter().chain(&profiled).cloned().collect();
+        let occasion =
+            Occasion { recipe: &args.recipe, seed: args.seed, times, journal: &journal, facts: &said, is_virtual };
+        args.alter.prepare(&occasion, link.as_mut(), console)?
+    } else {
+        Prepared::default()
+    };
+    let recipe = find(&args.recipe, &prepared.materials)?;
     let start = CampaignStart {
         transport: Transport::Dfu,
         virtual_board: args.choice.virtual_board.clone(),
         recipe: recipe.name.clone(),
         reentry: reentry.clone(),
         seed: args.seed,
-        boots: args.boots,
-        cycles_per_boot: args.cycles,
+        boots,
+        cycles_per_boot: cycles,
         calendar_millis: timebase::calendar_millis(),
     };
     let plan = Plan {
         recipe,
-        boots: args.boots,
-        cycles_per_boot: args.cycles,
+        boots,
+        cycles_per_boot: cycles,
         reentry,
         off_time: args.off_time.0,
         factors: args.vary.clone(),
         seed: args.seed,
         duration: args.duration.map(|span| span.0),
-        keep_going: false,
+        keep_going: args.alter.keep_going,
     };
     let pace = if on_screen && args.choice.virtual_board.is_some() { SCREEN_PACE } else { f64::INFINITY };
     let flags = Flags { stop, decided: Arc::default() };
     let note = args.note.as_deref().map(note);
-    let facts = facts.into_iter().chain(profiled).chain(note).collect();
+    let facts = facts.into_iter().chain(profiled).chain(prepared.facts).chain(note).collect();
     Ok(Order {
         library: Arc::new(library),
         plan,
@@ -99,36 +119,16 @@ fn board_profile(name: &str) -> Result<(Vec<Fact>, Vec<PassBand>), Refusal> {
     Err(Refusal::of(ExitCode::Usage, &text))
 }
 
-/// The case that was named, or a new one of today's date in the user's data folder.
-fn open_case(args: &RunArgs) -> Result<Case, Refusal> {
-    let path = args.case.clone().unwrap_or_else(|| default_case(args));
-    let durability = if args.choice.virtual_board.is_some() { Durability::Crash } else { Durability::PowerLoss };
-    Case::open_or_create(&path, durability).map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))
+fn find(name: &str, materials: &Materials) -> Result<Recipe, Refusal> {
+    Recipe::find_with(name, materials).map_err(|error| match &error {
+        RecipeError::Unknown { .. } | RecipeError::Lacking { .. } => Refusal::of(ExitCode::Usage, &error),
+        RecipeError::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
+    })
 }
 
-fn default_case(args: &RunArgs) -> PathBuf {
-    let folder = std::env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share")))
-        .map_or_else(|| PathBuf::from("."), |base| base.join("flakescope/cases"));
-    let subject = args
-        .choice
-        .virtual_board
-        .clone()
-        .or_else(|| args.choice.port.as_ref().map(ToString::to_string))
-        .or_else(|| args.choice.board.clone())
-        .unwrap_or_else(|| "board".to_owned());
-    let subject: String =
-        subject.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-    let stamp = timebase::calendar_stamp(timebase::calendar_millis());
-    // Two runs within one second get different names, so that neither continues the other.
-    (0..)
-        .map(
-            |copy| if copy == 0 { format!("{subject}-{stamp}.case") } else { format!("{subject}-{stamp}-{copy}.case") },
-        )
-        .map(|name| folder.join(name))
-        .find(|path| !path.exists())
-        .expect("an endless sequence of names holds a free one")
+/// How often what observes is repeated when nobody says; what alters is done once.
+const fn usual(alters: bool, otherwise: u32) -> u32 {
+    if alters { 1 } else { otherwise }
 }
 
 fn note(text: &str) -> Fact {

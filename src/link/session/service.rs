@@ -91,7 +91,8 @@ impl Session {
 
     /// While the stack runs, being asked twice makes the service take over; the part may reset for that.
     fn wake_service<B: UsbBoard>(&mut self, wire: &mut Wire<'_, B>) -> Result<(), StepFault> {
-        for _ in 0..Self::LOST_ANSWERS {
+        // Two questions, the reset that may follow, and one to see that it helped.
+        for _ in 0..5 {
             match self.ask_service(wire) {
                 Ok(Some(answer)) if answer.error != NOT_RUNNING => return Ok(()),
                 Ok(Some(_)) => {}

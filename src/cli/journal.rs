@@ -1,0 +1,103 @@
+//! `flakescope journal`: what a case has altered, and how to bring a board back that was left halfway.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::console::Console;
+use super::exit::ExitCode;
+use crate::campaign::journal::{Journal, JournalLine};
+use crate::campaign::recovery::{self, Left, Recovery};
+use crate::case::file::Case;
+use crate::case::journal;
+
+/// What was altered in a case, and what to do about a board that was left halfway
+///
+/// Exit code 1 if something was left undone.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  flakescope journal wb55.case")]
+pub struct JournalArgs {
+    case: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    schema: &'static str,
+    lines: Vec<LineOut>,
+    left: Vec<LeftOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct LineOut {
+    what: String,
+    phase: &'static str,
+    /// `done`, `not-begun`, `failed`, or null where no end was written.
+    end: Option<&'static str>,
+    words: Option<String>,
+    elapsed_ms: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct LeftOut<'a> {
+    state: Left,
+    text: &'a str,
+    todo: &'a [String],
+}
+
+pub fn run(args: &JournalArgs, console: &mut Console) -> ExitCode {
+    let folded = Case::open(&args.case).and_then(|case| journal::of(&case));
+    let journal = match folded {
+        Ok(journal) => journal,
+        Err(error) => {
+            console.error(&error.to_string());
+            return ExitCode::UnreadableInput;
+        }
+    };
+    let left = recovery::of(&journal, &args.case.display().to_string());
+    let text = if args.json { in_json(&journal, &left) } else { in_words(&journal, &left) };
+    // A closed standard output ends quietly with the result's code.
+    let _ = console.out.write_all(text.as_bytes());
+    if left.is_empty() { ExitCode::Clean } else { ExitCode::Fault }
+}
+
+fn in_words(journal: &Journal, left: &[Recovery]) -> String {
+    let mut text: String = journal.lines().iter().map(|line| format!("{}\n", line_in_words(line))).collect();
+    if journal.lines().is_empty() {
+        text.push_str("This case has altered nothing.\n");
+    } else if left.is_empty() {
+        text.push_str("Nothing was left undone.\n");
+    }
+    text + &recovery::in_words(left)
+}
+
+fn line_in_words(line: &JournalLine) -> String {
+    match &line.end {
+        Some(end) => format!("{}: {end}", line.note),
+        None => format!("{}: NO END WAS WRITTEN", line.note),
+    }
+}
+
+fn in_json(journal: &Journal, left: &[Recovery]) -> String {
+    use crate::observation::alteration::AlterationOutcome as Ended;
+    let line = |line: &JournalLine| LineOut {
+        what: line.note.to_string(),
+        phase: line.note.phase.name(),
+        end: line.end.as_ref().map(|end| match end.outcome {
+            Ended::Done => "done",
+            Ended::NotBegun(_) => "not-begun",
+            Ended::Failed(_) => "failed",
+        }),
+        words: line.end.as_ref().map(ToString::to_string),
+        elapsed_ms: line.end.as_ref().and_then(|end| end.elapsed).map(|elapsed| elapsed.as_secs_f64() * 1e3),
+    };
+    let undone = |it: &'_ Recovery| (it.state, it.text.clone(), it.todo.clone());
+    let undone: Vec<_> = left.iter().map(undone).collect();
+    let left = undone.iter().map(|(state, text, todo)| LeftOut { state: *state, text, todo }).collect();
+    let page = Page { schema: "flakescope.journal/1", lines: journal.lines().iter().map(line).collect(), left };
+    serde_json::to_string(&page).expect("a page of text can be written as JSON") + "\n"
+}

@@ -1,0 +1,307 @@
+//! `flakescope option-bytes set` and `restore`: looks, shows before and after, opens the gate, writes with the journal, reads back.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use crate::campaign::plan::Plan;
+use crate::campaign::recipe::{Recipe, RecipeStep};
+use crate::campaign::recovery;
+use crate::case::file::Case;
+use crate::case::journal;
+use crate::cli::board_choice::{BoardChoice, Refusal};
+use crate::cli::console::Console;
+use crate::cli::exit::ExitCode;
+use crate::cli::gate::GateArgs;
+use crate::cli::look::Look;
+use crate::cli::{new_case, part};
+use crate::diagnosis::conclusion::Library;
+use crate::investigation::helm::Flags;
+use crate::investigation::live::{Conduct, LiveRun, Order};
+use crate::investigation::snapshot::Snapshot;
+use crate::observation::alteration::{Alteration, Payload};
+use crate::observation::event::{CampaignStart, Reentry, Transport};
+use crate::observation::fact::{Fact, FactValue};
+use crate::observation::step::Step;
+use crate::observation::units::Micros;
+use crate::profile::device::Device;
+use crate::profile::option_bytes::{self, Reading, View};
+use crate::profile::option_change::{self, AreaChange, ChangeRefusal, Wish};
+use crate::timebase;
+
+#[derive(Debug, Args)]
+pub struct WriteArgs {
+    #[command(flatten)]
+    choice: BoardChoice,
+    #[command(flatten)]
+    gate: GateArgs,
+    /// The whole order code, for example STM32WB55CE; a virtual board knows its own
+    #[arg(long, value_name = "PART")]
+    part: Option<String>,
+    /// The way to the board
+    #[arg(long, value_enum, default_value_t = Way::Dfu, value_name = "LINK")]
+    link: Way,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Way {
+    Dfu,
+    Swd,
+}
+
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    /// Fields as `option-bytes show` names them, for example BOR_LEV=0 or nBOOT1=1
+    #[arg(required = true, value_name = "FIELD=VALUE")]
+    fields: Vec<FieldValue>,
+    #[command(flatten)]
+    write: WriteArgs,
+    /// The case that keeps the values from before and the journal; an existing one is continued
+    #[arg(long, value_name = "FILE")]
+    case: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The case that holds the backup
+    case: PathBuf,
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldValue(Wish);
+
+impl FromStr for FieldValue {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (field, value) = text.split_once('=').ok_or("expected FIELD=VALUE, such as BOR_LEV=0")?;
+        let value = value.trim();
+        let parsed = match value.strip_prefix("0x").or_else(|| value.strip_prefix("0X")) {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => value.parse(),
+        };
+        let value = parsed.map_err(|_| format!("`{value}` is no value; it looks like 3 or 0x1F"))?;
+        Ok(Self(Wish { field: field.trim().to_owned(), value }))
+    }
+}
+
+pub fn set(args: &SetArgs, console: &mut Console) -> ExitCode {
+    let wishes: Vec<_> = args.fields.iter().map(|field| field.0.clone()).collect();
+    let plan = |device: &Device, now: &[Reading], _: &Case| option_change::plan(device, now, &wishes);
+    ended(change(&args.write, "option-bytes-set", args.case.as_deref(), &plan, console), console)
+}
+
+pub fn restore(args: &RestoreArgs, console: &mut Console) -> ExitCode {
+    let plan = |device: &Device, now: &[Reading], case: &Case| {
+        let journal = journal::of(case).unwrap_or_default();
+        let saved = now.iter().filter_map(|reading| {
+            let bytes = journal.saved(reading.address)?.bytes().to_vec();
+            Some(Reading { address: reading.address, bytes })
+        });
+        option_change::plan_back(device, now, &saved.collect::<Vec<_>>())
+    };
+    if !args.case.exists() {
+        console.error(&format!("there is no case file {}", args.case.display()));
+        return ExitCode::UnreadableInput;
+    }
+    ended(change(&args.write, "option-bytes-restore", Some(&args.case), &plan, console), console)
+}
+
+fn ended(result: Result<ExitCode, Refusal>, console: &mut Console) -> ExitCode {
+    result.unwrap_or_else(|refusal| {
+        console.error(&refusal.text);
+        refusal.code
+    })
+}
+
+type Planning<'a> = dyn Fn(&Device, &[Reading], &Case) -> Result<Vec<AreaChange>, ChangeRefusal> + 'a;
+
+fn change(
+    args: &WriteArgs,
+    name: &str,
+    case: Option<&Path>,
+    planning: &Planning<'_>,
+    console: &mut Console,
+) -> Result<ExitCode, Refusal> {
+    args.gate.demand_write()?;
+    let quiet = |code| Refusal { code, text: "nothing was changed".to_owned() };
+    let devices = part::devices(console).map_err(quiet)?;
+    let (mut link, facts) = args.choice.reach(1, false, &Arc::default())?;
+    let part = args.part.clone().or_else(|| said_part(&facts));
+    let part = part.ok_or_else(|| Refusal {
+        code: ExitCode::Usage,
+        text: "option bytes lie differently in every part: name it with --part; nothing was changed".to_owned(),
+    })?;
+    let device = part::find(&devices, &part, console).map_err(quiet)?;
+    if args.link == Way::Swd {
+        return Err(Refusal { code: ExitCode::Usage, text: no_unlock_sequence(device) });
+    }
+    let look = Look::at(link.as_mut())?;
+    let case = new_case::open(case, &args.choice)?;
+    let path = case.path().to_owned();
+    let changes = match planning(device, &look.option_bytes, &case) {
+        Ok(changes) => changes,
+        Err(ChangeRefusal::Nothing) => {
+            console.note(&ChangeRefusal::Nothing.to_string());
+            return Ok(ExitCode::Clean);
+        }
+        Err(refusal) => return Err(Refusal::of(ExitCode::Usage, &refusal)),
+    };
+    let plan =
+        format!("About to ALTER the option bytes of {}\n{}", device.name, before_and_after(device, &look, &changes));
+    args.gate.open(link.as_mut(), &plan, args.choice.virtual_board.is_some(), console)?;
+    let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
+    let order = Order {
+        library: Arc::new(library),
+        plan: campaign(name, &changes),
+        start: start(name, &args.choice),
+        link,
+        facts,
+        case: Some(case),
+        flags: Flags { stop: Arc::default(), decided: Arc::default() },
+        pace: f64::INFINITY,
+        until_decided: false,
+        conduct: Conduct::default(),
+    };
+    let snapshot = LiveRun::start(order)
+        .and_then(LiveRun::wait)
+        .map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
+    Ok(conclude(&snapshot, &path, console))
+}
+
+/// The words of what happened, and the way out if it went wrong.
+fn conclude(snapshot: &Snapshot, case: &Path, console: &mut Console) -> ExitCode {
+    let left = recovery::of(&snapshot.journal, &case.display().to_string());
+    let failure = snapshot.verdict.failures.first();
+    let words = match failure {
+        None => format!(
+            "written, and after the reset it reads back as it should; the values from before are in {}\n",
+            case.display()
+        ),
+        Some(failure) => {
+            let code = failure.code.as_ref().map(|code| format!(" ({})", code.for_terminal())).unwrap_or_default();
+            format!("FAILED: {} in {}{code}\n", failure.class, failure.phase)
+        }
+    };
+    // A closed standard output ends quietly with the result's code.
+    let _ = console.out.write_all(words.as_bytes());
+    if !left.is_empty() {
+        console.error(recovery::in_words(&left).trim_end());
+    }
+    if failure.is_none() { ExitCode::Clean } else { ExitCode::Fault }
+}
+
+fn said_part(facts: &[Fact]) -> Option<String> {
+    let said = facts.iter().find(|fact| fact.key == "part")?;
+    if let FactValue::Text(part) = &said.value { Some(part.raw().to_owned()) } else { None }
+}
+
+fn no_unlock_sequence(device: &Device) -> String {
+    format!(
+        "how the option registers of {} are unlocked over SWD is not in the tables of this program, and a guess could lock the part; \
+         set them over DFU, or with the manufacturer's tool; nothing was changed",
+        device.name
+    )
+}
+
+fn before_and_after(device: &Device, look: &Look, changes: &[AreaChange]) -> String {
+    let with = |bytes: fn(&AreaChange) -> &Vec<u8>| {
+        let changed = |reading: &Reading| changes.iter().find(|change| change.address == reading.address).map(bytes);
+        let reading = |reading: &Reading| Reading {
+            address: reading.address,
+            bytes: changed(reading).unwrap_or(&reading.bytes).clone(),
+        };
+        let readings: Vec<_> = look.option_bytes.iter().map(reading).collect();
+        option_bytes::decode(device, View::Dfu, &readings)
+    };
+    let (before, after) = (with(|change| &change.before), with(|change| &change.after));
+    let mut text = String::new();
+    for difference in option_bytes::differences(&before, &after) {
+        let shown = |value: Option<u32>| value.map_or_else(|| "not read".to_owned(), |value| format!("0x{value:X}"));
+        let said =
+            after.fields.iter().find(|field| field.name == difference.name).and_then(|field| field.said.as_ref());
+        let said = said.map(|said| format!("  ({})", said.text)).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "  {:<12} {} -> {}{said}",
+            difference.name,
+            shown(difference.before),
+            shown(difference.after)
+        );
+    }
+    for change in changes {
+        let _ = writeln!(
+            text,
+            "  area {}, {} bytes, written as a whole; the part then resets",
+            change.address,
+            change.after.len()
+        );
+    }
+    text
+}
+
+/// Every area: saved, written, and read back after the reset.
+fn campaign(name: &str, changes: &[AreaChange]) -> Plan {
+    let mut steps = vec![Step::Enumerate, Step::Open, Step::Claim, Step::Descriptors, Step::Layout, Step::Status];
+    let area = |change: &AreaChange| (change.address, Payload::new(change.after.clone()));
+    steps.extend(changes.iter().map(|change| {
+        let (address, data) = area(change);
+        Step::Save { address, length_bytes: data.len_bytes() }
+    }));
+    for change in changes {
+        let (address, data) = area(change);
+        steps.push(Step::Alter(Alteration::OptionBytes { address, data: data.clone() }));
+        steps.push(Step::Verify { address, data });
+    }
+    steps.push(Step::Close);
+    let deadline = |step: &Step| Micros::from_secs(if matches!(step, Step::Alter(_)) { 30 } else { 15 });
+    let steps = steps.into_iter().map(|step| RecipeStep { deadline: deadline(&step), step }).collect();
+    let description = "ALTERS the option bytes".to_owned();
+    let recipe = Recipe { name: name.to_owned(), description, link: Transport::Dfu, steps };
+    Plan {
+        recipe,
+        boots: 1,
+        cycles_per_boot: 1,
+        reentry: Reentry::None,
+        off_time: Micros::ZERO,
+        factors: Vec::new(),
+        seed: 1,
+        duration: None,
+        keep_going: false,
+    }
+}
+
+fn start(name: &str, choice: &BoardChoice) -> CampaignStart {
+    CampaignStart {
+        transport: Transport::Dfu,
+        virtual_board: choice.virtual_board.clone(),
+        recipe: name.to_owned(),
+        reentry: Reentry::None,
+        seed: 1,
+        boots: 1,
+        cycles_per_boot: 1,
+        calendar_millis: timebase::calendar_millis(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_has_a_name_and_a_value() {
+        let wish = |text: &str| text.parse::<FieldValue>();
+        assert_eq!(wish("BOR_LEV=0x3"), Ok(FieldValue(Wish { field: "BOR_LEV".to_owned(), value: 3 })));
+        assert_eq!(wish("nBOOT1 = 1"), Ok(FieldValue(Wish { field: "nBOOT1".to_owned(), value: 1 })));
+        for text in ["BOR_LEV", "BOR_LEV=", "BOR_LEV=x", "BOR_LEV=-1"] {
+            assert!(wish(text).is_err(), "{text}");
+        }
+    }
+}

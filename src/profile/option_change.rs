@@ -1,0 +1,368 @@
+//! What may be changed in option bytes, and the bytes that a change makes. What cannot be taken back is refused.
+
+use crate::observation::units::Address;
+
+use super::device::Device;
+use super::loader;
+use super::memory::{Encoding, OptionBytes, OptionField};
+use super::option_bytes::{self, Damage, Decoded, Reading, View};
+
+/// `FIELD=VALUE` as the user wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    pub field: String,
+    pub value: u32,
+}
+
+/// One area of option bytes before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AreaChange {
+    pub address: Address,
+    pub before: Vec<u8>,
+    pub after: Vec<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeRefusal {
+    #[error("{part} has no option field `{field}` that is known{}", near.as_deref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
+    Unknown { part: String, field: String, near: Option<String> },
+    #[error("{field} has {bits} bits; 0x{value:X} does not fit")]
+    TooBig { field: String, bits: u8, value: u32 },
+    #[error("{field} is given twice")]
+    Twice { field: String },
+    #[error("{field} cannot be changed here: {why}")]
+    Irreversible { field: String, why: &'static str },
+    #[error("the board is at read-out protection level {level}; {why}")]
+    Protected { level: u8, why: &'static str },
+    #[error("{field} was not read from this board, so its neighbours in the word are not known")]
+    NotRead { field: String },
+    #[error("how the option bytes of {part} hold their complements is not known{}; writing on that ground could damage them", how.as_deref().map(|how| format!(" for certain ({how}), and this board's own bytes do not show it")).unwrap_or_default())]
+    Encoding { part: String, how: Option<String> },
+    #[error("the word at {} is damaged ({damage}); say a field of it too, so that its value is meant", damage.at)]
+    Damaged { damage: Damage },
+    #[error("afterwards the ROM could not be entered to take it back: {entry}")]
+    NoWayBack { entry: String },
+    #[error("every field has that value already; nothing was written")]
+    Nothing,
+}
+
+/// The areas that change, as whole areas, because the ROM takes nothing less.
+pub fn plan(device: &Device, readings: &[Reading], wishes: &[Wish]) -> Result<Vec<AreaChange>, ChangeRefusal> {
+    let known = device.option_bytes.as_ref().ok_or_else(|| encoding(device, None))?;
+    let before = option_bytes::decode(device, View::Dfu, readings);
+    refuse_protected(device, &before)?;
+    let fields = wishes.iter().map(|wish| field(device, known, wish)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(wish) = wishes.iter().enumerate().find(|(n, wish)| wishes[..*n].iter().any(|it| it.field == wish.field))
+    {
+        return Err(ChangeRefusal::Twice { field: wish.1.field.clone() });
+    }
+    refuse_damaged(device, known, &before, &fields)?;
+    let mut after = readings.to_vec();
+    for (field, wish) in fields.iter().zip(wishes) {
+        let not_read = || ChangeRefusal::NotRead { field: field.name.clone() };
+        let reading = after.iter_mut().find(|reading| holds(reading, field.at)).ok_or_else(not_read)?;
+        put(reading, field, wish.value, known.encoding).ok_or_else(not_read)?;
+    }
+    refuse_no_way_back(&before, &option_bytes::decode(device, View::Dfu, &after))?;
+    differing(readings, after)
+}
+
+/// The areas that go back to what a case has saved; the same rules hold.
+pub fn plan_back(device: &Device, now: &[Reading], saved: &[Reading]) -> Result<Vec<AreaChange>, ChangeRefusal> {
+    let (before, after) =
+        (option_bytes::decode(device, View::Dfu, now), option_bytes::decode(device, View::Dfu, saved));
+    for difference in option_bytes::differences(&before, &after) {
+        if let Some(why) = irreversible(&difference.name) {
+            return Err(ChangeRefusal::Irreversible { field: difference.name, why });
+        }
+    }
+    refuse_protected(device, &before)?;
+    refuse_no_way_back(&before, &after)?;
+    let wanted = |reading: &Reading| {
+        saved.iter().find(|other| other.address == reading.address && other.bytes.len() == reading.bytes.len())
+    };
+    let after = now.iter().map(|reading| wanted(reading).unwrap_or(reading).clone()).collect();
+    differing(now, after)
+}
+
+fn differing(before: &[Reading], after: Vec<Reading>) -> Result<Vec<AreaChange>, ChangeRefusal> {
+    let pairs = before.iter().zip(after).filter(|(before, after)| before.bytes != after.bytes);
+    let changes: Vec<_> = pairs
+        .map(|(before, after)| AreaChange { address: before.address, before: before.bytes.clone(), after: after.bytes })
+        .collect();
+    if changes.is_empty() { Err(ChangeRefusal::Nothing) } else { Ok(changes) }
+}
+
+fn field<'a>(device: &Device, known: &'a OptionBytes, wish: &Wish) -> Result<&'a OptionField, ChangeRefusal> {
+    let fields = known.fields(View::Dfu);
+    let Some(field) = fields.iter().find(|field| field.name.eq_ignore_ascii_case(&wish.field)) else {
+        let near = loader::nearest(&wish.field, fields.iter().map(|field| field.name.as_str())).map(str::to_owned);
+        return Err(ChangeRefusal::Unknown { part: device.name.clone(), field: wish.field.clone(), near });
+    };
+    if let Some(why) = irreversible(&field.name) {
+        return Err(ChangeRefusal::Irreversible { field: field.name.clone(), why });
+    }
+    if u64::from(wish.value) >= 1_u64 << field.bits.min(32) {
+        return Err(ChangeRefusal::TooBig { field: field.name.clone(), bits: field.bits, value: wish.value });
+    }
+    Ok(field)
+}
+
+/// Only fields that are known to be taken back by writing them again may be changed; what is not known is refused. The list is
+/// general knowledge of the reference manuals.
+fn irreversible(field: &str) -> Option<&'static str> {
+    const REVERSIBLE: [&str; 26] = [
+        "BOR_LEV",
+        "BOR_EN",
+        "BORF_LEV",
+        "BORR_LEV",
+        "BORH_EN",
+        "WDG_SW",
+        "IWDG_SW",
+        "IWDGSW",
+        "IWDG1_SW",
+        "IWDG2_SW",
+        "IWDG_HW",
+        "WWDG_SW",
+        "WWDGSW",
+        "nBOOT0",
+        "nBOOT1",
+        "nSWBOOT0",
+        "nBOOT_SEL",
+        "NBOOT_SEL",
+        "BOOT_SEL",
+        "BOOT_ADD0",
+        "BOOT_ADD1",
+        "BFB2",
+        "nBFB2",
+        "NRST_MODE",
+        "BOOT_CM7_ADD0",
+        "BOOT_CM7_ADD1",
+    ];
+    const WRITE_PROTECTION: [&str; 2] = ["WRP", "nWRP"];
+    let is_write_protection = WRITE_PROTECTION.iter().any(|start| field.starts_with(start)) && field != "WRPMOD";
+    match field {
+        "RDP" | "RDP_level" => Some("level 2 is for ever, and leaving level 1 erases the flash"),
+        "PRODUCT_STATE" | "TZEN" => Some("going back erases the flash, where it is possible at all"),
+        "SFSA" | "FSD" | "DDS" | "SBRV" | "SBRSA" | "BRSD" | "SNBRSA" | "NBRSD" | "C2OPT" | "ESE" | "IPCCDBA" => {
+            Some("it belongs to the coprocessor, and a wrong value can make it unreachable for ever")
+        }
+        name if REVERSIBLE.contains(&name) || is_write_protection => None,
+        _ => Some("it is not among the fields that are known to be reversible"),
+    }
+}
+
+fn refuse_protected(device: &Device, before: &Decoded) -> Result<(), ChangeRefusal> {
+    let level_2 = "nothing of it can be changed any more";
+    let level_1 = "lifting it erases the flash, which is not done here";
+    let refused = match (device.family.as_str(), before.value("RDP")) {
+        ("STM32F1", Some(0xA5)) | (_, Some(0xAA) | None) => None,
+        ("STM32F1", Some(_)) => Some((1, level_1)),
+        (_, Some(0xCC)) => Some((2, level_2)),
+        (_, Some(_)) => Some((1, level_1)),
+    };
+    // A write-protection bit that hides a sector from reading (PCROP) does not come back by writing it.
+    match refused {
+        Some((level, why)) => Err(ChangeRefusal::Protected { level, why }),
+        None if before.value("SPRMOD") == Some(1) || before.value("WPRMOD") == Some(1) => {
+            Err(ChangeRefusal::Irreversible {
+                field: "write protection".to_owned(),
+                why: "on this board it protects against reading (PCROP), and that is not taken back without erasing",
+            })
+        }
+        None => Ok(()),
+    }
+}
+
+fn encoding(device: &Device, known: Option<&OptionBytes>) -> ChangeRefusal {
+    let how = known.map(|known| known.encoding_confidence.to_string());
+    ChangeRefusal::Encoding { part: device.name.clone(), how }
+}
+
+/// Where the documents do not say how complements lie, the board's own bytes must.
+fn refuse_damaged(
+    device: &Device,
+    known: &OptionBytes,
+    before: &Decoded,
+    fields: &[&OptionField],
+) -> Result<(), ChangeRefusal> {
+    if known.encoding == Encoding::NotKnown {
+        return Err(encoding(device, None));
+    }
+    let is_meant = |damage: &Damage| fields.iter().any(|field| damage.at.0 & !3 == field.at.0 & !3);
+    match before.damaged.iter().find(|damage| !is_meant(damage)) {
+        Some(damage) if known.encoding_confidence.is_documented() => Err(ChangeRefusal::Damaged { damage: *damage }),
+        Some(_) => Err(encoding(device, Some(known))),
+        None if !before.damaged.is_empty() && !known.encoding_confidence.is_documented() => {
+            Err(encoding(device, Some(known)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn refuse_no_way_back(before: &Decoded, after: &Decoded) -> Result<(), ChangeRefusal> {
+    let closes = |entry: &str| {
+        ["NOT the ROM", "NOT enter the ROM", "is not entered", "boots from SRAM:"].iter().any(|it| entry.contains(it))
+    };
+    match (&before.entry, &after.entry) {
+        (before, Some(after)) if closes(after) && before.as_ref() != Some(after) => {
+            Err(ChangeRefusal::NoWayBack { entry: after.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn holds(reading: &Reading, at: Address) -> bool {
+    at.0 >= reading.address.0 && ((at.0 - reading.address.0) as usize) < reading.bytes.len()
+}
+
+/// Puts a value into its word, and its complement where the encoding has one.
+fn put(reading: &mut Reading, field: &OptionField, value: u32, encoding: Encoding) -> Option<()> {
+    let offset = (field.at.0 - reading.address.0) as usize;
+    let word = word_at(&reading.bytes, offset)?;
+    let mask = (u32::MAX >> (u32::BITS - u32::from(field.bits).clamp(1, u32::BITS))) << field.bit;
+    let changed = word & !mask | value << field.bit & mask;
+    match encoding {
+        Encoding::NotKnown => return None,
+        Encoding::Registers => set_word(&mut reading.bytes, offset, changed)?,
+        Encoding::WordComplement => {
+            set_word(&mut reading.bytes, offset, changed)?;
+            set_word(&mut reading.bytes, offset + 4, !changed)?;
+        }
+        Encoding::HalfWordComplement => {
+            let value = changed & 0xFFFF;
+            set_word(&mut reading.bytes, offset, value | (!value & 0xFFFF) << 16)?;
+        }
+        Encoding::ByteComplement => {
+            let (low, high) = (changed & 0xFF, changed >> 16 & 0xFF);
+            let word = low | (!low & 0xFF) << 8 | high << 16 | (!high & 0xFF) << 24;
+            set_word(&mut reading.bytes, offset, word)?;
+        }
+    }
+    Some(())
+}
+
+fn word_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    let bytes = bytes.get(offset..offset.checked_add(4)?)?;
+    Some(u32::from_le_bytes(bytes.try_into().expect("the slice has four bytes")))
+}
+
+fn set_word(bytes: &mut [u8], offset: usize, word: u32) -> Option<()> {
+    bytes.get_mut(offset..offset.checked_add(4)?)?.copy_from_slice(&word.to_le_bytes());
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::device::Devices;
+    use crate::profile::shelf;
+
+    fn device(part: &str) -> Device {
+        Devices::from_sheets(&shelf::built_in("devices")).unwrap().by_part(part).unwrap().clone()
+    }
+
+    fn reading(address: u32, words: &[u32]) -> Reading {
+        Reading { address: Address(address), bytes: words.iter().flat_map(|word| word.to_le_bytes()).collect() }
+    }
+
+    const F4: [u32; 4] = [0x5500_AAFF, 0x5500_AAFF, 0xF000_0FFF, 0xF000_0FFF];
+    const WB: [u32; 4] = [0x3DFF_F1AA, 0xC200_0E55, 0xFFFF_FFFF, 0];
+
+    fn wish(field: &str, value: u32) -> Vec<Wish> {
+        vec![Wish { field: field.to_owned(), value }]
+    }
+
+    fn f4(words: &[u32], wishes: &[Wish]) -> Result<Vec<AreaChange>, ChangeRefusal> {
+        plan(&device("STM32F407VG"), &[reading(0x1FFF_C000, words)], wishes)
+    }
+
+    #[test]
+    fn a_field_and_its_complement_change_and_nothing_else() {
+        let changes = f4(&F4, &wish("BOR_LEV", 0)).unwrap();
+        let expected = reading(0x1FFF_C000, &[0x550C_AAF3, 0x5500_AAFF, 0xF000_0FFF, 0xF000_0FFF]);
+        assert_eq!(
+            changes,
+            [AreaChange { address: Address(0x1FFF_C000), before: reading(0, &F4).bytes, after: expected.bytes }]
+        );
+        let changes = plan(&device("STM32WB55CE"), &[reading(0x1FFF_8000, &WB)], &wish("bor_lev", 4)).unwrap();
+        assert_eq!(changes[0].after, reading(0, &[0x3DFF_F9AA, 0xC200_0655, 0xFFFF_FFFF, 0]).bytes);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_is_refused_whatever_the_value() {
+        assert!(matches!(f4(&F4, &wish("RDP", 0xAA)), Err(ChangeRefusal::Irreversible { .. })));
+        let wb = |field| plan(&device("STM32WB55CE"), &[reading(0x1FFF_8000, &WB)], &wish(field, 0));
+        for field in ["RDP", "ESE", "SFSA", "SBRV", "C2OPT", "IPCCDBA", "FSD"] {
+            assert!(matches!(wb(field), Err(ChangeRefusal::Irreversible { .. })), "{field}");
+        }
+    }
+
+    #[test]
+    fn every_field_of_every_part_is_reversible_by_name_or_refused() {
+        let all = Devices::from_sheets(&shelf::built_in("devices")).unwrap();
+        let names = all.all().flat_map(|(_, device)| device.option_bytes.iter().flat_map(|known| &known.dfu_fields));
+        for name in names.map(|field| field.name.as_str()) {
+            let dangerous = ["RDP", "PCROP", "SEC", "HDP", "LOCK", "TZ", "PRODUCT", "PROT", "SFSA", "SBRV", "MOD"];
+            if dangerous.iter().any(|word| name.contains(word)) {
+                assert!(irreversible(name).is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_protected_board_is_left_alone() {
+        for (rdp, level) in [(0xCC, 2), (0x55, 1), (0xBB, 1)] {
+            let word = 0xFF | rdp << 8 | 0xFF00_0000_u32.wrapping_sub(rdp << 24) & 0xFF00_0000;
+            let refusal = f4(&[word, word, F4[2], F4[3]], &wish("BOR_LEV", 0)).unwrap_err();
+            assert!(matches!(refusal, ChangeRefusal::Protected { level: said, .. } if said == level), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_closes_the_rom_is_refused() {
+        let wb = device("STM32WB55CE");
+        let refusal = plan(&wb, &[reading(0x1FFF_8000, &WB)], &wish("nBOOT1", 0)).unwrap_err();
+        assert!(matches!(refusal, ChangeRefusal::NoWayBack { .. }), "{refusal}");
+        assert!(refusal.to_string().contains("NOT the ROM"), "{refusal}");
+    }
+
+    #[test]
+    fn a_damaged_word_is_mended_only_where_it_is_meant() {
+        let wb = device("STM32WB55CE");
+        let damaged = [reading(0x1FFF_8000, &[WB[0], 0xC200_0E54, WB[2], WB[3]])];
+        let mended = plan(&wb, &damaged, &wish("BOR_LEV", 0)).unwrap();
+        assert_eq!(mended[0].after, reading(0, &WB).bytes);
+        let mut whole = WB.to_vec();
+        whole.resize(32, 0xFFFF_FFFF);
+        (whole[6], whole[7], whole[1]) = (0xFF00_FFFF, 0x00FF_0000, 0xC200_0E54);
+        let refusal = plan(&wb, &[reading(0x1FFF_8000, &whole)], &wish("WRP1A_STRT", 3)).unwrap_err();
+        assert!(matches!(refusal, ChangeRefusal::Damaged { .. }), "{refusal}");
+    }
+
+    #[test]
+    fn bytes_whose_form_is_not_certain_are_not_written() {
+        let refusal = f4(&[0x5500_AAFB, F4[1], F4[2], F4[3]], &wish("BOR_LEV", 0)).unwrap_err();
+        assert!(refusal.to_string().contains("this board's own bytes do not show it"), "{refusal}");
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        assert!(f4(&F4, &wish("BOR_LVE", 0)).unwrap_err().to_string().ends_with("did you mean BOR_LEV?"));
+        assert!(matches!(f4(&F4, &wish("BOR_LEV", 4)), Err(ChangeRefusal::TooBig { bits: 2, .. })));
+        assert_eq!(f4(&F4, &wish("BOR_LEV", 3)), Err(ChangeRefusal::Nothing));
+        let twice = [wish("BOR_LEV", 1), wish("BOR_LEV", 2)].concat();
+        assert!(matches!(f4(&F4, &twice), Err(ChangeRefusal::Twice { .. })));
+        assert!(matches!(f4(&[], &wish("BOR_LEV", 1)), Err(ChangeRefusal::NotRead { .. })));
+    }
+
+    #[test]
+    fn a_backup_goes_back_as_it_was() {
+        let f407 = device("STM32F407VG");
+        let changed = f4(&F4, &wish("BOR_LEV", 0)).unwrap();
+        let now = [Reading { address: changed[0].address, bytes: changed[0].after.clone() }];
+        let back = plan_back(&f407, &now, &[reading(0x1FFF_C000, &F4)]).unwrap();
+        assert_eq!(back[0].after, reading(0, &F4).bytes);
+        assert_eq!(plan_back(&f407, &now, &now), Err(ChangeRefusal::Nothing));
+    }
+}
