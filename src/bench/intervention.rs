@@ -25,6 +25,8 @@ pub enum Intervention {
     SecondClient,
     /// The receive pins of the ROM's other interfaces tied to a level.
     QuietPins,
+    /// The ROM entered by its boot pin and a reset, not by what is programmed.
+    EnterByBoot0,
     /// Other programs that hold the device closed.
     Holders,
     /// Rights given.
@@ -32,7 +34,7 @@ pub enum Intervention {
 }
 
 impl Intervention {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::GoldenBoard,
         Self::SwapCable,
         Self::OtherPort,
@@ -43,6 +45,7 @@ impl Intervention {
         Self::Temperature,
         Self::SecondClient,
         Self::QuietPins,
+        Self::EnterByBoot0,
         Self::Holders,
         Self::Permission,
     ];
@@ -59,6 +62,7 @@ impl Intervention {
             Self::Temperature => "temperature",
             Self::SecondClient => "second-client",
             Self::QuietPins => "quiet-pins",
+            Self::EnterByBoot0 => "enter-by-boot0",
             Self::Holders => "holders",
             Self::Permission => "permission",
         }
@@ -76,6 +80,7 @@ impl Intervention {
             Self::SwapCable => changed.clear(Place::Cable),
             Self::OtherPort => {
                 changed.clear(Place::Port);
+                changed.mechanism.hub_port = None;
                 changed.mechanism.idle_suspend = None;
             }
             Self::Usb2Hub => {
@@ -83,18 +88,23 @@ impl Intervention {
                 changed.clear(Place::Cable);
                 // A hub stretches the gaps between packets and answers for the device while it is given its address.
                 changed.mechanism.packet_gap = None;
+                changed.mechanism.hub_port = None;
                 changed.mechanism.controller = None;
                 changed.mechanism.idle_suspend = None;
             }
             Self::OtherHost => {
                 changed.clear(Place::Port);
                 changed.host = Host::default();
+                changed.mechanism.hub_port = None;
                 changed.mechanism.packet_gap = None;
                 changed.mechanism.controller = None;
                 changed.mechanism.idle_suspend = None;
                 changed.mechanism.other_program = None;
             }
-            Self::ExternalSupply => changed.mechanism.supply = None,
+            Self::ExternalSupply => {
+                changed.mechanism.supply = None;
+                changed.mechanism.rail_level = None;
+            }
             Self::SubstitutedClock => {
                 changed.crystal_mhz = changed.crystal_mhz.and(Some(EVERY_ROM_MHZ));
                 changed.mechanism.crystal_start = None;
@@ -103,6 +113,10 @@ impl Intervention {
             Self::Temperature => hold_temperature(&mut changed.mechanism),
             Self::SecondClient => {}
             Self::QuietPins => changed.mechanism.interface_race = None,
+            Self::EnterByBoot0 => {
+                changed.mechanism.software_jump = None;
+                changed.mechanism.application_loader = None;
+            }
             Self::Holders => {
                 changed.host.interface_held = false;
                 changed.mechanism.other_program = None;
@@ -190,6 +204,19 @@ mod tests {
         ] {
             assert_eq!(after(intervention, BITS).mechanism.bit_errors.is_some(), on_board, "{intervention:?}");
             assert_eq!(after(intervention, &in_cable).mechanism.bit_errors.is_some(), of_cable, "{intervention:?}");
+        }
+    }
+
+    #[test]
+    fn what_sits_in_the_host_stays_with_the_host() {
+        let hub = "[mechanism.hub-port]\nevery-s = 0.3\nback-after-ms = 100\n";
+        for (intervention, stays) in [
+            (Intervention::GoldenBoard, true),
+            (Intervention::SwapCable, true),
+            (Intervention::OtherPort, false),
+            (Intervention::OtherHost, false),
+        ] {
+            assert_eq!(after(intervention, hub).mechanism.hub_port.is_some(), stays, "{intervention:?}");
         }
     }
 

@@ -109,7 +109,7 @@ impl<O: Operator> Reenter for Manual<O> {
 }
 
 /// A program of the user's does it, for example one that switches a relay. Its exit code is not proof that the board was off;
-/// a sensor that saw the supply gone while it ran is.
+/// a sensor or a probe that saw the supply gone while it ran is.
 #[derive(Debug)]
 pub struct ByCommand {
     pub command: String,
@@ -120,11 +120,13 @@ pub struct ByCommand {
 const COMMAND_LIMIT: Micros = Micros::from_secs(120);
 
 impl Reenter for ByCommand {
-    fn reenter(&mut self, _link: &mut dyn Link, boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
+    fn reenter(&mut self, link: &mut dyn Link, boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
         let mut seen_off = false;
         let variables = [("FLAKESCOPE_BOOT", boot.to_string())];
         let program = Program::start(&self.command, &variables)?;
-        program.finish(COMMAND_LIMIT, || seen_off = seen_off || power_seen_off(&self.sensors))?;
+        program.finish(COMMAND_LIMIT, || {
+            seen_off = seen_off || power_seen_off(&self.sensors) || probe_sees_no_power(link);
+        })?;
         let proof = if seen_off { BootProof::Commanded } else { BootProof::Inferred };
         Ok((BootKind::ColdPowerOn { off_time: None }, proof))
     }

@@ -224,16 +224,13 @@ impl<'k> Guided<'_, 'k> {
             );
             self.conclude(experiment, FactValue::Number(seen), Origin::Link, text)?;
         }
+        if direction == Direction::Interrupt || self.hands.put_back(self.link, experiment) == Hand::End {
+            return Ok(Direction::Interrupt);
+        }
         self.conditions("")?;
         // Whatever was exchanged, the board was without power meanwhile.
         self.course.in_boot = false;
-        if direction == Direction::Interrupt {
-            return Ok(direction);
-        }
-        match self.hands.put_back(self.link, experiment) {
-            Hand::End => Ok(Direction::Interrupt),
-            Hand::Did(()) | Hand::Cannot => Ok(direction),
-        }
+        Ok(direction)
     }
 
     fn ask(&mut self, experiment: &Experiment) -> Result<Direction, CampaignError> {

@@ -48,7 +48,9 @@ impl<R: Respondent> Attend for StandBy<R> {
                 failure_in_words(moment.failure)
             ));
             reaction.facts.extend(link.look());
-            hold.meters(link, &mut reaction.facts);
+            if hold.respondent.is_none() {
+                hold.meters(link, &mut reaction.facts);
+            }
             reaction.end = !hold.ask(moment, &mut reaction.facts);
         }
         reaction
@@ -103,11 +105,17 @@ impl<R: Respondent> Hold<R> {
             moment.cycle,
             failure_in_words(moment.failure)
         );
-        let question = Question::new(text, Wanted::Measurements(names));
+        let mut question = Question::new(text.clone(), Wanted::Measurements(names));
         let mut measured = Vec::new();
         let go_on = loop {
             match respondent.answer(&question) {
-                Some(Answer::Measured { which, value }) => measured.push((which, value)),
+                Some(Answer::Measured { which, value }) => {
+                    let quantity = &asked[which].0;
+                    let place = if quantity.passes(value) { "inside" } else { "outside" };
+                    question.text =
+                        format!("Noted: {} {value} {}, {place} its band. {text}", quantity.id, quantity.unit);
+                    measured.push((which, value));
+                }
                 Some(_) => break true,
                 None => break false,
             }
