@@ -51,6 +51,11 @@ impl Triage {
         Ok(Self { readers: Readers::load()?, library: Library::load()?, images: fus::table()? })
     }
 
+    /// Every literal that a line is looked at for.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.readers.literals()
+    }
+
     /// Reads one report to its end. Any content gives a verdict; only reading itself can fail.
     pub fn report(&self, name: &str, source: &mut dyn Read) -> io::Result<Triaged> {
         Ok(self.verdict_of(name, self.read(source)?))

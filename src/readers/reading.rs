@@ -72,6 +72,14 @@ impl Readers {
         Ok(Self { sieve, messages, phrases })
     }
 
+    /// Every literal that a line is looked at for.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.messages
+            .iter()
+            .map(|(_, message)| message.needle)
+            .chain(self.phrases.literals().map(|(literal, _)| literal))
+    }
+
     /// Reads a report to its end. Only reading itself can fail; any content is a report.
     pub fn read(&self, source: &mut dyn Read) -> io::Result<Reading> {
         let mut notebook = Notebook::default();

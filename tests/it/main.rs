@@ -14,6 +14,7 @@ mod picture;
 mod profile_command;
 mod profiles_against_facts;
 mod program;
+mod reader_inputs;
 mod screen;
 mod triage;
 mod verdict_schema;
