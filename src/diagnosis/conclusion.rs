@@ -4,7 +4,7 @@ use super::inference::{Posterior, Weighed};
 use super::knowledge::Knowledge;
 use super::next_experiment;
 use super::subject::Subject;
-use super::verdict::{NextExperiment, RankedCause, UNKNOWN_CAUSE, VerdictKind};
+use super::verdict::{NextExperiment, RankedCause, Together, UNKNOWN_CAUSE, VerdictKind};
 use crate::evidence::finding::Finding;
 use crate::evidence::observed::Observed;
 use crate::profile::device::{self, Devices};
@@ -26,6 +26,7 @@ pub struct Library {
 pub struct Conclusion {
     pub decided: bool,
     pub causes: Vec<RankedCause>,
+    pub together: Option<Together>,
     pub next: Vec<NextExperiment>,
 }
 
@@ -56,10 +57,17 @@ impl Library {
     pub fn conclude(&self, subject: &Subject, kind: VerdictKind, findings: &[Finding]) -> Conclusion {
         let posterior = Posterior::of(&self.knowledge, subject, findings);
         match kind {
-            VerdictKind::Clean => Conclusion { decided: false, causes: harmless(&posterior), next: Vec::new() },
+            VerdictKind::Clean => {
+                Conclusion { decided: false, causes: harmless(&posterior), together: None, next: Vec::new() }
+            }
             VerdictKind::Fault | VerdictKind::Inconclusive => Conclusion {
                 decided: posterior.is_decided(),
                 causes: ranked(&posterior),
+                together: posterior.together().map(|pair| Together {
+                    causes: pair.causes.map(|cause| cause.id.clone()),
+                    names: pair.causes.map(|cause| cause.name.clone()),
+                    probability: pair.probability,
+                }),
                 next: next_experiment::propose(&self.knowledge, subject, &posterior, findings),
             },
         }

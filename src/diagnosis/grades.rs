@@ -13,10 +13,12 @@ pub enum Grade {
     Strong,
     /// One would need a very good reason to think otherwise.
     Decisive,
+    /// The finding says by itself what is wrong, as an error code whose documented meaning is the cause.
+    Named,
 }
 
 impl Grade {
-    pub const ALL: [Self; 5] = [Self::Hint, Self::Weak, Self::Moderate, Self::Strong, Self::Decisive];
+    pub const ALL: [Self; 6] = [Self::Hint, Self::Weak, Self::Moderate, Self::Strong, Self::Decisive, Self::Named];
 
     /// How many times more likely the finding is if the cause is at work.
     pub const fn likelihood_ratio(self) -> f64 {
@@ -26,6 +28,7 @@ impl Grade {
             Self::Moderate => 3.0,
             Self::Strong => 8.0,
             Self::Decisive => 30.0,
+            Self::Named => 200.0,
         }
     }
 
@@ -36,12 +39,17 @@ impl Grade {
             Self::Moderate => "moderate",
             Self::Strong => "strong",
             Self::Decisive => "decisive",
+            Self::Named => "named",
         }
     }
 }
 
 /// A cause that does not account for a symptom loses this much against one that the symptom leaves cold.
 pub const UNACCOUNTED: f64 = 0.4;
+
+/// For a rule that chance does not make, such as a period, it loses much more: it would have had to keep to the rule by
+/// accident, and such accidents are reported six times in a thousand at most.
+pub const UNACCOUNTED_RULE: f64 = 0.006;
 
 /// A part to which a cause does not apply: wrong part numbers happen.
 pub const NOT_THIS_PART: f64 = 0.02;

@@ -1,15 +1,18 @@
 //! From findings to probabilities: prior times graded likelihoods, with an open remainder for what nobody has written down.
 //!
-//! Findings of one group rest on the same thing, so the strongest of them counts once per cause. The weight of a finding
-//! scales its log-likelihood. A symptom that a cause says nothing about costs it a fixed factor, because a cause at work
-//! would have to produce what was seen; the open remainder pays nothing, since it may produce anything.
+//! Findings of one group rest on the same thing, so of them the strongest for a cause and the strongest against it count
+//! once. The weight of a finding scales its log-likelihood. A symptom that a cause says nothing about costs it a fixed factor, because a cause at work
+//! would have to produce what was seen, and a rule that chance does not make costs it more; the open remainder pays
+//! nothing, since it may produce anything. Two causes may be at work at once (`pairs.rs`).
 
 use std::collections::BTreeMap;
 
-use super::grades::{NOT_THIS_PART, UNACCOUNTED};
+use super::grades::{NOT_THIS_PART, UNACCOUNTED, UNACCOUNTED_RULE};
 use super::knowledge::{Cause, Experiment, Knowledge};
+use super::pairs::{self, Pair};
 use super::subject::Subject;
 use super::verdict::Argument;
+use crate::evidence::catalogue::Group;
 use crate::evidence::experiment;
 use crate::evidence::finding::Finding;
 
@@ -31,6 +34,8 @@ pub struct Posterior<'k> {
     pub causes: Vec<Weighed<'k>>,
     /// The open remainder.
     pub unknown: f64,
+    /// Two causes at once, the most probable pair first. Each cause holds half of the probability of its pairs.
+    pub pairs: Vec<Pair<'k>>,
 }
 
 /// A cause with what made it as probable as it is.
@@ -43,6 +48,10 @@ pub struct Weighed<'k> {
     /// Symptoms that it does not account for.
     pub unaccounted: Vec<Argument>,
     pub capped: bool,
+    /// The logarithm of prior and applicability.
+    pub(super) base: f64,
+    /// What the outcomes of experiments add to it.
+    pub(super) by_experiment: f64,
 }
 
 /// One finding that counted.
@@ -68,19 +77,34 @@ impl<'k> Posterior<'k> {
         let scale = ((1.0 - LEAST_OPEN_SHARE) / described).min(1.0);
         let open = 1.0 - described * scale;
         let outcomes = outcomes(knowledge, findings, &candidates, &priors);
+        let bundles = bundles(knowledge, findings);
         let mut causes: Vec<_> = candidates
             .into_iter()
             .zip(priors)
-            .map(|(cause, prior)| weigh(knowledge, subject, findings, cause, prior * scale).after(&outcomes))
+            .map(|(cause, prior)| weigh(subject, &bundles, cause, prior * scale).after(&outcomes))
             .collect();
-        let total: f64 = open + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
-        for weighed in &mut causes {
-            weighed.probability *= (1.0 - ALWAYS_OPEN) / total;
-        }
         causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
-        let mut posterior = Self { causes, unknown: ALWAYS_OPEN + (1.0 - ALWAYS_OPEN) * open / total };
+        let mut pairs = pairs::of(&causes, &bundles);
+        let alone: f64 = open + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
+        let total = alone + pairs.iter().map(|pair| pair.probability).sum::<f64>();
+        let share = (1.0 - ALWAYS_OPEN) / total;
+        for weighed in &mut causes {
+            let with_others = pairs.iter().filter(|pair| pair.holds(weighed.cause)).map(|pair| pair.probability);
+            weighed.probability = share * (weighed.probability + 0.5 * with_others.sum::<f64>());
+        }
+        pairs.retain_mut(|pair| {
+            pair.probability *= share;
+            pair.probability >= pairs::LEAST_KEPT
+        });
+        causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
+        let mut posterior = Self { causes, unknown: ALWAYS_OPEN + share * open, pairs };
         posterior.cap(findings);
         posterior
+    }
+
+    /// Two causes that explain what was seen better together than any cause alone.
+    pub fn together(&self) -> Option<&Pair<'k>> {
+        self.pairs.first().filter(|pair| pair.probability >= 0.5)
     }
 
     /// What is cut off goes to the open remainder.
@@ -155,6 +179,7 @@ impl Weighed<'_> {
         for outcome in outcomes {
             let reason = outcome.reason(self.cause);
             self.probability *= reason.shift.exp();
+            self.by_experiment += reason.shift;
             self.reasons.push(reason);
         }
         self.reasons.sort_by(|a, b| b.shift.abs().total_cmp(&a.shift.abs()));
@@ -162,45 +187,64 @@ impl Weighed<'_> {
     }
 }
 
-/// The cause with prior times likelihood in the place of its probability.
-fn weigh<'k>(
-    knowledge: &Knowledge,
-    subject: &Subject,
-    findings: &[Finding],
-    cause: &'k Cause,
-    prior: f64,
-) -> Weighed<'k> {
-    let mut strongest: BTreeMap<&str, Reason> = BTreeMap::new();
-    let mut unaccounted: BTreeMap<&str, (f64, Argument)> = BTreeMap::new();
+/// Findings that rest on the same thing.
+pub(super) struct Bundle<'f> {
+    pub group: &'f Group,
+    pub findings: Vec<&'f Finding>,
+}
+
+fn bundles<'f>(knowledge: &'f Knowledge, findings: &'f [Finding]) -> Vec<Bundle<'f>> {
+    let mut bundles: BTreeMap<&str, Bundle<'f>> = BTreeMap::new();
     for finding in findings {
         let Some(group) = knowledge.catalogue.group_of(&finding.id) else { continue };
-        match reason(cause, finding) {
-            Some(reason) => {
-                let known = strongest.get(group.id.as_str()).map_or(0.0, |reason| reason.shift.abs());
-                if reason.shift.abs() > known {
-                    strongest.insert(&group.id, reason);
-                }
-            }
-            None if group.symptom => {
-                let known = unaccounted.get(group.id.as_str()).map_or(-1.0, |(weight, _)| *weight);
-                if finding.weight > known {
-                    unaccounted.insert(&group.id, (finding.weight, argument(finding)));
-                }
-            }
-            None => {}
+        bundles.entry(&group.id).or_insert_with(|| Bundle { group, findings: Vec::new() }).findings.push(finding);
+    }
+    bundles.into_values().collect()
+}
+
+/// What a cause pays, as a logarithm, for something certain that it says nothing about.
+pub(super) fn cost_of_silence(group: &Group) -> f64 {
+    if group.telling {
+        UNACCOUNTED_RULE.ln()
+    } else if group.symptom {
+        UNACCOUNTED.ln()
+    } else {
+        0.0
+    }
+}
+
+/// The cause with prior times likelihood in the place of its probability.
+fn weigh<'k>(subject: &Subject, bundles: &[Bundle<'_>], cause: &'k Cause, prior: f64) -> Weighed<'k> {
+    let mut reasons = Vec::new();
+    let mut unaccounted = Vec::new();
+    let mut log = 0.0;
+    for bundle in bundles {
+        let linked: Vec<_> =
+            bundle.findings.iter().filter_map(|finding| reason(cause, finding, bundle.group)).collect();
+        let best = linked.iter().filter(|it| it.shift > 0.0).max_by(|a, b| a.shift.total_cmp(&b.shift));
+        let worst = linked.iter().filter(|it| it.shift < 0.0).min_by(|a, b| a.shift.total_cmp(&b.shift));
+        for counted in best.into_iter().chain(worst) {
+            log += counted.shift;
+            reasons.push(counted.clone());
+        }
+        if !linked.is_empty() {
+            continue;
+        }
+        if let Some(surest) = bundle.findings.iter().max_by(|a, b| a.certainty.total_cmp(&b.certainty))
+            && cost_of_silence(bundle.group) < 0.0
+        {
+            log += surest.certainty * cost_of_silence(bundle.group);
+            unaccounted.push(argument(surest));
         }
     }
-    unaccounted.retain(|group, _| !strongest.contains_key(group));
-    let mut log = prior.ln() + strongest.values().map(|reason| reason.shift).sum::<f64>();
-    log += unaccounted.values().map(|(weight, _)| weight * UNACCOUNTED.ln()).sum::<f64>();
-    let mut reasons: Vec<_> = strongest.into_values().collect();
+    let mut base = prior.ln();
     if !cause.applies_to(subject.part()) {
-        log += NOT_THIS_PART.ln();
+        base += NOT_THIS_PART.ln();
         reasons.push(other_part(cause, subject));
     }
     reasons.sort_by(|a, b| b.shift.abs().total_cmp(&a.shift.abs()));
-    let unaccounted = unaccounted.into_values().map(|(_, argument)| argument).collect();
-    Weighed { cause, probability: log.exp(), prior, reasons, unaccounted, capped: false }
+    let probability = (base + log).exp();
+    Weighed { cause, probability, prior, reasons, unaccounted, capped: false, base, by_experiment: 0.0 }
 }
 
 fn other_part(cause: &Cause, subject: &Subject) -> Reason {
@@ -212,15 +256,19 @@ fn other_part(cause: &Cause, subject: &Subject) -> Reason {
     }
 }
 
-fn reason(cause: &Cause, finding: &Finding) -> Option<Reason> {
-    let raised = cause.raises.iter().find(|link| link.finding == finding.id).map(|link| (link, 1.0));
-    let lowered = || cause.lowers.iter().find(|link| link.finding == finding.id).map(|link| (link, -1.0));
-    let (link, sign) = raised.or_else(lowered)?;
+fn reason(cause: &Cause, finding: &Finding, group: &Group) -> Option<Reason> {
+    let (stance, because) = cause.stance(&finding.id)?;
     Some(Reason {
         argument: argument(finding),
-        shift: sign * finding.weight * link.grade.likelihood_ratio().ln(),
-        because: link.because.clone(),
+        shift: stance * scale(finding, group, stance),
+        because: because.to_owned(),
     })
+}
+
+/// What a cause can hardly bring about counts against it as soon as it is sure to occur, however small its share of the
+/// failures; what it does bring about counts by that share.
+pub(super) fn scale(finding: &Finding, group: &Group, stance: f64) -> f64 {
+    if stance < 0.0 && (group.symptom || group.side_by_side) { finding.certainty } else { finding.weight }
 }
 
 fn argument(finding: &Finding) -> Argument {

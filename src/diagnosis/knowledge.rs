@@ -335,6 +335,16 @@ impl Cause {
         self.prior.instead.iter().find(holds).map_or(self.prior.share, |instead| instead.share)
     }
 
+    /// What a finding says about this cause: the logarithm of its likelihood ratio, and why; `None` where it says nothing.
+    pub fn stance(&self, finding: &str) -> Option<(f64, &str)> {
+        let find = |links: &'_ [Link]| links.iter().position(|link| link.finding == finding);
+        let (link, sign) = match find(&self.raises) {
+            Some(place) => (&self.raises[place], 1.0),
+            None => (&self.lowers[find(&self.lowers)?], -1.0),
+        };
+        Some((sign * link.grade.likelihood_ratio().ln(), &link.because))
+    }
+
     /// The chance of the positive outcome of an experiment if this is the cause.
     pub fn predicts(&self, experiment: &Experiment) -> f64 {
         let own = self.experiments.iter().find(|prediction| prediction.id == experiment.id);

@@ -8,6 +8,7 @@ pub mod grades;
 pub mod inference;
 pub mod knowledge;
 pub mod next_experiment;
+pub mod pairs;
 pub mod subject;
 pub mod verdict;
 pub mod why;

@@ -26,6 +26,9 @@ pub struct Verdict {
     pub tools: Vec<String>,
     /// Sorted by probability; the open remainder is among them under `unknown`.
     pub causes: Vec<RankedCause>,
+    /// Two causes that explain more at once than either alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
     pub failures: Vec<FailureLine>,
     pub next: Vec<NextExperiment>,
     /// Only for campaigns.
@@ -57,6 +60,16 @@ pub struct RankedCause {
     pub speaks_for: Vec<Argument>,
     #[serde(rename = "against")]
     pub speaks_against: Vec<Argument>,
+}
+
+/// Two causes at work at once.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Together {
+    /// The ids of both; each holds half of the probability in the list of causes.
+    pub causes: [String; 2],
+    #[serde(skip)]
+    pub names: [String; 2],
+    pub probability: f64,
 }
 
 /// A finding as an argument for or against a cause.

@@ -12,6 +12,9 @@ pub enum Question {
     WhyNot,
 }
 
+/// A pair of causes that is less probable gets no line.
+const WORTH_NAMING: f64 = 0.05;
+
 /// The answer in lines; `None` if the cause is not among the candidates for this link.
 pub fn answer(posterior: &Posterior<'_>, id: &str, question: Question) -> Option<String> {
     let place = posterior.causes.iter().position(|weighed| weighed.cause.id == id)?;
@@ -36,6 +39,17 @@ pub fn answer(posterior: &Posterior<'_>, id: &str, question: Question) -> Option
     arguments(&mut text, weighed, second);
     if question == Question::Why {
         unaccounted(&mut text, weighed);
+    }
+    let beside = posterior.pairs.iter().filter(|pair| pair.holds(weighed.cause) && pair.probability >= WORTH_NAMING);
+    for pair in beside {
+        let other = pair.causes.iter().find(|cause| cause.id != id);
+        // As below.
+        let _ = writeln!(
+            text,
+            "Half of {:.0} % is counted in: that another cause is at work at the same time ({}).",
+            100.0 * pair.probability,
+            other.map_or("", |cause| &cause.name)
+        );
     }
     if weighed.capped {
         // Writing to a String cannot fail.

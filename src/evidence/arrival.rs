@@ -67,7 +67,20 @@ pub fn findings(log: &BootLog) -> Vec<Finding> {
                 .seen_at(at()),
         ];
     }
-    Vec::new()
+    let absent = waits.len() - came.len();
+    if absent == 0 {
+        return Vec::new();
+    }
+    let text = format!(
+        "The board comes at once or not at all: {} of {boots} boots took {early:.0} to {late:.0} ms (middle half), and {absent} never came, though they were waited for.",
+        came.len()
+    );
+    vec![
+        Finding::new("enumerate-at-once-or-never", text, boots, Unit::Boot)
+            .of_size(median, Some((early, late)), "ms")
+            .by("quartiles of the time to enumerate", weight::of_sightings(absent.min(came.len()) as u64))
+            .seen_at(at()),
+    ]
 }
 
 /// The waits of boots under one level of a factor.
@@ -169,7 +182,7 @@ mod tests {
     #[test]
     fn boots_that_never_come_are_no_scatter_by_themselves() {
         let ids = found(|boot| if boot % 2 == 0 { None } else { Some(400 + u64::from(boot)) });
-        assert_eq!(ids, ["enumerate-fails-some-boots"]);
+        assert_eq!(ids, ["enumerate-fails-some-boots", "enumerate-at-once-or-never"]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct BootTally {
     /// Stretches of equal outcomes within the boot.
     pub runs: u32,
     last_failed: bool,
+    /// A cycle failed with the board there, or after it had been.
+    failed_in_presence: bool,
     pub present: bool,
     pub answered: bool,
     pub marks: Marks,
@@ -65,6 +67,7 @@ impl BootTally {
             begins_at: 0,
             runs: 0,
             last_failed: false,
+            failed_in_presence: false,
             present: false,
             answered: false,
             marks: Marks::default(),
@@ -93,6 +96,7 @@ impl BootTally {
         self.arm = self.arm.filter(|own| *own == arm);
         self.runs += u32::from(self.cycles == 0 || failed != self.last_failed);
         self.last_failed = failed;
+        self.failed_in_presence |= failed && (self.present || trial.present);
         self.cycles += 1;
         self.failed += u32::from(failed);
         if failed && self.failed_at.is_none() {
@@ -106,13 +110,17 @@ impl BootTally {
         }
     }
 
+    pub const fn started(&self) -> Option<Micros> {
+        self.started
+    }
+
     pub fn is_bad(&self) -> bool {
         self.failed > 0
     }
 
-    /// Holds good and bad cycles.
+    /// Holds good and bad cycles, and not merely because the board came late.
     pub fn is_mixed(&self) -> bool {
-        self.failed > 0 && self.failed < self.cycles
+        self.failed_in_presence && self.failed < self.cycles
     }
 }
 
@@ -125,9 +133,14 @@ fn arrival(trial: &Trial<'_>) -> Option<Arrival> {
     }
 }
 
+/// It left the bus, or stopped answering after it had answered.
+fn is_lost(trial: &Trial<'_>) -> bool {
+    trial.marks.has(Mark::Disconnect) || trial.marks.has(Mark::LateTimeout)
+}
+
 /// The board's presence up to this cycle of a boot that began at `started`.
 fn loss(trial: &Trial<'_>, started: Micros) -> Option<Loss> {
-    let happened = trial.marks.has(Mark::Disconnect);
+    let happened = is_lost(trial);
     if !happened && !trial.present {
         return None;
     }
@@ -222,12 +235,23 @@ impl BootSums {
     }
 }
 
+/// The sums of a kind; how long the power was off makes no kind of its own.
+fn of_kind(sums: &mut Vec<(BootKind, BootSums)>, kind: BootKind) -> &mut BootSums {
+    let place = sums.iter().position(|(known, _)| known.name() == kind.name()).unwrap_or_else(|| {
+        sums.push((kind, BootSums::default()));
+        sums.len() - 1
+    });
+    &mut sums[place].1
+}
+
 /// All boots, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct BootLog {
     boots: Vec<BootTally>,
     /// Over all boots but the one under way.
     closed: BootSums,
+    /// The same for each kind of boot, in the order in which they first occurred.
+    closed_by_kind: Vec<(BootKind, BootSums)>,
     /// The first failed cycle of boots that hold good cycles too; the first boots only.
     mixed_at: Vec<u32>,
     /// Where in a boot the board was lost: the step and the cycle of the boot; two places are enough to know.
@@ -263,8 +287,9 @@ impl BootLog {
             self.ended = false;
         }
         let index = self.boots.len() - 1;
+        let was_lost = self.boots[index].loss.is_some_and(|loss| loss.happened);
         self.boots[index].add(trial, arm);
-        let place = trial.failure.filter(|_| trial.marks.has(Mark::Disconnect));
+        let place = trial.failure.filter(|_| is_lost(trial) && !was_lost);
         if let Some(place) = place.map(|failure| (failure.phase, self.boots[index].cycles))
             && self.loss_places.len() < 2
             && !self.loss_places.contains(&place)
@@ -279,11 +304,14 @@ impl BootLog {
             && !self.ended
         {
             self.closed.add(last);
+            let of_kind = of_kind(&mut self.closed_by_kind, last.kind);
+            of_kind.add(last);
             let before = self.boots.len().checked_sub(2).map(|place| &self.boots[place]);
             let alike =
                 before.is_some_and(|before| (before.campaign, before.kind.name()) == (last.campaign, last.kind.name()));
             if alike && last.is_bad() && before.is_some_and(BootTally::is_bad) {
                 self.closed.bad_pairs += 1;
+                of_kind.bad_pairs += 1;
             }
             if last.is_mixed() && self.mixed_at.len() < NAMED_CYCLES {
                 self.mixed_at.extend(last.failed_at);
@@ -303,11 +331,22 @@ impl BootLog {
         sums
     }
 
-    /// Over boots whose outcome is settled. One under way counts only if all its planned cycles are done, or if it is
-    /// the only one: else a look in its middle would take it for good too early.
-    pub fn settled(&self) -> BootSums {
-        let full = |boot: &BootTally| self.cycles_per_boot > 0 && boot.cycles >= self.cycles_per_boot;
-        if self.closed.boots == 0 || self.boots.last().is_some_and(full) { self.sums() } else { self.closed }
+    /// For each kind of boot: over all its boots, and over those whose outcome is settled. One under way is settled only
+    /// if all its planned cycles are done, or if it is the only one of its kind: else a look in its middle would take it
+    /// for good too early.
+    pub fn by_kind(&self) -> Vec<(BootKind, BootSums, BootSums)> {
+        let mut all = self.closed_by_kind.clone();
+        let mut settled = self.closed_by_kind.clone();
+        if let Some(last) = self.boots.last().filter(|last| !self.ended && last.cycles > 0) {
+            of_kind(&mut all, last.kind).add(last);
+            let settled = of_kind(&mut settled, last.kind);
+            let full = self.cycles_per_boot > 0 && last.cycles >= self.cycles_per_boot;
+            if full || settled.boots == 0 {
+                settled.add(last);
+            }
+        }
+        let pairs = all.into_iter().zip(settled).filter(|((_, sums), _)| sums.boots > 0);
+        pairs.map(|((kind, sums), (_, settled))| (kind, sums, settled)).collect()
     }
 
     /// Boots that hold a cycle, oldest first.
@@ -337,6 +376,14 @@ impl BootLog {
         self.loss_places.len() > 1
     }
 
+    /// The step and the cycle of the boot in which the board was lost, if it was always the same.
+    pub fn only_place_of_loss(&self) -> Option<(Phase, u32)> {
+        match self.loss_places[..] {
+            [place] => Some(place),
+            _ => None,
+        }
+    }
+
     pub fn is_campaign(&self) -> bool {
         self.campaigns > 0
     }
@@ -359,11 +406,14 @@ mod tests {
                 log.add(&Trial::of(&cycle(2, boot)), 0);
             }
         }
-        assert_eq!((log.settled().boots, log.sums().boots), (1, 2));
+        let counts = |log: &BootLog| {
+            log.by_kind().iter().map(|(_, all, settled)| (all.boots, settled.boots, settled.bad)).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(&log), [(2, 1, 0)]);
         log.add(&Trial::of(&failing(4, 2, FailureClass::Stall, Phase::Read)), 0);
-        assert_eq!((log.settled().boots, log.settled().bad, log.settled().mixed), (2, 1, 1));
+        assert_eq!(counts(&log), [(2, 2, 1)]);
         log.end_campaign();
-        assert_eq!((log.settled().boots, log.sums().boots), (2, 2));
+        assert_eq!(counts(&log), [(2, 2, 1)]);
     }
 
     #[test]

@@ -17,11 +17,14 @@ use super::latency_sketch::LatencySketch;
 use super::loss;
 use super::over_boots;
 use super::over_time::OverTime;
+use super::periods::Periods;
 use super::place::Place;
 use super::rate::{Rate, StepLatency};
+use super::requests::Requests;
 use super::transfers::Transfers;
 use super::trial::Trial;
 use super::where_in_cycle::WhereInCycle;
+use crate::observation::boot::BootKind;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind};
 use crate::observation::step::{Outcome, Phase};
@@ -36,8 +39,10 @@ pub struct CampaignEvidence {
     kinds: KindsOfFailure,
     steps: WhereInCycle,
     transfers: Transfers,
+    requests: Requests,
     place: Place,
     course: OverTime,
+    periods: Periods,
     covariates: Covariates,
     /// In the order of the recipe.
     latencies: Vec<(Phase, LatencySketch)>,
@@ -74,9 +79,11 @@ impl CampaignEvidence {
         self.arms.absorb(&trial, boot, arm);
         self.kinds.absorb(&trial);
         self.steps.absorb(&trial, boot);
-        self.transfers.absorb(&trial);
+        self.transfers.absorb(&trial, boot);
+        self.requests.absorb(&trial, boot);
         self.place.absorb(&trial, boot);
         self.course.absorb(&trial);
+        self.periods.absorb(&trial);
         self.covariates.absorb(&trial, boot);
         self.time(cycle);
     }
@@ -100,38 +107,36 @@ impl CampaignEvidence {
         }
     }
 
-    /// Failure rates, per boot first, then per cycle. The intervals allow for streaks over boots and for correlation
-    /// within them: what is correlated counts for fewer.
+    /// Failure rates, one pair for each kind of boot, the commonest kind first: per boot, then per cycle. Kinds are never
+    /// pooled. The intervals allow for streaks over boots and for correlation within them: what is correlated counts for
+    /// fewer.
     pub fn rates(&self) -> Vec<Rate> {
-        let boots = self.boots.settled();
-        let all = self.boots.sums();
-        let streaks = boots.worth_in_streaks();
-        let effect = all.design_effect() / streaks;
-        let (failed, n) = (all.failed as f64 / effect, all.cycles as f64 / effect);
-        vec![
-            Rate {
-                failed: boots.bad,
-                n: boots.boots,
-                unit: Unit::Boot,
-                interval: confidence_sequence::interval(
-                    boots.bad as f64 * streaks,
-                    boots.boots as f64 * streaks,
-                    ALPHA,
-                ),
-            },
-            Rate {
-                failed: all.failed,
-                n: all.cycles,
-                unit: Unit::Cycle,
-                interval: confidence_sequence::interval(failed, n, ALPHA),
-            },
-        ]
+        let mut kinds = self.boots.by_kind();
+        kinds.sort_by_key(|(_, all, _)| std::cmp::Reverse(all.boots));
+        let several = kinds.len() > 1;
+        let of = |(kind, all, settled): &(BootKind, BootSums, BootSums)| {
+            let streaks = settled.worth_in_streaks();
+            let effect = all.design_effect() / streaks;
+            let rate = |unit, failed: u64, n: u64, worth: f64| Rate {
+                kind: several.then_some(*kind),
+                failed,
+                n,
+                unit,
+                interval: confidence_sequence::interval(failed as f64 * worth, n as f64 * worth, ALPHA),
+            };
+            [
+                rate(Unit::Boot, settled.bad, settled.boots, streaks),
+                rate(Unit::Cycle, all.failed, all.cycles, 1.0 / effect),
+            ]
+        };
+        kinds.iter().flat_map(of).collect()
     }
 
-    /// The board as it was found, in what is independent of each other: per boot, and per cycle.
+    /// The board as it was found, in what is independent of each other: per boot, and per cycle. Of the commonest kind of
+    /// boot: kinds are not pooled.
     pub fn as_found(&self) -> (Counts, Counts) {
-        let boots = self.boots.settled();
-        let all = self.boots.sums();
+        let commonest = self.boots.by_kind().into_iter().max_by_key(|(_, all, _)| all.boots);
+        let (all, boots) = commonest.map_or_else(Default::default, |(_, all, settled)| (all, settled));
         let streaks = boots.worth_in_streaks();
         let per_cycle = streaks / all.design_effect();
         (Counts::of(boots.bad, boots.boots).worth(streaks), Counts::of(all.failed, all.cycles).worth(per_cycle))
@@ -175,9 +180,11 @@ impl CampaignEvidence {
         if sums.failed > 0 {
             found.extend(self.steps.findings(sums.boots));
             found.extend(over_boots::tested(&self.boots, &sums));
-            found.extend(self.course.tested(&self.boots, self.arms.count()));
+            found.extend(self.course.tested(&self.boots));
+            found.extend(self.periods.tested(&self.boots, self.arms.count()));
             found.extend(loss::findings(&self.boots));
             found.extend(self.transfers.tested());
+            found.extend(self.requests.tested());
             found.extend(self.place.tested(&sums));
             found.extend(factors::tested(&self.arms, &self.boots));
             found.extend(self.covariates.tested());
@@ -201,9 +208,10 @@ impl CampaignEvidence {
 
 #[cfg(test)]
 mod tests {
-    use crate::evidence::synthetic::{campaign, cycle, failing};
+    use super::*;
+    use crate::evidence::synthetic::{campaign, cold_boot, cycle, failing, start};
+    use crate::observation::boot::Boot;
     use crate::observation::failure::FailureClass;
-    use crate::observation::step::Phase;
 
     #[test]
     fn the_rate_per_cycle_is_no_surer_than_its_boots_allow() {
@@ -217,6 +225,34 @@ mod tests {
         let rates = evidence.rates();
         assert_eq!((rates[0].failed, rates[0].n, rates[1].failed, rates[1].n), (10, 40, 50, 200));
         assert!((rates[0].interval.0 - rates[1].interval.0).abs() < 1e-9, "{rates:?}");
+    }
+
+    #[test]
+    fn boots_of_another_kind_are_not_counted_in() {
+        let mut evidence = CampaignEvidence::new();
+        let mut tell = |kind| evidence.absorb(&Event { seq: 1, at: None, kind });
+        tell(EventKind::CampaignStarted(start(13, 1)));
+        for number in 1..=13 {
+            let kind = if number % 4 == 0 { BootKind::Nrst } else { BootKind::ColdPowerOn { off_time: None } };
+            tell(EventKind::BootStarted(Boot { kind, ..cold_boot(number) }));
+            tell(EventKind::CycleFinished(match kind {
+                BootKind::Nrst => failing(number, number, FailureClass::NotEnumerated, Phase::Enumerate),
+                _ => cycle(number, number),
+            }));
+        }
+        let rates = evidence.rates();
+        let shown: Vec<_> =
+            rates.iter().map(|rate| (rate.kind.map(BootKind::name), rate.failed, rate.n, rate.unit)).collect();
+        let (cold, reset) = (Some("cold power-on"), Some("NRST"));
+        assert_eq!(
+            shown,
+            [
+                (cold, 0, 10, Unit::Boot),
+                (cold, 0, 10, Unit::Cycle),
+                (reset, 3, 3, Unit::Boot),
+                (reset, 3, 3, Unit::Cycle)
+            ]
+        );
     }
 
     #[test]

@@ -41,6 +41,12 @@ pub struct Group {
     /// Something that went wrong: a cause that does not account for it loses to causes that do.
     #[serde(default)]
     pub symptom: bool,
+    /// A rule that chance does not make: a cause that does not account for it can hardly be the only one at work.
+    #[serde(default)]
+    pub telling: bool,
+    /// Two causes at work at once show two of its findings side by side.
+    #[serde(default)]
+    pub side_by_side: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -22,17 +22,38 @@ pub struct Finding {
     pub at: Vec<u32>,
     /// From 0 (a hint) to 1 (established), by the rule in `evidence/weight.rs`: scales what the finding says about causes.
     pub weight: f64,
+    /// How sure it is that this occurs at all, however small its share of the failures; never below the weight.
+    #[serde(default)]
+    pub certainty: f64,
 }
 
 impl Finding {
     pub fn new(id: &str, text: String, n: u64, unit: Unit) -> Self {
-        Self { id: id.to_owned(), text, effect: None, n, unit, method: "count".to_owned(), at: Vec::new(), weight: 0.0 }
+        Self {
+            id: id.to_owned(),
+            text,
+            effect: None,
+            n,
+            unit,
+            method: "count".to_owned(),
+            at: Vec::new(),
+            weight: 0.0,
+            certainty: 0.0,
+        }
     }
 
     #[must_use]
     pub fn by(mut self, method: impl Into<String>, weight: f64) -> Self {
         self.method = method.into();
         self.weight = weight.clamp(0.0, 1.0);
+        self.certainty = self.weight;
+        self
+    }
+
+    /// It describes a part of the failures only, but occurs with this certainty.
+    #[must_use]
+    pub fn occurs(mut self, certainty: f64) -> Self {
+        self.certainty = certainty.clamp(self.weight, 1.0);
         self
     }
 

@@ -6,6 +6,9 @@ use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::trial::{Mark, Trial};
 use super::weight;
 
+/// From so many silent boots on, one that is not would be expected of a cause that sometimes shows something.
+const SILENT_BOOTS_THAT_SPEAK: u64 = 5;
+
 /// How often each mark was seen, and where first.
 #[derive(Clone, Debug, Default)]
 pub struct KindsOfFailure {
@@ -38,6 +41,7 @@ impl KindsOfFailure {
                 "fails-at-enumerate",
                 "the board did not come onto the bus",
             ),
+            self.silence(sums),
             self.counted(
                 sums,
                 Mark::AfterAnswer,
@@ -99,6 +103,14 @@ impl KindsOfFailure {
         found.into_iter().flatten().collect()
     }
 
+    /// Boots in which the port showed nothing; that it was so in every failing boot says more.
+    fn silence(&self, sums: &BootSums) -> Option<Finding> {
+        let silent = sums.with_mark(Mark::NothingOnPort);
+        let always = silent >= SILENT_BOOTS_THAT_SPEAK && silent == sums.bad;
+        let id = if always { "port-always-silent" } else { "port-silent" };
+        self.counted(sums, Mark::NothingOnPort, silent, id, "the port was watched and nothing showed on it")
+    }
+
     /// Boots in which the board was never seen.
     fn presence(&self, sums: &BootSums) -> Option<Finding> {
         let (absent, boots) = (sums.absent, sums.boots);
@@ -142,6 +154,7 @@ impl KindsOfFailure {
             Finding::new(id, text, n, unit)
                 .of_size(share, Some(interval), &format!("share of failing {}s", unit.name()))
                 .by(format!("count; {}", confidence_sequence::METHOD), weight::of_sightings(seen) * share)
+                .occurs(weight::of_sightings(seen))
                 .seen_at(self.at[mark as usize].iter().copied()),
         )
     }

@@ -4,7 +4,7 @@
 //! distribution fitted by maximum likelihood (Cohen 1965): below 1 losses come early, at 1 at any time alike, above 1
 //! they become likelier the longer it runs, as with warming. A constant time is a timer, such as a watchdog.
 
-use super::boot_log::BootLog;
+use super::boot_log::{Arrival, BootLog};
 use super::finding::{Finding, Unit};
 use super::solve::crossing;
 use super::survival::{Survival, Wait};
@@ -12,8 +12,12 @@ use super::weight;
 
 /// Fewer losses have no shape.
 const LEAST_LOSSES: usize = 5;
-/// The middle half within this share of the median is a constant time.
+/// So few times agree by chance.
+const LEAST_OF_A_TIMER: usize = 8;
+/// The middle half within this share of the median is a constant time, and within so much of the time after the board came:
+/// what lies before is alike in all boots.
 const CONSTANT_WITHIN: f64 = 0.1;
+const OF_PRESENCE: f64 = 0.25;
 
 pub fn findings(log: &BootLog) -> Vec<Finding> {
     let lost: Vec<(Wait, u32)> = log
@@ -32,7 +36,13 @@ pub fn findings(log: &BootLog) -> Vec<Finding> {
     let median = times[losses / 2];
     let at = || lost.iter().filter(|(wait, _)| wait.happened).map(|(_, at)| *at);
     // A recipe takes its time too: a loss in the same step of the same cycle comes after a constant time by itself.
-    if late - early <= CONSTANT_WITHIN * median && log.losses_in_several_places() {
+    let came = log.boots().filter_map(|boot| boot.arrival).filter_map(|arrival| match arrival {
+        Arrival::After(time) => Some(time.as_secs_f64()),
+        Arrival::NotWithin(_) => None,
+    });
+    let present = median - came.fold(f64::INFINITY, f64::min).min(median);
+    let is_constant = late - early <= (CONSTANT_WITHIN * median).min(OF_PRESENCE * present);
+    if losses >= LEAST_OF_A_TIMER && is_constant && log.losses_in_several_places() {
         let text = format!(
             "The board is lost after about the same time of each boot, whatever it is doing: median {median:.2} s, middle half {early:.2} to {late:.2} s, in {losses} boots."
         );
@@ -40,6 +50,18 @@ pub fn findings(log: &BootLog) -> Vec<Finding> {
             Finding::new("loss-after-constant-time", text, losses as u64, Unit::Boot)
                 .of_size(median, Some((times[0], times[losses - 1])), "s")
                 .by("quartiles of the time to loss", weight::of_sightings(losses as u64 - 1))
+                .seen_at(at()),
+        ];
+    }
+    // The same step has passed in the cycles before, so it is not the step alone.
+    if let Some((phase, cycle)) = log.only_place_of_loss().filter(|(_, cycle)| *cycle > 1) {
+        let text = format!(
+            "The board is always lost in the step {phase} of cycle {cycle} of a boot, in {losses} boots, though the same step passed in the cycles before."
+        );
+        return vec![
+            Finding::new("loss-after-same-work", text, losses as u64, Unit::Boot)
+                .of_size(f64::from(cycle), None, "cycle of the boot")
+                .by("count", weight::of_sightings(losses as u64 - 1))
                 .seen_at(at()),
         ];
     }
@@ -129,6 +151,14 @@ mod tests {
         let found = texts(|boot| 4.45 + 0.1 * f64::from(boot % 2));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].0, "loss-after-constant-time", "{found:?}");
+    }
+
+    #[test]
+    fn a_loss_at_the_same_point_of_each_boot_is_no_matter_of_time_alone() {
+        let found = texts(|_| 4.6);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, "loss-after-same-work", "{found:?}");
+        assert!(found[0].1.contains("in the step read of cycle 5 of a boot, in 24 boots"), "{found:?}");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Observed {
     host_messages: Vec<FieldText>,
     campaign: bool,
     tool: Option<String>,
+    boots: u32,
+    last_failed_boot: Option<u32>,
 }
 
 /// A failure with its surroundings.
@@ -65,8 +67,11 @@ impl Observed {
                     self.host_messages.push(text.clone());
                 }
             }
-            EventKind::BootStarted(_)
-            | EventKind::Note(_)
+            EventKind::BootStarted(_) => {
+                self.boots += 1;
+                self.last_failed_boot = None;
+            }
+            EventKind::Note(_)
             | EventKind::MemorySaved { .. }
             | EventKind::AlterationBegan(_)
             | EventKind::AlterationEnded(_)
@@ -114,12 +119,18 @@ impl Observed {
                     done_before.insert(step.phase);
                     self.done.insert(step.phase);
                 }
+                // What fails later in a boot may suffer from the first failure; each boot counts once.
+                Outcome::Failed(_) if self.boots > 1 && self.last_failed_boot == cycle.boot && cycle.boot.is_some() => {
+                }
                 Outcome::Failed(failure) => self.note_failure(failure, &done_before, cycle.number),
                 Outcome::Skipped | Outcome::Interrupted => {}
             }
             for fact in &step.facts {
                 self.note_fact(fact);
             }
+        }
+        if cycle.failure().is_some() {
+            self.last_failed_boot = cycle.boot;
         }
     }
 

@@ -42,6 +42,7 @@ pub fn counted(log: &BootLog, sums: &BootSums) -> Vec<Finding> {
             Finding::new("failures-within-boots", text, sums.boots, Unit::Boot)
                 .of_size(share, Some(interval), "share of failing boots")
                 .by(format!("count; {}", confidence_sequence::METHOD), share * weight::of_sightings(sums.mixed))
+                .occurs(weight::of_sightings(sums.mixed))
                 .seen_at(log.mixed_at()),
         );
     }

@@ -1,4 +1,4 @@
-//! Findings over the course of a campaign: drift, a change at one moment, bursts, a period.
+//! Findings over the course of a campaign: drift, a change at one moment, bursts.
 //!
 //! Drift and change are judged by block permutation, so that mere streaks do not pass for either. The unit is the boot;
 //! within a single boot it is the cycle.
@@ -10,19 +10,15 @@ use super::change_point::best_split;
 use super::finding::{Finding, Unit};
 use super::permutation::{BlockPermutation, thinned};
 use super::runs_test::RunsTest;
-use super::spectrum;
 use super::trial::Trial;
 use super::weight;
 use crate::observation::field_text::FieldText;
-use crate::observation::units::Micros;
 
 /// Fewer outcomes, or fewer of either kind, show no course.
 const LEAST_OUTCOMES: usize = 10;
 const LEAST_OF_EACH: f64 = 3.0;
 /// A smaller change of the rate is not worth a sentence.
 const LEAST_CHANGE: f64 = 0.1;
-/// A period is looked for among many, so it must stand out more.
-const PERIOD_BELOW: f64 = 0.01;
 const REMARKS_KEPT: usize = 1_000;
 
 /// The outcome of every cycle, one byte each, and what else happened.
@@ -30,8 +26,6 @@ const REMARKS_KEPT: usize = 1_000;
 pub struct OverTime {
     failed: Vec<bool>,
     first_number: u32,
-    first_started: Option<Micros>,
-    last_started: Option<Micros>,
     remarks: VecDeque<Remark>,
 }
 
@@ -53,9 +47,7 @@ impl OverTime {
     pub fn absorb(&mut self, trial: &Trial<'_>) {
         if self.failed.is_empty() {
             self.first_number = trial.cycle.number;
-            self.first_started = trial.cycle.started;
         }
-        self.last_started = trial.cycle.started;
         self.failed.push(trial.failed());
     }
 
@@ -66,16 +58,13 @@ impl OverTime {
         self.remarks.push_back(Remark { cycles_before: self.failed.len(), text: text.clone() });
     }
 
-    pub fn tested(&self, log: &BootLog, arms: usize) -> Vec<Finding> {
+    pub fn tested(&self, log: &BootLog) -> Vec<Finding> {
         let mut found = Vec::new();
         if let Some(course) = self.course(log) {
             found.extend(drift(&course));
             found.extend(self.change(&course));
         }
         found.extend(bursts(log));
-        if arms <= 1 {
-            found.extend(self.period(log));
-        }
         found
     }
 
@@ -134,36 +123,6 @@ impl OverTime {
         let between = place(from)..=place(to);
         let last = self.remarks.iter().rev().find(|remark| between.contains(&remark.cycles_before));
         last.map(|remark| format!("; just before: {}", remark.text.for_terminal())).unwrap_or_default()
-    }
-
-    fn period(&self, log: &BootLog) -> Option<Finding> {
-        let values: Vec<f64> =
-            self.failed.iter().rev().take(spectrum::LONGEST).rev().map(|failed| f64::from(u8::from(*failed))).collect();
-        if values.iter().sum::<f64>() < 2.0 * LEAST_OF_EACH {
-            return None;
-        }
-        let period = spectrum::strongest(&values)?;
-        // The boots themselves return with a period; so do first cycles that are worse.
-        let per_boot = log.boots().map(|boot| f64::from(boot.cycles)).next()?;
-        let of_the_boots = (1..=8).any(|part| (period.length / (per_boot / f64::from(part)) - 1.0).abs() < 0.1)
-            && log.boots().nth(1).is_some();
-        if period.p >= PERIOD_BELOW || of_the_boots || period.length * 4.0 > values.len() as f64 {
-            return None;
-        }
-        let seconds = match (self.first_started, self.last_started) {
-            (Some(first), Some(last)) if self.failed.len() > 1 => {
-                let cycle = (last - first).as_secs_f64() / (self.failed.len() - 1) as f64;
-                format!(" (about {:.1} s)", cycle * period.length)
-            }
-            _ => String::new(),
-        };
-        let text = format!("Failures return every {:.1} cycles{seconds}.", period.length);
-        Some(
-            Finding::new("periodic", text, values.len() as u64, Unit::Cycle).of_size(period.length, None, "cycles").by(
-                format!("Fisher's g test on the whitened periodogram, p = {:.2e}", period.p),
-                weight::of_p_value(period.p),
-            ),
-        )
     }
 }
 
@@ -238,7 +197,7 @@ mod tests {
                 cycle(number, boot)
             }
         });
-        let over_time = ["drift-over-campaign", "change-point", "bursts", "periodic"];
+        let over_time = ["drift-over-campaign", "change-point", "bursts"];
         let ids = evidence.verdict_findings().into_iter().map(|finding| finding.id);
         ids.filter(|id| over_time.contains(&id.as_str())).collect()
     }
@@ -247,7 +206,7 @@ mod tests {
     fn chance_alone_seldom_has_a_course() {
         let mut chance = Chance::seeded(21);
         let alarms: usize = (0..20).map(|_| ids(40, 4, |_, _| chance.happens(0.1)).len()).sum();
-        // Three tests at 5 % and one at 1 %, twenty times: 3.2 alarms are expected.
+        // Three tests at 5 %, twenty times: 3 alarms are expected.
         assert!(alarms <= 8, "{alarms}");
     }
 
@@ -261,11 +220,6 @@ mod tests {
     #[test]
     fn failing_cycles_in_a_row_are_bursts() {
         assert_eq!(ids(6, 12, |number, boot| boot % 2 == 0 && (3..7).contains(&(number % 12))), ["bursts"]);
-    }
-
-    #[test]
-    fn a_beat_within_one_long_boot_is_periodic() {
-        assert_eq!(ids(1, 140, |number, _| number % 7 == 0), ["periodic"]);
     }
 
     #[test]

@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::finding::Unit;
+use crate::observation::boot::BootKind;
 use crate::observation::step::Phase;
 use crate::observation::units::Micros;
 
 /// A share of failures with an interval that stays valid however often it is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
+    /// Where boots of several kinds were counted: of which kind this is the rate.
+    pub kind: Option<BootKind>,
     pub failed: u64,
     pub n: u64,
     pub unit: Unit,

@@ -2,8 +2,11 @@
 //!
 //! Streaks put power into all low frequencies, which is no period. So the periodogram is divided by the spectrum of a
 //! first-order autoregression with the correlation of the data before its largest ordinate is judged.
+//!
+//! Cycles are no clock: they last as long as they last, and boots lie between them. A period in seconds is looked for at
+//! the times of the cycles themselves (Schuster's periodogram of outcomes less their mean) and judged by block permutation.
 
-use super::permutation::serial_correlation;
+use super::permutation::{BlockPermutation, serial_correlation};
 
 /// Longer sequences are judged by their latest values.
 pub const LONGEST: usize = 4_096;
@@ -24,11 +27,13 @@ pub fn strongest(values: &[f64]) -> Option<Period> {
         return None;
     }
     let r = serial_correlation(values).clamp(0.0, 0.95);
-    let ordinates: Vec<f64> = (1..n.div_ceil(2))
+    // The last ordinate of an even number of values is alternation; alone it has one degree of freedom, so half counts.
+    let ordinates: Vec<f64> = (1..=n / 2)
         .map(|k| {
             let turn = std::f64::consts::TAU * k as f64 / n as f64;
             let background = 1.0 / (1.0 + r * r - 2.0 * r * turn.cos());
-            power(values, mean, turn) / background
+            let whole = if 2 * k == n { 0.5 } else { 1.0 };
+            whole * power(values, mean, turn) / background
         })
         .collect();
     let total: f64 = ordinates.iter().sum();
@@ -44,6 +49,64 @@ fn power(values: &[f64], mean: f64, turn: f64) -> f64 {
         (last, before) = (value - mean + twice * last - before, last);
     }
     last * last + before * before - twice * last * before
+}
+
+/// Shuffles of a test in time; each costs as much as a periodogram.
+const SHUFFLES_IN_TIME: u32 = 199;
+
+/// Longer campaigns are judged by their latest cycles.
+pub const LONGEST_IN_TIME: usize = 1_024;
+
+/// The strongest period in seconds of outcomes at these times, of those that return at least five times and that
+/// `counts` lets count.
+pub fn strongest_in_time(times: &[f64], values: &[f64], counts: impl Fn(f64) -> bool) -> Option<Period> {
+    let latest = values.len().saturating_sub(LONGEST_IN_TIME);
+    let (times, values) = (&times[latest..], &values[latest..]);
+    let n = values.len() as f64;
+    let span = times.last()? - times.first()?;
+    let mean = values.iter().sum::<f64>() / n;
+    let spread = mean * (1.0 - mean);
+    if values.len() < 16 || spread <= 0.0 || span <= 0.0 {
+        return None;
+    }
+    let places: Vec<usize> = (5..values.len() / 2).filter(|place| counts(span / *place as f64)).collect();
+    let largest = |outcomes: &[f64]| {
+        let power = powers(times, outcomes, mean, span);
+        let best = places.iter().copied().max_by(|a, b| power[*a].total_cmp(&power[*b]))?;
+        Some((best, power[best] / (n * spread)))
+    };
+    let (place, height) = largest(values)?;
+    // Without any correlation an ordinate is exponential; what does not even pass for that needs no shuffles.
+    if places.len() as f64 * (-height).exp() > 0.01 {
+        return None;
+    }
+    let test = BlockPermutation { shuffles: SHUFFLES_IN_TIME, ..BlockPermutation::fitted_to(values, 6) };
+    let p = test.p_value(values, |outcomes| largest(outcomes).map_or(0.0, |(_, height)| height));
+    let place = ground_tone(&powers(times, values, mean, span), &places, place);
+    Some(Period { length: span / place as f64, p })
+}
+
+/// Short events have overtones as strong as their ground tone; of those the longest period is meant.
+fn ground_tone(power: &[f64], places: &[usize], overtone: usize) -> usize {
+    let parts = (2..=4).map(|part| (overtone as f64 / f64::from(part)).round() as usize);
+    let as_strong = parts.filter(|place| places.contains(place) && power[*place] >= 0.6 * power[overtone]);
+    as_strong.min().unwrap_or(overtone)
+}
+
+/// The periodogram at the frequencies `k` / span, for k from 0 up to half the number of values.
+fn powers(times: &[f64], values: &[f64], mean: f64, span: f64) -> Vec<f64> {
+    let mut sums = vec![(0.0, 0.0); values.len() / 2];
+    for (time, value) in times.iter().zip(values) {
+        // Each frequency is the one before turned on by the same angle.
+        let (sine, cosine) = (std::f64::consts::TAU * (time - times[0]) / span).sin_cos();
+        let (mut re, mut im) = (value - mean, 0.0);
+        for sum in &mut sums {
+            sum.0 += re;
+            sum.1 += im;
+            (re, im) = (re * cosine - im * sine, re * sine + im * cosine);
+        }
+    }
+    sums.into_iter().map(|(re, im)| re * re + im * im).collect()
 }
 
 /// The chance that the largest of `m` exponential ordinates holds at least the share `g` of their sum.
@@ -107,6 +170,42 @@ mod tests {
             strongest(&values).is_some_and(|period| period.p < 0.01)
         });
         assert!(alarms.count() <= 4);
+    }
+
+    #[test]
+    fn alternation_is_a_period_of_two_and_chance_is_none() {
+        let every = |n: usize| (0..40).map(|i| f64::from(u8::from(i % n == 0))).collect::<Vec<_>>();
+        for n in [2, 3, 4] {
+            let period = strongest(&every(n)).unwrap();
+            assert!((period.length - n as f64).abs() < 0.1 && period.p < 1e-3, "{n}: {period:?}");
+        }
+        let mut chance = Chance::seeded(15);
+        let alarms = (0..400).filter(|_| {
+            let values: Vec<f64> = (0..40).map(|_| f64::from(u8::from(chance.happens(0.2)))).collect();
+            strongest(&values).is_some_and(|period| period.p < 0.01)
+        });
+        assert!(alarms.count() <= 10);
+    }
+
+    /// Cycles of uneven length, and a failure whenever the clock passes a multiple of nine seconds.
+    #[test]
+    fn a_clock_is_seen_through_cycles_of_uneven_length() {
+        let mut chance = Chance::seeded(16);
+        let mut at = 0.0;
+        let (mut times, mut ticks) = (Vec::new(), Vec::new());
+        for _ in 0..300 {
+            let before: f64 = at;
+            at += 0.2 + 1.6 * chance.fraction();
+            times.push(at);
+            ticks.push(f64::from(u8::from((at / 9.0).floor() > (before / 9.0).floor())));
+        }
+        let period = strongest_in_time(&times, &ticks, |_| true).unwrap();
+        assert!((period.length - 9.0).abs() < 0.2 && period.p <= 0.005, "{period:?}");
+        let alarms = (0..40).filter(|_| {
+            let values: Vec<f64> = times.iter().map(|_| f64::from(u8::from(chance.happens(0.1)))).collect();
+            strongest_in_time(&times, &values, |_| true).is_some_and(|period| period.p <= 0.005)
+        });
+        assert!(alarms.count() <= 2);
     }
 
     #[test]

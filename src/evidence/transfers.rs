@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::confidence_sequence::{self, ALPHA};
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::independent_sum::{IndependentSum, hypergeometric};
+use super::retries::{RetriesByBoot, RetriesByLength};
 use super::trial::Trial;
 use super::weight;
 use crate::observation::failure::FailureClass;
@@ -26,6 +27,8 @@ pub struct Transfers {
     all: u64,
     late: u64,
     late_at: Vec<u32>,
+    by_boot: RetriesByBoot,
+    by_length: RetriesByLength,
     timed_steps: u64,
     slow_steps: u64,
     long: Tally,
@@ -44,10 +47,13 @@ struct Tally {
 }
 
 impl Transfers {
-    pub fn absorb(&mut self, trial: &Trial<'_>) {
+    pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize) {
         let late: u64 = trial.cycle.steps.iter().map(|step| u64::from(step.summary.inferred_retries)).sum();
-        self.all += trial.cycle.steps.iter().map(|step| u64::from(step.summary.count)).sum::<u64>();
+        let count = trial.cycle.steps.iter().map(|step| u64::from(step.summary.count)).sum::<u64>();
+        self.all += count;
         self.late += late;
+        self.by_boot.add(boot, late, count, trial.cycle.number);
+        trial.cycle.steps.iter().for_each(|step| self.by_length.add(step));
         if late > 0 && self.late_at.len() < NAMED_CYCLES {
             self.late_at.push(trial.cycle.number);
         }
@@ -138,6 +144,11 @@ impl Transfers {
 
     /// The exact test on lengths.
     pub fn tested(&self) -> Vec<Finding> {
+        let retries = self.by_boot.finding().into_iter().chain(self.by_length.finding());
+        retries.chain(self.rise_with_length()).collect()
+    }
+
+    fn rise_with_length(&self) -> Vec<Finding> {
         let p = self.long_by_chance.at_least(self.long.failed);
         if self.long.failed == 0 || p >= weight::REPORTED_BELOW {
             return Vec::new();
@@ -167,14 +178,8 @@ fn is_slow(step: &StepRecord) -> bool {
 }
 
 fn is_on_the_wire(class: FailureClass) -> bool {
-    matches!(
-        class,
-        FailureClass::BusError
-            | FailureClass::Timeout
-            | FailureClass::Overflow
-            | FailureClass::ShortRead
-            | FailureClass::Disconnected
-    )
+    // A core that is stuck times out wherever it was going, and a device that left fails whatever comes next.
+    matches!(class, FailureClass::BusError | FailureClass::Parity | FailureClass::Overflow | FailureClass::ShortRead)
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use crate::observation::step::{Outcome, Phase, StepRecord};
 pub enum Mark {
     /// Not seen on the bus, or seen without a usable address.
     AtEnumerate,
+    /// The port was watched and showed nothing at all.
+    NothingOnPort,
     /// The board had answered in this cycle before it failed.
     AfterAnswer,
     /// On the bus, or at least on the port, and no answer to anything in this cycle.
@@ -24,8 +26,9 @@ pub enum Mark {
 }
 
 impl Mark {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AtEnumerate,
+        Self::NothingOnPort,
         Self::AfterAnswer,
         Self::Silent,
         Self::LateTimeout,
@@ -38,7 +41,7 @@ impl Mark {
 
 /// A set of marks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks(u8);
+pub struct Marks(u16);
 
 impl Marks {
     pub fn insert(&mut self, mark: Mark) {
@@ -98,6 +101,7 @@ fn marks_of(failure: &Failure, present: bool, answered_before: bool) -> Marks {
         FailureClass::Disconnected if present => marks.insert(Mark::Disconnect),
         FailureClass::BusError | FailureClass::Parity => marks.insert(Mark::BusError),
         FailureClass::DescriptorFailed => marks.merge(descriptor_marks(failure)),
+        FailureClass::NotEnumerated => marks.insert(Mark::NothingOnPort),
         FailureClass::DataMismatch => marks.insert(Mark::DataDiffers),
         _ => {}
     }

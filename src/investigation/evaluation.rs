@@ -45,7 +45,7 @@ pub enum EvaluationError {
 pub const ENOUGH_FAILURES: u32 = 3;
 
 /// From so many further boots of the same board its true failure rate is taken, where it failed seldom.
-const REFERENCE_BOOTS: u32 = 300;
+const REFERENCE_BOOTS: u32 = 200;
 
 /// How one campaign ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,8 +62,8 @@ pub struct Trial {
     pub families: Vec<(String, f64)>,
     /// The most probable single cause of those that are named.
     pub leading_cause: Option<(String, f64)>,
-    /// What was found, by its id, with its weight.
-    pub findings: Vec<(String, f64)>,
+    /// What was found, by its id, with its weight and how sure it is that it occurs.
+    pub findings: Vec<(String, f64, f64)>,
     /// The experiments that were proposed.
     pub proposed: Vec<String>,
     pub failed_boots: u32,
@@ -201,7 +201,11 @@ fn judge(scenario: &Scenario, sink: &Folding) -> Trial {
         decided: verdict.decided,
         families: families(&verdict),
         leading_cause: named.map(|cause| (cause.id.clone(), cause.probability)),
-        findings: snapshot.findings.iter().map(|finding| (finding.id.clone(), finding.weight)).collect(),
+        findings: snapshot
+            .findings
+            .iter()
+            .map(|finding| (finding.id.clone(), finding.weight, finding.certainty))
+            .collect(),
         proposed: verdict.next.iter().map(|next| next.experiment.clone()).collect(),
         failed_boots: figures.map_or(0, |figures| figures.failed_boots),
         boots: figures.map_or(0, |figures| figures.boots),
@@ -245,6 +249,18 @@ impl Trial {
 
     fn names_one_of(&self, families: &[String], n: usize) -> bool {
         self.families.iter().take(n).any(|(family, _)| families.contains(family))
+    }
+
+    /// The probability that stands for the leading answer. Families that cannot be told apart over this link are one answer,
+    /// so where one of them leads, theirs add up.
+    pub fn claim(&self) -> Option<f64> {
+        let (leading, share) = self.families.first()?;
+        let expected = |family: &String| self.expect.contains(family) || self.beside.contains(family);
+        if !expected(leading) {
+            return Some(*share);
+        }
+        let together: f64 = self.families.iter().filter(|(family, _)| expected(family)).map(|(_, share)| share).sum();
+        Some(together.min(1.0))
     }
 
     /// A family of either mechanism among the first three.

@@ -38,9 +38,9 @@ pub struct Figures {
     pub both_in_3: Share,
     /// Where several families cannot be told apart over this link: an experiment that tells them apart is proposed.
     pub separation_named: Share,
-    /// Mean squared error of the leading family's probability.
+    /// Mean squared error of what was claimed (`Trial::claim`).
     pub brier: f64,
-    /// Expected calibration error over ten bins, of the leading family's probability.
+    /// Expected calibration error of the claims over ten bins.
     pub calibration_error: f64,
     pub calibration: Vec<Bin>,
     pub undecided: Share,
@@ -87,8 +87,7 @@ impl Figures {
         let described = of(|trial| trial.is_scored() && !trial.is_unknown());
         let unknown = of(|trial| trial.is_scored() && trial.is_unknown());
         let healthy = of(Trial::is_healthy);
-        let claims: Vec<_> =
-            described.iter().filter_map(|trial| Some((trial.families.first()?.1, trial.is_among(1)))).collect();
+        let claims: Vec<_> = described.iter().filter_map(|trial| Some((trial.claim()?, trial.is_among(1)))).collect();
         let calibration = bins(&claims);
         let all = claims.len().max(1) as f64;
         let mut configurations: Vec<&str> = trials.iter().map(|trial| trial.scenario.as_str()).collect();

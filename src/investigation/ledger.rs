@@ -265,6 +265,7 @@ impl Ledger {
             transport: self.start.as_ref().map(|start| start.transport.name()),
             tools: vec!["flakescope".to_owned()],
             causes: conclusion.causes,
+            together: conclusion.together,
             failures: self.failures.clone(),
             next: conclusion.next,
             campaign: self.figures(),

@@ -26,7 +26,7 @@ pub fn of(start: &CampaignStart, boots: &[BootStrip]) -> Vec<String> {
     if kinds.len() > 1 {
         let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
         limits.push(format!(
-            "Boots of several kinds ({kinds}) are counted together in the failure rate; the findings keep them apart."
+            "Boots of several kinds ({kinds}): each has its own failure rate, and the verdict gives that of the commonest."
         ));
     }
     if start.virtual_board.is_some() {

@@ -94,6 +94,7 @@ impl Triage {
             transport: gathered.transport().map(Transport::name),
             tools: gathered.tools,
             causes: conclusion.causes,
+            together: conclusion.together,
             failures: gathered.failures,
             next: conclusion.next,
             campaign: None,

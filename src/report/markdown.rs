@@ -43,6 +43,9 @@ fn causes(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\n## Likely causes\n")?;
+    if let Some(both) = wording::together(verdict) {
+        writeln!(out, "{}\n", safe(&both))?;
+    }
     for cause in &verdict.causes {
         let percent = wording::probability(cause.probability);
         writeln!(out, "- **{percent}** {} (`{}`)", safe(wording::cause_name(cause)), code(&cause.id))?;

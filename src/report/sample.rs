@@ -92,8 +92,8 @@ pub fn campaign() -> Snapshot {
         },
         boots: strips(&cycles),
         rates: vec![
-            Rate { failed: 4, n: 20, unit: Unit::Boot, interval: (0.06, 0.47) },
-            Rate { failed: 13, n: 79, unit: Unit::Cycle, interval: (0.08, 0.28) },
+            Rate { kind: None, failed: 4, n: 20, unit: Unit::Boot, interval: (0.06, 0.47) },
+            Rate { kind: None, failed: 13, n: 79, unit: Unit::Cycle, interval: (0.08, 0.28) },
         ],
         latencies: latencies(&cycles),
         findings: vec![finding()],
@@ -199,6 +199,7 @@ fn finding() -> Finding {
         method: "permutation test of runs over boots, p 0.012".to_owned(),
         at: vec![25, 29, 33],
         weight: 0.8,
+        certainty: 0.8,
     }
 }
 
@@ -243,6 +244,7 @@ fn verdict(cycles: &[Cycle]) -> Verdict {
             ),
             cause(UNKNOWN_CAUSE, "", 0.23, Vec::new(), Vec::new()),
         ],
+        together: None,
         failures: cycles
             .iter()
             .filter_map(|cycle| Some(FailureLine::of(cycle.failure()?, Some(cycle.number))))

@@ -93,6 +93,9 @@ impl Page {
             return;
         }
         self.section(text, "LIKELY CAUSES");
+        if let Some(both) = wording::together(verdict) {
+            self.line(text, &both, "", "  ");
+        }
         let worth: Vec<_> = verdict
             .causes
             .iter()

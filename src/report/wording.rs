@@ -70,6 +70,16 @@ pub fn headline(verdict: &Verdict) -> String {
     }
 }
 
+/// That two causes are at work at once, where that is the better explanation.
+pub fn together(verdict: &Verdict) -> Option<String> {
+    let both = verdict.together.as_ref()?;
+    let [one, other] = both.names.each_ref().map(|name| lower_first(name));
+    Some(format!(
+        "Two causes at once explain more than either alone ({}): {one}; and {other}. Each holds half of that in the list.",
+        probability(both.probability)
+    ))
+}
+
 /// What zero failures are worth.
 fn clean_bound(verdict: &Verdict) -> Option<String> {
     let figures = verdict.campaign?;
@@ -91,12 +101,13 @@ pub fn cause_name(cause: &RankedCause) -> &str {
     }
 }
 
-/// `7 of 40 boots failed: 17.5 %, 95 % interval 7.0 % to 35 %`.
+/// `7 of 40 boots failed: 17.5 %, 95 % interval 7.0 % to 35 %`; after boots of several kinds with the kind in front.
 pub fn rate(rate: &Rate) -> String {
-    let counted = format!("{} of {} failed", rate.failed, count(rate.n, rate.unit.name()));
+    let kind = rate.kind.map_or(String::new(), |kind| format!("{kind}: "));
+    let counted = format!("{kind}{} of {} failed", rate.failed, count(rate.n, rate.unit.name()));
     let (low, high) = rate.interval;
     if rate.n == 0 {
-        format!("no {} was counted", rate.unit.name())
+        format!("{kind}no {} was counted", rate.unit.name())
     } else if rate.failed == 0 {
         format!("{counted}: the true share may be up to {} (95 %)", percent(high))
     } else {

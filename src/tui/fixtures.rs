@@ -74,8 +74,8 @@ pub fn running() -> Snapshot {
             "..S..", "EEEEE", "EEEEE", ".....", "..",
         ]),
         rates: vec![
-            Rate { failed: 8, n: 16, unit: Unit::Boot, interval: (0.19, 0.81) },
-            Rate { failed: 32, n: 82, unit: Unit::Cycle, interval: (0.24, 0.55) },
+            Rate { kind: None, failed: 8, n: 16, unit: Unit::Boot, interval: (0.19, 0.81) },
+            Rate { kind: None, failed: 32, n: 82, unit: Unit::Cycle, interval: (0.24, 0.55) },
         ],
         latencies: latencies(),
         findings: findings(),
@@ -138,8 +138,8 @@ pub fn clean() -> Snapshot {
     Snapshot {
         boots: boots(&["....."; 12]),
         rates: vec![
-            Rate { failed: 0, n: 12, unit: Unit::Boot, interval: (0.0, 0.32) },
-            Rate { failed: 0, n: 60, unit: Unit::Cycle, interval: (0.0, 0.087) },
+            Rate { kind: None, failed: 0, n: 12, unit: Unit::Boot, interval: (0.0, 0.32) },
+            Rate { kind: None, failed: 0, n: 60, unit: Unit::Cycle, interval: (0.0, 0.087) },
         ],
         verdict,
         ..running
@@ -297,6 +297,7 @@ fn verdict() -> Verdict {
             cause("hse-mismatch", "crystal value the ROM does not support", 0.01, vec![], vec![]),
             cause(UNKNOWN_CAUSE, "", 0.08, vec![], vec![]),
         ],
+        together: None,
         failures: Vec::new(),
         next: next(),
         campaign: Some(CampaignFigures {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use flakescope::diagnosis::verdict::{
-    Argument, CampaignFigures, FailureLine, NextExperiment, RankedCause, VERDICT_SCHEMA, Verdict, VerdictKind,
+    Argument, CampaignFigures, FailureLine, NextExperiment, RankedCause, Together, VERDICT_SCHEMA, Verdict, VerdictKind,
 };
 use flakescope::evidence::finding::Unit;
 use flakescope::observation::failure::{Failure, FailureClass};
@@ -46,6 +46,11 @@ fn full_verdict() -> Verdict {
             speaks_for: vec![argument("enumerate-scattered")],
             speaks_against: vec![argument("fails-after-identify")],
         }],
+        together: Some(Together {
+            causes: ["hse-no-start".to_owned(), "usb-cable".to_owned()],
+            names: ["The crystal starts too slowly".to_owned(), "Cable or plug".to_owned()],
+            probability: 0.6,
+        }),
         failures: vec![
             FailureLine::of(&failure, Some(7)),
             FailureLine::of(&failure.clone().after(Micros::from_millis(12)), None),

@@ -76,8 +76,10 @@ fn progress(snapshot: &Snapshot) -> String {
     let cycles: usize = snapshot.boots.iter().map(|strip| strip.cycles.len()).sum();
     let number = snapshot.boots.iter().flat_map(|strip| &strip.cycles).map(|mark| mark.number).max().unwrap_or(0);
     let boot = snapshot.boots.last().map_or(0, |strip| strip.boot.number);
-    let failed =
-        snapshot.rates.iter().map(|rate| format!("{} of {} {}s failed", rate.failed, rate.n, rate.unit.name()));
+    let failed = snapshot.rates.iter().map(|rate| {
+        let kind = rate.kind.map_or(String::new(), |kind| format!("{kind}: "));
+        format!("{kind}{} of {} {}s failed", rate.failed, rate.n, rate.unit.name())
+    });
     let failed = failed.collect::<Vec<_>>().join(", ");
     format!(
         "boot {boot} of {}, cycle {}; {failed}",

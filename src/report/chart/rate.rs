@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_band_ends_at_the_interval_of_the_figures() {
-        let known = Rate { failed: 4, n: 20, unit: Unit::Boot, interval: interval(1.2, 6.0, ALPHA) };
+        let known = Rate { kind: None, failed: 4, n: 20, unit: Unit::Boot, interval: interval(1.2, 6.0, ALPHA) };
         assert!((worth(&known) - 0.3).abs() < 1e-6);
         let last = moments(&sample::campaign().boots, worth(&known)).pop().unwrap();
         assert!((last.interval.1 - known.interval.1).abs() < 1e-6);

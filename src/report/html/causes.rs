@@ -17,6 +17,7 @@ pub fn causes(verdict: &Verdict, linked: bool) -> Markup {
             section {
                 h2 { "Likely causes" }
                 p.note { "Open a cause to see what speaks for it and what against it." }
+                @if let Some(both) = wording::together(verdict) { p.note { (safe(&both)) } }
                 @for (rank, cause) in verdict.causes.iter().enumerate() {
                     (ranked(cause, rank == 0, place, linked))
                 }

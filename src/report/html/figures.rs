@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::safe;
 use crate::evidence::finding::Unit;
 use crate::evidence::rate::Rate;
-use crate::investigation::snapshot::Snapshot;
+use crate::investigation::snapshot::{BootStrip, Snapshot};
 use crate::report::chart::{latency, rate, strip};
 use crate::report::wording::{self, percent};
 
@@ -23,7 +23,7 @@ fn rate_tile(rate: &Rate) -> Markup {
     let (low, high) = rate.interval;
     html! {
         div.tile {
-            p.label { "Failed " (rate.unit.name()) "s" }
+            p.label { "Failed " (rate.unit.name()) "s" @if let Some(kind) = rate.kind { ", " (kind.name()) } }
             p.value { (rate.failed) span.of { " of " (rate.n) } }
             p.detail {
                 @if rate.failed == 0 { "up to " (percent(high)) " may fail (95 %)" }
@@ -48,11 +48,16 @@ fn extent_tile(snapshot: &Snapshot) -> Markup {
     }
 }
 
-fn boot_rate(snapshot: &Snapshot) -> Option<&Rate> {
-    snapshot.rates.iter().find(|rate| rate.unit == Unit::Boot)
+/// The rate of the commonest kind of boot, and the boots of that kind: kinds are not pooled.
+fn of_commonest_kind(snapshot: &Snapshot) -> (Vec<BootStrip>, Option<&Rate>) {
+    let rate = snapshot.rates.iter().find(|rate| rate.unit == Unit::Boot);
+    let is_of_kind =
+        |strip: &&BootStrip| rate.and_then(|rate| rate.kind).is_none_or(|kind| kind.name() == strip.boot.kind.name());
+    (snapshot.boots.iter().filter(is_of_kind).cloned().collect(), rate)
 }
 
 pub fn charts(snapshot: &Snapshot) -> Markup {
+    let (boots, boot_rate) = of_commonest_kind(snapshot);
     html! {
         @if !snapshot.boots.is_empty() {
             section {
@@ -64,7 +69,7 @@ pub fn charts(snapshot: &Snapshot) -> Markup {
         section {
             h2 { "Failure rate" }
             ul.rates { @for rate in &snapshot.rates { li { (wording::rate(rate)) } } }
-            @if let Some(chart) = rate::rate(&snapshot.boots, boot_rate(snapshot)) {
+            @if let Some(chart) = rate::rate(&boots, boot_rate) {
                 (chart)
                 p.note {
                     "The line is the share of failed boots so far, the band its 95 % interval, which holds at every moment. Dots below the axis are failed boots."

@@ -94,7 +94,7 @@ fn draw_rates(pen: &mut Pen<'_>, space: Rect, rates: &[Rate]) {
     }
 }
 
-/// Unit, counts, share and interval; without a failure only the upper bound is of interest.
+/// Unit with the kind of boot, counts, share and interval; without a failure only the upper bound is of interest.
 fn entries(rate: &Rate, dash: &str) -> [String; 4] {
     let (low, high) = rate.interval;
     let (share, interval) = match (rate.n, rate.failed) {
@@ -102,7 +102,8 @@ fn entries(rate: &Rate, dash: &str) -> [String; 4] {
         (_, 0) => ("0 %".to_owned(), format!("at most {}", percent(high))),
         _ => (percent(rate.share()), format!("{}{dash}{}", percent(low).trim_end_matches(" %"), percent(high))),
     };
-    [format!("{}s", rate.unit.name()), format!("{}/{}", rate.failed, rate.n), share, interval]
+    let kind = rate.kind.map_or(String::new(), |kind| format!(", {kind}"));
+    [format!("{}s{kind}", rate.unit.name()), format!("{}/{}", rate.failed, rate.n), share, interval]
 }
 
 fn draw_axis(pen: &mut Pen<'_>, area: Rect, rate: &Rate, role: Role) {

@@ -1,0 +1,178 @@
+//! Two causes at once: what one does not account for the other may, at the price of both priors.
+//!
+//! A single cause is weighed against all that was seen. Where the failures show two pictures side by side, say boots in
+//! which the board never comes and single bus errors in others, each cause of a pair answers for the picture it
+//! explains (in the manner of Liblit et al. 2005, who take away the runs that one predicate explains before they look
+//! for the next). What is known of the board is no picture: what speaks for both counts once, and what speaks against
+//! either counts. Without such pictures, as in most reports, there is nothing that asks for a second cause.
+
+use super::inference::{Bundle, Weighed, cost_of_silence, scale};
+use super::knowledge::Cause;
+
+/// A pair below this is not worth keeping.
+pub const LEAST_KEPT: f64 = 0.01;
+
+/// One of a pair is among so many of the most probable single causes.
+const FIRST_OF: usize = 12;
+
+/// Priors are shares of boards that have trouble. A second trouble is no commoner than trouble is in boards at large, and
+/// about one in five of those that somebody looks at has any (judgement).
+const SECOND_TROUBLE: f64 = 0.2;
+
+/// Two causes at work at the same time.
+#[derive(Clone, Debug)]
+pub struct Pair<'k> {
+    /// The one that explains more alone stands first.
+    pub causes: [&'k Cause; 2],
+    pub probability: f64,
+}
+
+impl Pair<'_> {
+    pub fn holds(&self, cause: &Cause) -> bool {
+        self.causes.iter().any(|own| own.id == cause.id)
+    }
+}
+
+/// Priors times likelihood of pairs of causes of different families, the most probable first; `causes` are sorted alike.
+pub(super) fn of<'k>(causes: &[Weighed<'k>], bundles: &[Bundle<'_>]) -> Vec<Pair<'k>> {
+    if !bundles.iter().any(|bundle| bundle.group.side_by_side) {
+        return Vec::new();
+    }
+    let stances: Vec<Vec<Vec<Stance>>> = causes.iter().map(|weighed| stances(weighed.cause, bundles)).collect();
+    let mut pairs = Vec::new();
+    for (a, one) in causes.iter().enumerate().take(FIRST_OF) {
+        for (b, other) in causes.iter().enumerate().skip(a + 1) {
+            if one.cause.family == other.cause.family {
+                continue;
+            }
+            if !each_is_needed(bundles, &stances[a], &stances[b]) {
+                continue;
+            }
+            let log: f64 = bundles
+                .iter()
+                .enumerate()
+                .map(|(bundle, what)| {
+                    if what.group.side_by_side {
+                        side_by_side(what, &stances[a][bundle], &stances[b][bundle])
+                    } else {
+                        known_of_both(what, &stances[a][bundle], &stances[b][bundle])
+                    }
+                })
+                .sum();
+            let experiments = 0.5 * (one.by_experiment + other.by_experiment);
+            let probability = SECOND_TROUBLE * (one.base + other.base + experiments + log).exp();
+            pairs.push(Pair { causes: [one.cause, other.cause], probability });
+        }
+    }
+    pairs.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    pairs
+}
+
+/// Each raises something seen that the other does not: a cause that explains nothing of its own is no second cause.
+fn each_is_needed(bundles: &[Bundle<'_>], one: &[Vec<Stance>], other: &[Vec<Stance>]) -> bool {
+    let explains_alone = |own: &[Vec<Stance>], others: &[Vec<Stance>]| {
+        let pictures = bundles.iter().zip(own.iter().zip(others)).filter(|(bundle, _)| bundle.group.side_by_side);
+        let mut stances = pictures.flat_map(|(_, (own, others))| own.iter().zip(others));
+        stances.any(|(own, other)| own.is_some_and(|own| own > 0.0) && other.is_none_or(|other| other < 0.0))
+    };
+    explains_alone(one, other) && explains_alone(other, one)
+}
+
+/// The logarithm of a finding's likelihood ratio for a cause; `None` where the cause says nothing.
+type Stance = Option<f64>;
+
+fn stances(cause: &Cause, bundles: &[Bundle<'_>]) -> Vec<Vec<Stance>> {
+    let of = |bundle: &Bundle<'_>| {
+        bundle.findings.iter().map(|finding| cause.stance(&finding.id).map(|(shift, _)| shift)).collect()
+    };
+    bundles.iter().map(of).collect()
+}
+
+fn known_of_both(bundle: &Bundle<'_>, one: &[Stance], other: &[Stance]) -> f64 {
+    match (strongest(bundle, one), strongest(bundle, other)) {
+        (Some(one), Some(other)) => one.0.max(other.0) + one.1 + other.1,
+        (Some(only), None) | (None, Some(only)) => only.0 + only.1,
+        (None, None) => silence(bundle),
+    }
+}
+
+/// The strongest argument for a single cause and the strongest against it.
+fn strongest(bundle: &Bundle<'_>, own: &[Stance]) -> Option<(f64, f64)> {
+    let linked = bundle.findings.iter().zip(own).filter_map(|(finding, stance)| {
+        let stance = (*stance)?;
+        Some(stance * scale(finding, bundle.group, stance))
+    });
+    both_ways(linked)
+}
+
+fn both_ways(shifts: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    shifts.fold(None, |known, shift| {
+        let (best, worst) = known.unwrap_or((0.0, 0.0));
+        Some((f64::max(best, shift), f64::min(worst, shift)))
+    })
+}
+
+fn silence(bundle: &Bundle<'_>) -> f64 {
+    bundle.findings.iter().map(|finding| finding.certainty).fold(0.0, f64::max) * cost_of_silence(bundle.group)
+}
+
+/// Each finding is answered for by the cause that explains it better. What an own picture shows counts in full, however
+/// small its share of all failures.
+fn side_by_side(bundle: &Bundle<'_>, one: &[Stance], other: &[Stance]) -> f64 {
+    let answered = bundle.findings.iter().zip(one.iter().zip(other)).filter_map(|(finding, (one, other))| {
+        let value = |stance: &Stance| finding.certainty * stance.unwrap_or_else(|| cost_of_silence(bundle.group));
+        (one.is_some() || other.is_some()).then(|| value(one).max(value(other)))
+    });
+    both_ways(answered).map_or_else(|| silence(bundle), |(best, worst)| best + worst)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnosis::inference::Posterior;
+    use crate::diagnosis::knowledge::Knowledge;
+    use crate::diagnosis::subject::Subject;
+    use crate::evidence::finding::{Finding, Unit};
+    use crate::observation::event::Transport;
+
+    fn posterior<'k>(knowledge: &'k Knowledge, found: &[(&str, f64, f64)]) -> Posterior<'k> {
+        let findings: Vec<_> = found
+            .iter()
+            .map(|(id, weight, certainty)| {
+                Finding::new(id, (*id).to_owned(), 40, Unit::Boot).by("count", *weight).occurs(*certainty)
+            })
+            .collect();
+        Posterior::of(knowledge, &Subject::of_part("STM32F407", Transport::Dfu), &findings)
+    }
+
+    /// Half of the failing boots never come, as with a boot pin; in the others bits flip.
+    const TWO_PICTURES: [(&str, f64, f64); 7] = [
+        ("enumerate-fails-some-boots", 0.9, 0.9),
+        ("fails-at-enumerate", 0.5, 0.9),
+        ("all-or-nothing-boots", 0.6, 0.6),
+        ("bus-errors-scattered", 0.45, 0.9),
+        ("failures-within-boots", 0.45, 0.9),
+        ("late-transfers", 0.95, 0.95),
+        ("failures-rise-with-length", 0.8, 0.8),
+    ];
+
+    #[test]
+    fn two_pictures_side_by_side_ask_for_two_causes() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let posterior = posterior(&knowledge, &TWO_PICTURES);
+        let pairs: f64 = posterior.pairs.iter().map(|pair| pair.probability).sum();
+        assert!(pairs > 0.2, "{pairs}");
+        let families: Vec<_> = posterior.pairs[0].causes.iter().map(|cause| cause.family.as_str()).collect();
+        assert!(families.contains(&"usb-signal-integrity"), "{families:?}");
+        let all: f64 = posterior.causes.iter().map(|weighed| weighed.probability).sum();
+        assert!((all + posterior.unknown - 1.0).abs() < 0.02, "{all} {}", posterior.unknown);
+    }
+
+    #[test]
+    fn one_picture_is_left_to_one_cause() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let posterior = posterior(&knowledge, &TWO_PICTURES[3..]);
+        let pairs: f64 = posterior.pairs.iter().map(|pair| pair.probability).sum();
+        assert!(pairs < 0.2, "{pairs}");
+        assert_eq!(posterior.causes[0].cause.family, "usb-signal-integrity");
+    }
+}

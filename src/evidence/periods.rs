@@ -1,0 +1,183 @@
+//! Findings on failures that return with a period: by a clock, by a count of cycles, or by a count of boots.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::boot_log::{BootLog, BootTally};
+use super::finding::{Finding, Unit};
+use super::spectrum::{self, Period};
+use super::trial::Trial;
+use super::weight;
+use crate::observation::units::Micros;
+
+/// Fewer failures show no period.
+const LEAST_FAILURES: usize = 6;
+/// A period is looked for among many and says much, so it must stand out more.
+const BELOW: f64 = 0.006;
+/// Of boots, a period is one of few.
+const LONGEST_OF_BOOTS: f64 = 12.0;
+
+/// The latest cycles: when each began, or failed, and how it ended.
+#[derive(Clone, Debug, Default)]
+pub struct Periods {
+    cycles: VecDeque<(Option<f64>, bool)>,
+}
+
+impl Periods {
+    pub fn absorb(&mut self, trial: &Trial<'_>) {
+        if self.cycles.len() == spectrum::LONGEST {
+            self.cycles.pop_front();
+        }
+        let failing =
+            trial.cycle.steps.iter().find(|step| step.failure().is_some_and(|failure| !failure.is_expected()));
+        let moment = failing.and_then(|step| Some(step.started? + step.elapsed.unwrap_or_default()));
+        let at = moment.or(trial.cycle.started).map(Micros::as_secs_f64);
+        self.cycles.push_back((at, trial.failed()));
+    }
+
+    /// With several arms a period may be that of the plan, so none is looked for.
+    pub fn tested(&self, log: &BootLog, arms: usize) -> Vec<Finding> {
+        if arms > 1 {
+            return Vec::new();
+        }
+        if let Some(found) = over_boots(log) {
+            return vec![found];
+        }
+        let failures = self.cycles.iter().filter(|(_, failed)| *failed).count();
+        // Boots that are bad as a whole make stretches of equal length, which is no period.
+        let sums = log.sums();
+        if failures < LEAST_FAILURES || 2 * sums.mixed < sums.bad {
+            return Vec::new();
+        }
+        let found = self.in_time(log).or_else(|| self.in_cycles(log));
+        found.into_iter().collect()
+    }
+
+    fn outcomes(&self) -> Vec<f64> {
+        self.cycles.iter().map(|(_, failed)| f64::from(u8::from(*failed))).collect()
+    }
+
+    fn in_cycles(&self, log: &BootLog) -> Option<Finding> {
+        let outcomes = self.outcomes();
+        let per_boot = log.boots().map(|boot| f64::from(boot.cycles)).next()?;
+        let period = spectrum::strongest(&outcomes)?;
+        let too_long = period.length * 4.0 > outcomes.len() as f64;
+        if period.p >= BELOW || too_long || is_of_boots(period.length, per_boot, log) {
+            return None;
+        }
+        let text = format!("Failures return every {:.1} cycles.", period.length);
+        let method = format!("Fisher's g test on the whitened periodogram, p = {:.2e}", period.p);
+        Some(finding("periodic", text, outcomes.len(), Unit::Cycle, &period, "cycles", method))
+    }
+
+    fn in_time(&self, log: &BootLog) -> Option<Finding> {
+        let times: Vec<f64> = self.cycles.iter().map(|(at, _)| *at).collect::<Option<_>>()?;
+        let of_boot = boot_seconds(log);
+        let counts = |period: f64| of_boot.is_none_or(|of_boot| !is_of_boots(period, of_boot, log));
+        let period = spectrum::strongest_in_time(&times, &self.outcomes(), counts)?;
+        if period.p >= BELOW {
+            return None;
+        }
+        let text =
+            format!("Failures return every {:.1} s, by a clock that neither boots nor cycles set.", period.length);
+        let method = format!("periodogram of outcomes in time, block permutation, p = {:.3}", period.p);
+        Some(finding("periodic", text, times.len(), Unit::Cycle, &period, "s", method))
+    }
+}
+
+/// Boots return with a period themselves, and so do first cycles that are worse, with all the overtones that short events have.
+fn is_of_boots(period: f64, of_boot: f64, log: &BootLog) -> bool {
+    let parts = of_boot / period;
+    log.boots().nth(1).is_some() && parts > 0.9 && (parts - parts.round()).abs() < 0.1
+}
+
+/// From one boot to the next, on average.
+fn boot_seconds(log: &BootLog) -> Option<f64> {
+    let starts: Vec<f64> = log.boots().filter_map(BootTally::started).map(Micros::as_secs_f64).collect();
+    let (first, last) = (starts.first()?, starts.last()?);
+    (starts.len() > 1).then(|| (last - first) / (starts.len() - 1) as f64)
+}
+
+/// Every so many-th boot is bad; boots of one kind, one campaign and in order.
+fn over_boots(log: &BootLog) -> Option<Finding> {
+    let mut strata: BTreeMap<(u32, &'static str), Vec<&BootTally>> = BTreeMap::new();
+    for boot in log.boots() {
+        strata.entry((boot.campaign, boot.kind.name())).or_default().push(boot);
+    }
+    let boots = strata.into_values().max_by_key(Vec::len)?;
+    let outcomes: Vec<f64> = boots.iter().map(|boot| f64::from(u8::from(boot.is_bad()))).collect();
+    let bad = outcomes.iter().sum::<f64>() as usize;
+    if bad < LEAST_FAILURES || outcomes.len() - bad < LEAST_FAILURES {
+        return None;
+    }
+    let period = spectrum::strongest(&outcomes)?;
+    if period.p >= BELOW || period.length > LONGEST_OF_BOOTS {
+        return None;
+    }
+    let text = format!(
+        "Bad boots return with a period of {:.1} boots, more regularly than chance makes them: {bad} of {} boots failed.",
+        period.length,
+        Unit::Boot.count(outcomes.len() as u64)
+    );
+    let method = format!("Fisher's g test on the whitened periodogram of boots, p = {:.2e}", period.p);
+    let found = finding("every-nth-boot", text, outcomes.len(), Unit::Boot, &period, "boots", method);
+    Some(found.seen_at(boots.iter().filter_map(|boot| boot.failed_at)))
+}
+
+fn finding(id: &str, text: String, n: usize, unit: Unit, period: &Period, of: &str, method: String) -> Finding {
+    Finding::new(id, text, n as u64, unit).of_size(period.length, None, of).by(method, weight::of_p_value(period.p))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evidence::synthetic::{campaign, cycle, failing};
+    use crate::observation::failure::FailureClass;
+    use crate::observation::step::Phase;
+    use crate::observation::units::Micros;
+
+    fn found(boots: u32, cycles: u32, bad: impl Fn(u32, u32) -> bool, at: impl Fn(u32, u32) -> f64) -> Vec<String> {
+        let evidence = campaign(boots, cycles, |number, boot| {
+            let mut cycle = if bad(number, boot) {
+                failing(number, boot, FailureClass::BusError, Phase::Read)
+            } else {
+                cycle(number, boot)
+            };
+            cycle.started = Some(Micros::from_secs_f64(at(number, boot)));
+            cycle
+        });
+        let found = evidence.verdict_findings().into_iter();
+        let periods = found.filter(|finding| ["periodic", "every-nth-boot"].contains(&finding.id.as_str()));
+        periods.map(|finding| finding.text).collect()
+    }
+
+    #[test]
+    fn every_seventh_cycle_of_one_long_boot() {
+        let even = |number: u32, _| f64::from(number);
+        let texts = found(1, 140, |number, _| number % 7 == 0, even);
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].starts_with("Failures return every 7.0"), "{texts:?}");
+    }
+
+    #[test]
+    fn a_clock_of_eleven_seconds_over_several_boots() {
+        let at = |number: u32, boot: u32| {
+            60.0 * f64::from(boot) + f64::from((number - 1) % 80) * 0.7 + 0.3 * f64::from(number % 3)
+        };
+        let ticks = |number: u32, boot: u32| at(number, boot) % 11.0 < 0.8;
+        let texts = found(4, 80, ticks, at);
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].starts_with("Failures return every 11.") && texts[0].contains("by a clock"), "{texts:?}");
+    }
+
+    #[test]
+    fn every_third_boot() {
+        let texts = found(36, 2, |_, boot| boot % 3 == 0, |number, _| f64::from(number));
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].starts_with("Bad boots return with a period of 3.0 boots"), "{texts:?}");
+    }
+
+    #[test]
+    fn the_boots_themselves_are_no_period() {
+        let at = |number: u32, boot: u32| 60.0 * f64::from(boot) + 5.0 * f64::from((number - 1) % 10);
+        assert!(found(20, 10, |number, _| number % 10 == 1, at).is_empty());
+    }
+}

@@ -1,0 +1,209 @@
+//! Do hidden retries keep to some boots, or to some lengths? A wire that flips bits does so in every boot alike and spares
+//! no packet; what is chosen at start, or follows the temperature, differs by boot, and a gap that is missed needs a packet before it.
+//!
+//! By boot, the index of dispersion (Fisher 1950): the sum of squared deviations of late transfers per boot from their common
+//! share, over what chance would make it, is chi-square with one degree of freedom less than boots.
+
+use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::independent_sum::normal_cdf;
+use super::weight;
+use super::where_in_cycle::at_least;
+use crate::observation::step::{Outcome, StepRecord};
+
+/// Fewer boots or retries show no difference.
+const LEAST_BOOTS: usize = 8;
+const LEAST_LATE: u64 = 20;
+/// Retries come in small groups even on a steady wire; less dispersion than this is no news.
+const LEAST_DISPERSION: f64 = 4.0;
+
+#[derive(Clone, Debug, Default)]
+pub struct RetriesByBoot {
+    /// Late transfers, and all.
+    boots: Vec<(u32, u32)>,
+    last: Option<usize>,
+    at: Vec<u32>,
+}
+
+impl RetriesByBoot {
+    pub fn add(&mut self, boot: usize, late: u64, all: u64, cycle: u32) {
+        if self.last != Some(boot) {
+            self.last = Some(boot);
+            self.boots.push((0, 0));
+        }
+        if let Some((late_sum, all_sum)) = self.boots.last_mut() {
+            *late_sum = late_sum.saturating_add(u32::try_from(late).unwrap_or(u32::MAX));
+            *all_sum = all_sum.saturating_add(u32::try_from(all).unwrap_or(u32::MAX));
+        }
+        if late > 0 && self.at.len() < NAMED_CYCLES {
+            self.at.push(cycle);
+        }
+    }
+
+    /// Boots without a transfer say nothing.
+    pub fn finding(&self) -> Option<Finding> {
+        let boots: Vec<_> = self.boots.iter().filter(|(_, all)| *all > 0).collect();
+        let late: u64 = boots.iter().map(|(late, _)| u64::from(*late)).sum();
+        let all: u64 = boots.iter().map(|(_, all)| u64::from(*all)).sum();
+        if boots.len() < LEAST_BOOTS || late < LEAST_LATE {
+            return None;
+        }
+        let share = late as f64 / all as f64;
+        let excess = |(late, all): &&(u32, u32)| {
+            let expected = f64::from(*all) * share;
+            (f64::from(*late) - expected).powi(2) / expected
+        };
+        let free = (boots.len() - 1) as f64;
+        let dispersion = boots.iter().map(excess).sum::<f64>() / free;
+        let p = chi_square_tail(dispersion * free, free);
+        if dispersion < LEAST_DISPERSION || p >= weight::REPORTED_BELOW {
+            return None;
+        }
+        let none = boots.iter().filter(|(late, _)| *late == 0).count();
+        let most = boots.iter().map(|(late, all)| f64::from(*late) / f64::from(*all)).fold(0.0, f64::max);
+        let text = format!(
+            "Hidden retries keep to some boots: {:.1} % of all transfers came late, none in {none} of {}, and up to {:.0} % in others.",
+            100.0 * share,
+            Unit::Boot.count(boots.len() as u64),
+            100.0 * most
+        );
+        Some(
+            Finding::new("retries-differ-by-boot", text, boots.len() as u64, Unit::Boot)
+                .of_size(dispersion, None, "times the scatter of chance")
+                .by(format!("index of dispersion, p = {p:.2e}; inferred from latency"), weight::of_p_value(p))
+                .seen_at(self.at.iter().copied()),
+        )
+    }
+}
+
+/// Retries of steps that send single packets only, and of all others.
+#[derive(Clone, Debug, Default)]
+pub struct RetriesByLength {
+    short: Exposed,
+    long: Exposed,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Exposed {
+    late: u64,
+    packets: u64,
+    bytes: u64,
+}
+
+impl RetriesByLength {
+    /// Set-up, data and status stage of each transfer.
+    const PACKETS: u64 = 3;
+    const OVERHEAD_BYTES: u64 = 8;
+    const PACKET_BYTES: u64 = 64;
+
+    pub fn add(&mut self, step: &StepRecord) {
+        let (count, bytes) = (u64::from(step.summary.count), step.summary.bytes);
+        if step.outcome != Outcome::Done || count == 0 {
+            return;
+        }
+        let part = if bytes <= count * Self::PACKET_BYTES / 2 { &mut self.short } else { &mut self.long };
+        let packets = count * Self::PACKETS + bytes / Self::PACKET_BYTES;
+        part.late += u64::from(step.summary.inferred_retries);
+        part.packets += packets;
+        part.bytes += bytes + packets * Self::OVERHEAD_BYTES;
+    }
+
+    /// None or hardly any late among the short ones, although a wire would have spoilt some of them too.
+    pub fn finding(&self) -> Option<Finding> {
+        let late = self.short.late + self.long.late;
+        let share = |of: fn(&Exposed) -> u64| of(&self.short) as f64 / (of(&self.short) + of(&self.long)).max(1) as f64;
+        let expected = share(|part| part.packets).min(share(|part| part.bytes));
+        let p = 1.0 - at_least(self.short.late + 1, late, expected);
+        if late < LEAST_LATE || expected <= 0.0 || p >= weight::REPORTED_BELOW {
+            return None;
+        }
+        let text = format!(
+            "Hidden retries spare short transfers: {} of {late} came in steps that send single packets, where their share of what was sent would make it {:.0}.",
+            self.short.late,
+            expected * late as f64
+        );
+        Some(
+            Finding::new("retries-spare-short-transfers", text, late, Unit::Transfer)
+                .of_size(self.short.late as f64 / (expected * late as f64), None, "times what was expected")
+                .by(format!("binomial test, p = {p:.2e}; inferred from latency"), weight::of_p_value(p)),
+        )
+    }
+}
+
+/// The upper tail of chi-square by Wilson and Hilferty (1931): good to 0.001 from eight degrees of freedom on.
+fn chi_square_tail(value: f64, free: f64) -> f64 {
+    let spread = 2.0 / (9.0 * free);
+    normal_cdf(-((value / free).cbrt() - (1.0 - spread)) / spread.sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::chance::Chance;
+    use crate::evidence::synthetic::cycle;
+    use crate::observation::step::Phase;
+
+    fn found(rate: impl Fn(usize, f64) -> f64) -> Option<Finding> {
+        let mut chance = Chance::seeded(71);
+        let mut retries = RetriesByBoot::default();
+        for boot in 0..40 {
+            let rate = rate(boot, chance.fraction());
+            let late = (0..120).filter(|_| chance.happens(rate)).count();
+            retries.add(boot, late as u64, 120, boot as u32 + 1);
+        }
+        retries.finding()
+    }
+
+    /// Tables of chi-square: 15.507 at 8, 55.758 at 40 and 124.342 at 100 degrees of freedom cut off 5 %.
+    #[test]
+    fn tails_agree_with_the_published_table() {
+        for (value, free) in [(15.507, 8.0), (55.758, 40.0), (124.342, 100.0)] {
+            assert!((chi_square_tail(value, free) - 0.05).abs() < 1e-3, "{free}: {}", chi_square_tail(value, free));
+        }
+    }
+
+    #[test]
+    fn a_steady_wire_is_alike_in_all_boots() {
+        assert!(found(|_, _| 0.05).is_none());
+    }
+
+    fn by_length(short_late: u32, long_late: u32) -> Option<Finding> {
+        let mut retries = RetriesByLength::default();
+        for number in 1..=40 {
+            let mut cycle = cycle(number, 1);
+            for step in &mut cycle.steps {
+                match step.phase {
+                    Phase::Status => step.summary.inferred_retries = u32::from(number <= short_late),
+                    Phase::Read => step.summary.inferred_retries = u32::from(number <= long_late),
+                    _ => {}
+                }
+                retries.add(step);
+            }
+        }
+        retries.finding()
+    }
+
+    #[test]
+    fn a_wire_spoils_short_transfers_too() {
+        assert!(by_length(5, 40).is_none());
+    }
+
+    #[test]
+    fn retries_of_long_transfers_alone_need_another_reason_than_the_wire() {
+        let mut many = RetriesByLength::default();
+        for number in 1..=400 {
+            let mut cycle = cycle(number, 1);
+            cycle.steps.iter_mut().for_each(|step| {
+                step.summary.inferred_retries = u32::from(step.phase == Phase::Read);
+                many.add(step);
+            });
+        }
+        assert!(many.finding().is_some());
+    }
+
+    #[test]
+    fn retries_that_keep_to_some_boots_are_found() {
+        let finding = found(|boot, _| if boot % 4 == 0 { 0.4 } else { 0.002 }).unwrap();
+        assert!(finding.text.starts_with("Hidden retries keep to some boots: "), "{}", finding.text);
+        assert!(finding.weight > 0.99);
+    }
+}
