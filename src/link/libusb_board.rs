@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use memchr::memmem;
 use rusb::{Context, Device, DeviceHandle, LogCallbackMode, LogLevel, UsbContext};
 
 use crate::dfu::request::{ControlRequest, DataStage, UsbError, UsbErrorKind};
@@ -259,10 +260,11 @@ impl BusErrors {
     }
 }
 
-/// The number in libusb's `low-level bus error -71`.
+/// The number in libusb's `low-level bus error -71`. There are a dozen lines for each transfer, so this has to be quick.
 fn errno_in(line: &str) -> Option<i32> {
-    let (_, number) = line.split_once("low-level bus error ")?;
-    number.split_whitespace().next()?.parse().ok()
+    const MARK: &str = "low-level bus error ";
+    let at = memmem::find(line.as_bytes(), MARK.as_bytes())?;
+    line[at + MARK.len()..].split_whitespace().next()?.parse().ok()
 }
 
 const fn classify(error: rusb::Error) -> (UsbErrorKind, &'static str) {

@@ -1,4 +1,4 @@
-//! Debug probes on the bus with a virtual board on their wires: OpenOCD and st-info, as Debian ships them, and flakescope.
+//! Debug probes on the bus with a virtual board on their wires: OpenOCD and st-info, as Debian ships them, and the list of flakescope.
 
 use crate::guest::{Case, Said};
 
@@ -30,6 +30,7 @@ pub fn cases() -> Vec<Case> {
             "openocd_and_st_info_attach_to_the_emulated_st_link_v2_1",
             &format!(
                 "serve_probe healthy-f407 stlink-v2-1
+flakescope list
 {OPENOCD_STLINK}
 st-info --probe
 st-flash read /tmp/read.bin 0x08000000 4096 > /tmp/out 2>&1 || cat /tmp/out
@@ -37,6 +38,7 @@ same /tmp/read.bin 'st-flash reads what the board holds'"
             ),
             |said| {
                 said.all(&[
+                    "1-1  0483:374b  ST-LINK/V2-1",
                     "0xe0042000: 10000413",
                     "openocd reads what the board holds",
                     "V2J40",
@@ -49,11 +51,18 @@ same /tmp/read.bin 'st-flash reads what the board holds'"
             "openocd_and_st_info_attach_to_the_emulated_st_link_v3",
             &format!(
                 "serve_probe healthy-f407 stlink-v3
+flakescope list
 {OPENOCD_STLINK}
 st-info --probe"
             ),
             |said| {
-                said.all(&["0xe0042000: 10000413", "openocd reads what the board holds", "V3J15", "chipid:     0x0413"])
+                said.all(&[
+                    "1-1  0483:374e  ST-LINK/V3",
+                    "0xe0042000: 10000413",
+                    "openocd reads what the board holds",
+                    "V3J15",
+                    "chipid:     0x0413",
+                ])
             },
         ),
         case(
