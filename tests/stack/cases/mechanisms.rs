@@ -122,7 +122,7 @@ run() {
 "#;
 /// For what fails in the first; for what fails now and then.
 const ONE_CYCLE: u32 = 1;
-const SOME_CYCLES: u32 = 6;
+const SOME_CYCLES: u32 = 20;
 const CYCLES_IN_PROCESS: &str = "100";
 
 impl Mechanism {

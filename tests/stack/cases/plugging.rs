@@ -49,7 +49,8 @@ fn unplugged_during_each_kind_of_step() -> Case {
     for (port, (name, ..)) in (1..).zip(kinds()) {
         script += &format!(
             "(flakescope worker < /given/{name}.requests > /tmp/{name}.answers & worker=$!\n\
-             await_session {}; sleep 0.5; hand off 1-{port}; sleep 1; kill $worker) & watchers=\"$watchers $!\"\n",
+             await_session {}; sleep 0.5; hand off 1-{port}\n\
+             for i in $(seq 60); do grep -q '\"failed\"' /tmp/{name}.answers && break; sleep 0.5; done; kill $worker) & watchers=\"$watchers $!\"\n",
             port - 1
         );
     }
