@@ -410,6 +410,10 @@ impl VirtualBoard {
     /// A reset that the part or its board brings about while the core runs.
     fn next_reset(&self) -> Option<SelfReset> {
         self.program.started?;
+        // Nothing has run yet that could reset or start a watchdog.
+        if matches!(self.state, State::Stopped(_)) {
+            return None;
+        }
         self.hooks.iter().filter_map(|hook| hook.next_reset()).min_by_key(|reset| reset.at)
     }
 

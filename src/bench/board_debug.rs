@@ -155,6 +155,7 @@ impl VirtualBoard {
             Effect::Resumed => {
                 self.hooks.iter_mut().for_each(|hook| hook.halted(at, false));
                 if let State::Stopped(course) = self.state {
+                    self.program.started = Some(at);
                     self.run(at, course);
                 }
             }

@@ -8,13 +8,15 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64Mcg;
 
 use super::recipe::Recipe;
-use crate::observation::event::Reentry;
-use crate::observation::step::Step;
+use crate::observation::event::{Reentry, Transport};
+use crate::observation::step::{ConnectMode, Step, Touch};
 use crate::observation::units::Micros;
 
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub recipe: Recipe,
+    /// What is done over the debug probe in turn with the recipe, where both links are used.
+    pub beside: Option<Recipe>,
     pub boots: u32,
     pub cycles_per_boot: u32,
     pub reentry: Reentry,
@@ -39,21 +41,85 @@ pub struct Factor {
 pub enum FactorName {
     /// Bytes per UPLOAD.
     TransferSize,
+    /// The speed of SWCLK.
+    Speed,
+    /// How the probe takes hold of the target.
+    Connect,
+    /// Bytes that are read over SWD at once.
+    Block,
+    /// Which link a cycle goes over, where both are used.
+    Link,
 }
 
 impl FactorName {
     pub const fn name(self) -> &'static str {
         match self {
             Self::TransferSize => "transfer-size",
+            Self::Speed => "speed",
+            Self::Connect => "connect",
+            Self::Block => "block",
+            Self::Link => "link",
         }
     }
+
+    /// What a user can vary.
+    const VARIED: [Self; 4] = [Self::TransferSize, Self::Speed, Self::Connect, Self::Block];
+
+    /// Whether a step of a recipe for this transport is another one at another level.
+    pub const fn changes(self, step: &Step, transport: Transport) -> bool {
+        match (self, step) {
+            (Self::TransferSize, Step::Read { .. }) => matches!(transport, Transport::Dfu),
+            (Self::Block, Step::Read { .. }) => matches!(transport, Transport::Swd),
+            (Self::Speed, Step::Speed { .. }) | (Self::Connect, Step::Connect { .. }) => true,
+            _ => false,
+        }
+    }
+
+    /// The level as it is kept, or why it is none.
+    fn level(self, text: &str) -> Result<String, &'static str> {
+        match self {
+            Self::TransferSize => whole(text, 2, 2048, "a block of the ROM bootloader has 2 to 2048 bytes"),
+            Self::Block => {
+                const WHY: &str = "a block over SWD has 4 to 16384 bytes and is a whole number of words";
+                let fits = text.parse::<u32>().is_ok_and(|bytes| bytes.is_multiple_of(4));
+                if fits { whole(text, 4, 16_384, WHY) } else { Err(WHY) }
+            }
+            Self::Speed => {
+                const WHY: &str = "a speed of SWCLK is 1 kHz to 50 MHz, such as 480kHz or 4MHz";
+                let kilohertz = kilohertz(text).ok_or(WHY)?;
+                Ok(format!("{kilohertz} kHz"))
+            }
+            Self::Connect => {
+                let known = ConnectMode::ALL.iter().any(|mode| mode.name() == text);
+                known.then(|| text.to_owned()).ok_or("the ways to connect are normal, under-reset and hotplug")
+            }
+            Self::Link => Err("the links are chosen with --link"),
+        }
+    }
+}
+
+fn whole(text: &str, low: u32, high: u32, why: &'static str) -> Result<String, &'static str> {
+    let fits = text.parse::<u32>().is_ok_and(|bytes| (low..=high).contains(&bytes));
+    if fits { Ok(text.to_owned()) } else { Err(why) }
+}
+
+/// `480`, `480kHz` or `4MHz`.
+fn kilohertz(text: &str) -> Option<u32> {
+    let lower = text.to_ascii_lowercase();
+    let (number, factor) = match (lower.strip_suffix("khz"), lower.strip_suffix("mhz")) {
+        (Some(number), _) => (number, 1.0),
+        (_, Some(number)) => (number, 1_000.0),
+        _ => (lower.as_str(), 1.0),
+    };
+    let value = number.trim().parse::<f64>().ok()? * factor;
+    (1.0..=50_000.0).contains(&value).then_some(value.round() as u32)
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FactorError {
     #[error("`{0}` is not FACTOR=LEVEL,LEVEL; for example transfer-size=2048,1024")]
     Form(String),
-    #[error("`{0}` cannot be varied; what can be: transfer-size")]
+    #[error("`{0}` cannot be varied; what can be: transfer-size, speed, connect, block")]
     Unknown(String),
     #[error("`{level}` is not a level of {factor}: {why}")]
     Level { factor: &'static str, level: String, why: &'static str },
@@ -64,22 +130,15 @@ impl FromStr for Factor {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, levels) = text.split_once('=').ok_or_else(|| FactorError::Form(text.to_owned()))?;
-        let name = match name {
-            "transfer-size" => FactorName::TransferSize,
-            other => return Err(FactorError::Unknown(other.to_owned())),
-        };
-        let levels: Vec<String> = levels.split(',').map(|level| level.trim().to_owned()).collect();
+        let known = FactorName::VARIED.into_iter().find(|known| known.name() == name);
+        let name = known.ok_or_else(|| FactorError::Unknown(name.to_owned()))?;
+        let levels: Vec<&str> = levels.split(',').map(str::trim).collect();
         if levels.len() < 2 {
             return Err(FactorError::Form(text.to_owned()));
         }
-        for level in &levels {
-            let fits = level.parse::<u16>().is_ok_and(|bytes| (2..=2048).contains(&bytes));
-            if !fits {
-                let why = "a block of the ROM bootloader has 2 to 2048 bytes";
-                return Err(FactorError::Level { factor: name.name(), level: level.clone(), why });
-            }
-        }
-        Ok(Self { name, levels })
+        let refuse = |level: &str, why| FactorError::Level { factor: name.name(), level: level.to_owned(), why };
+        let kept = levels.into_iter().map(|level| name.level(level).map_err(|why| refuse(level, why)));
+        Ok(Self { name, levels: kept.collect::<Result<_, _>>()? })
     }
 }
 
@@ -87,6 +146,29 @@ impl FromStr for Factor {
 pub type Arm = BTreeMap<FactorName, String>;
 
 impl Plan {
+    /// The factor that both links make.
+    pub fn links() -> Factor {
+        let levels = [Transport::Dfu, Transport::Swd].map(|transport| transport.name().to_owned()).into();
+        Factor { name: FactorName::Link, levels }
+    }
+
+    /// What a cycle does in an arm.
+    pub fn recipe_in(&self, arm: &Arm) -> &Recipe {
+        let over = |recipe: &&Recipe| arm.get(&FactorName::Link).is_some_and(|link| link == recipe.link.name());
+        self.beside.as_ref().filter(over).unwrap_or(&self.recipe)
+    }
+
+    /// The steps of a cycle as they are performed in an arm.
+    pub fn steps_in(&self, arm: &Arm) -> Vec<Step> {
+        self.recipe_in(arm).steps.iter().map(|line| step_in_arm(&line.step, arm)).collect()
+    }
+
+    /// The highest level of touch that any arm needs.
+    pub fn touch(&self) -> Touch {
+        let steps = self.arms().into_iter().flat_map(|arm| self.steps_in(&arm));
+        steps.map(|step| step.touch()).max().unwrap_or(Touch::Observe)
+    }
+
     /// Every combination of the levels; one empty arm where nothing is varied.
     pub fn arms(&self) -> Vec<Arm> {
         let mut arms = vec![Arm::new()];
@@ -132,10 +214,26 @@ impl Schedule {
 /// The step as it is performed in an arm.
 pub fn step_in_arm(step: &Step, arm: &Arm) -> Step {
     let mut step = step.clone();
-    if let Step::Read { transfer_bytes, .. } = &mut step
-        && let Some(level) = arm.get(&FactorName::TransferSize)
-    {
-        *transfer_bytes = level.parse().ok();
+    match &mut step {
+        Step::Read { transfer_bytes, .. } => {
+            if let Some(level) = arm.get(&FactorName::TransferSize).or(arm.get(&FactorName::Block)) {
+                *transfer_bytes = level.parse().ok();
+            }
+        }
+        Step::Speed { kilohertz } => {
+            if let Some(level) = arm.get(&FactorName::Speed).and_then(|level| self::kilohertz(&level.replace(' ', "")))
+            {
+                *kilohertz = level;
+            }
+        }
+        Step::Connect { mode } => {
+            let level = arm.get(&FactorName::Connect);
+            *mode = ConnectMode::ALL
+                .into_iter()
+                .find(|known| Some(known.name()) == level.map(String::as_str))
+                .unwrap_or(*mode);
+        }
+        _ => {}
     }
     step
 }
@@ -147,6 +245,7 @@ mod tests {
     fn plan(factors: Vec<Factor>) -> Plan {
         Plan {
             recipe: Recipe::find("dfu-read").unwrap(),
+            beside: None,
             boots: 1,
             cycles_per_boot: 1,
             reentry: Reentry::None,
@@ -173,8 +272,46 @@ mod tests {
 
     #[test]
     fn levels_that_the_rom_refuses_are_refused() {
-        for text in ["transfer-size=1,1024", "transfer-size=4096,1024", "transfer-size=1024", "speed=1,2", "x"] {
+        for text in [
+            "transfer-size=1,1024",
+            "transfer-size=4096,1024",
+            "transfer-size=1024",
+            "speed=0,2",
+            "connect=a,b",
+            "block=3,4",
+            "x",
+        ] {
             assert!(text.parse::<Factor>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn levels_of_a_debug_link_change_their_steps() {
+        let levels = |text: &str| text.parse::<Factor>().unwrap().levels;
+        assert_eq!(levels("speed=480kHz,4MHz,950"), ["480 kHz", "4000 kHz", "950 kHz"]);
+        let arm = |name, level: &str| Arm::from([(name, level.to_owned())]);
+        let fast = step_in_arm(&Step::Speed { kilohertz: 100 }, &arm(FactorName::Speed, "4000 kHz"));
+        assert_eq!(fast, Step::Speed { kilohertz: 4_000 });
+        let hotplug = Step::Connect { mode: ConnectMode::Hotplug };
+        let reset = step_in_arm(&hotplug, &arm(FactorName::Connect, "under-reset"));
+        assert_eq!(reset, Step::Connect { mode: ConnectMode::UnderReset });
+    }
+
+    #[test]
+    fn both_links_take_turns_with_their_recipes() {
+        let mut plan = plan(vec![Plan::links()]);
+        plan.beside = Some(Recipe::find("swd-read").unwrap());
+        let mut schedule = plan.schedule();
+        let mut links: Vec<_> = (0..4).map(|_| plan.recipe_in(&schedule.next_arm()).link.name()).collect();
+        links[..2].sort_unstable();
+        links[2..].sort_unstable();
+        assert_eq!(links, ["dfu", "swd", "dfu", "swd"]);
+    }
+
+    #[test]
+    fn a_plan_needs_the_touch_of_its_roughest_arm() {
+        let mut plan = plan(vec!["connect=hotplug,under-reset".parse().unwrap()]);
+        plan.recipe = Recipe::find("swd-read").unwrap();
+        assert_eq!((plan.recipe.touch(), plan.touch()), (Touch::Observe, Touch::Disturb));
     }
 }

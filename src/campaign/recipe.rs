@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::materials::{Lacking, Materials};
+use crate::link::link_used::LinkUsed;
 use crate::observation::alteration::Alteration;
 use crate::observation::event::Transport;
 use crate::observation::step::{ConnectMode, ResetKind, Step, Touch};
@@ -32,6 +33,10 @@ pub enum RecipeError {
     Unknown { name: String, nearest: Option<String>, known: String },
     #[error("recipe {name} alters the board; {lacking}")]
     Lacking { name: String, lacking: Lacking },
+    #[error(
+        "the recipe `{name}` goes over {over}, and the campaign over {wanted}; say --link {over}, or leave --recipe away"
+    )]
+    OtherLink { name: String, over: &'static str, wanted: &'static str },
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }
@@ -63,6 +68,23 @@ impl Recipe {
         })
     }
 
+    /// The recipe of a campaign, and the one that takes turns with it where both links are used. One may be named.
+    pub fn for_links(used: LinkUsed, named: Option<Self>) -> Result<(Self, Option<Self>), RecipeError> {
+        let usual = |name| Self::find(name);
+        match (used, named) {
+            (LinkUsed::Both, Some(recipe)) if recipe.link == Transport::Swd => Ok((usual("dfu-read")?, Some(recipe))),
+            (LinkUsed::Both, recipe) => Ok((recipe.map_or_else(|| usual("dfu-read"), Ok)?, Some(usual("swd-read")?))),
+            (_, Some(recipe)) if recipe.link != used.transport() => Err(RecipeError::OtherLink {
+                over: recipe.link.name(),
+                wanted: used.transport().name(),
+                name: recipe.name,
+            }),
+            (_, Some(recipe)) => Ok((recipe, None)),
+            (LinkUsed::Dfu, None) => Ok((usual("dfu-read")?, None)),
+            (LinkUsed::Swd, None) => Ok((usual("swd-read")?, None)),
+        }
+    }
+
     pub fn parse_with(name: &str, file: &str, text: &str, materials: &Materials) -> Result<Self, RecipeError> {
         let sheet: RecipeSheet = loader::parse(file, text)?;
         if sheet.step.is_empty() {
@@ -82,7 +104,9 @@ impl Recipe {
     pub fn check(file: &str, text: &str) -> Result<(), ProfileError> {
         match Self::parse_with(file, file, text, &Materials::any()) {
             Err(RecipeError::Profile(error)) => Err(error),
-            Ok(_) | Err(RecipeError::Unknown { .. } | RecipeError::Lacking { .. }) => Ok(()),
+            Ok(_) | Err(RecipeError::Unknown { .. } | RecipeError::Lacking { .. } | RecipeError::OtherLink { .. }) => {
+                Ok(())
+            }
         }
     }
 
@@ -251,10 +275,15 @@ fn altering(alteration: &Alteration) -> Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::board::VirtualBoard;
     use crate::dfu::request::{ControlRequest, DataStage};
     use crate::link::Link;
     use crate::link::dfu_link::DfuLink;
     use crate::link::scripted_board::ScriptedBoard;
+    use crate::link::swd_link::SwdLink;
+    use crate::link::virtual_bench::BenchShare;
+    use crate::link::virtual_probe::VirtualProbe;
+    use crate::swd::whitelist::TargetWrite;
 
     #[test]
     fn the_standard_recipe_observes_only_and_ends_with_close() {
@@ -284,8 +313,9 @@ mod tests {
 
     #[test]
     fn no_shipped_recipe_sends_a_write_an_erase_an_unprotect_or_a_leave() {
-        for sheet in shelf::built_in("recipes") {
-            let recipe = Recipe::parse_with(&sheet.name, &sheet.file, &sheet.text, &Materials::any()).unwrap();
+        let recipes = shelf::built_in("recipes").into_iter();
+        let recipes = recipes.map(|sheet| (parsed(&sheet), sheet));
+        for (recipe, sheet) in recipes.filter(|(recipe, _)| recipe.link == Transport::Dfu) {
             let mut link = DfuLink::new(ScriptedBoard::default());
             for line in &recipe.steps {
                 link.perform(&line.step, line.deadline);
@@ -297,6 +327,63 @@ mod tests {
                 assert!(changes_nothing(request), "{}: {request:?}", sheet.name);
             }
         }
+    }
+
+    fn parsed(sheet: &shelf::Sheet) -> Recipe {
+        Recipe::parse_with(&sheet.name, &sheet.file, &sheet.text, &Materials::any()).unwrap()
+    }
+
+    /// As above, for what a debug probe writes: registers of the ports, and two bits of the cycle counter.
+    fn leaves_the_target_as_it_is(write: &TargetWrite) -> bool {
+        const DEMCR: u32 = 0xE000_EDFC;
+        const DWT_CTRL: u32 = 0xE000_1000;
+        match *write {
+            // ABORT, CTRL/STAT, SELECT; CSW and TAR.
+            TargetWrite::DebugPort { address, .. } => matches!(address, 0x0 | 0x4 | 0x8),
+            TargetWrite::AccessPort { address, .. } => matches!(address, 0x00 | 0x04),
+            TargetWrite::Memory { address: Address(DEMCR), before: Some(before), word } => before ^ word == 1 << 24,
+            TargetWrite::Memory { address: Address(DWT_CTRL), before: Some(before), word } => before ^ word == 1,
+            TargetWrite::Memory { .. } | TargetWrite::ResetLine { .. } => false,
+        }
+    }
+
+    /// Every recipe over SWD on a virtual target that logs each write that reaches it.
+    #[test]
+    fn what_shipped_recipes_write_over_swd_is_what_their_level_says() {
+        let recipes = shelf::built_in("recipes").into_iter();
+        let recipes = recipes.map(|sheet| parsed(&sheet));
+        let mut seen = 0;
+        for recipe in recipes.filter(|recipe| recipe.link == Transport::Swd) {
+            let bench = BenchShare::new(VirtualBoard::by_name("swd-healthy-f407", 1).unwrap());
+            bench.lock().board.keep_write_log();
+            let mut link = SwdLink::new(VirtualProbe::new(bench.clone()), recipe.touch());
+            for line in &recipe.steps {
+                let record = link.perform(&line.step, line.deadline);
+                assert!(record.failure().is_none(), "{}: {:?}", recipe.name, record.failure());
+            }
+            let bench = bench.lock();
+            let log = bench.board.write_log();
+            assert!(!log.is_empty() && !bench.board.is_halted(), "{}", recipe.name);
+            let mut registers = std::collections::BTreeMap::new();
+            for (_, write) in log {
+                match recipe.touch() {
+                    Touch::Observe => assert!(leaves_the_target_as_it_is(write), "{}: {write:?}", recipe.name),
+                    // Halting and resetting go through the debug registers of the core and NRST, and reach no flash.
+                    _ => assert!(
+                        !matches!(write, TargetWrite::Memory { address: Address(..0xE000_0000), .. }),
+                        "{write:?}"
+                    ),
+                }
+                if let TargetWrite::Memory { address, before: Some(before), word } = *write {
+                    registers.entry(address).or_insert((before, word)).1 = word;
+                }
+            }
+            if recipe.touch() == Touch::Observe {
+                assert!(registers.values().all(|(before, after)| before == after), "{}: {registers:?}", recipe.name);
+            }
+            seen += 1;
+        }
+        assert!(seen >= 4);
     }
 
     #[test]

@@ -153,9 +153,9 @@ impl Runner<'_> {
     /// The steps in their order. Who stands by is told of the first failure before anything else is done to the board; one that
     /// was held is only closed afterwards.
     fn steps(&mut self, arm: &Arm) -> Result<(Vec<StepRecord>, Reaction), CampaignError> {
-        let mut steps: Vec<StepRecord> = Vec::with_capacity(self.plan.recipe.steps.len());
+        let mut steps: Vec<StepRecord> = Vec::new();
         let mut reaction = None::<Reaction>;
-        for line in &self.plan.recipe.steps {
+        for line in &self.plan.recipe_in(arm).steps {
             let held = reaction.as_ref().is_some_and(|reaction| reaction.held);
             let out_of_bounds = held && line.step.phase() != Phase::Close;
             if out_of_bounds || is_pointless(&steps, line) || is_unwise(&steps, &line.step, &self.journal) {
@@ -203,17 +203,29 @@ fn skipped(line: &RecipeStep) -> StepRecord {
 }
 
 /// After the board is gone or could not be opened, the rest of the cycle says nothing; after a refused read, what still
-/// works in the same boot says much. Close is pointless only if open never succeeded.
+/// works in the same boot says much. Close is pointless only if open never succeeded, disconnect if connect did not.
 fn is_pointless(done: &[StepRecord], line: &RecipeStep) -> bool {
-    let opened = done.iter().any(|step| step.phase == Phase::Open && step.outcome == Outcome::Done);
-    if line.step.phase() == Phase::Close {
-        return !opened && done.iter().any(|step| step.outcome != Outcome::Done);
+    let succeeded =
+        |phases: &[Phase]| done.iter().any(|step| phases.contains(&step.phase) && step.outcome == Outcome::Done);
+    let went_well = done.iter().all(|step| step.outcome == Outcome::Done);
+    match line.step.phase() {
+        Phase::Close => return !went_well && !succeeded(&[Phase::Open, Phase::ProbeOpen]),
+        Phase::Disconnect => return !went_well && (!succeeded(&[Phase::Connect]) || lost(done)),
+        _ => {}
     }
     if done.iter().any(|step| step.outcome == Outcome::Interrupted) {
         return true;
     }
+    let needed =
+        |phase| matches!(phase, Phase::Enumerate | Phase::Open | Phase::Claim | Phase::ProbeOpen | Phase::Connect);
+    lost(done) || done.iter().filter_map(StepRecord::failure).any(|failure| needed(failure.phase))
+}
+
+/// The board or the probe is gone.
+fn lost(done: &[StepRecord]) -> bool {
     done.iter().filter_map(StepRecord::failure).any(|failure| {
-        matches!(failure.phase, Phase::Enumerate | Phase::Open | Phase::Claim)
+        let is_of_the_probe = matches!(failure.class, FailureClass::ProbeLost | FailureClass::ProbeFault);
+        is_of_the_probe
             || matches!(failure.class, FailureClass::Disconnected | FailureClass::Hang | FailureClass::NotFound)
     })
 }
@@ -305,6 +317,7 @@ mod tests {
     ) -> (Vec<EventKind>, Vec<Phase>) {
         let plan = Plan {
             recipe: Recipe::find("dfu-read").unwrap(),
+            beside: None,
             boots: 3,
             cycles_per_boot: 2,
             off_time: Micros::from_secs(1),

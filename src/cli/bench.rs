@@ -139,7 +139,8 @@ fn page(board: &mut VirtualBoard, seed: u64) -> String {
     let host = &blueprint.host;
     lines.push(format!("host      {} transactions of a control transfer in a frame", host.transactions_per_frame));
     lines.push(String::new());
-    let mechanisms = blueprint.mechanism.describe();
+    let mut mechanisms = blueprint.mechanism.describe();
+    mechanisms.extend(blueprint.swd.mechanism.describe());
     lines.push(if mechanisms.is_empty() { "Nothing troubles it.".to_owned() } else { mechanisms.join("\n") });
     lines.push(String::new());
     lines.push(format!("What a host sees in {} boots of 3 s with 1 s off between, seed {seed}:", timeline::BOOTS));

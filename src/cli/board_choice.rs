@@ -12,11 +12,13 @@ use crate::link::Link;
 use crate::link::board_selector::BoardSelector;
 use crate::link::dfu_link::DfuLink;
 use crate::link::libusb_board;
+use crate::link::link_used::LinkUsed;
 use crate::link::virtual_board::VirtualUsbBoard;
 use crate::link::worker_client::WorkerLink;
 use crate::observation::board::PortPath;
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
+use crate::observation::step::Touch;
 
 #[derive(Debug, Args)]
 pub struct BoardChoice {
@@ -32,6 +34,13 @@ pub struct BoardChoice {
     /// Keep what the virtual board holds without power in this file, from one run to the next
     #[arg(long, value_name = "FILE", requires = "virtual_board")]
     pub virtual_memory: Option<PathBuf>,
+}
+
+/// How the board is reached, and what may be done to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    pub link: LinkUsed,
+    pub touch: Touch,
 }
 
 /// Why there is no board to work with.
@@ -52,12 +61,17 @@ impl BoardChoice {
     /// port on which nothing enumerates is watched, not refused.
     pub fn reach(
         &self,
+        way: &Way,
         seed: u64,
         may_be_absent: bool,
         stop: &Arc<AtomicBool>,
     ) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
         if let Some(name) = &self.virtual_board {
-            return virtual_link(name, seed, self.virtual_memory.as_deref());
+            return virtual_link(name, way, seed, self.virtual_memory.as_deref());
+        }
+        if way.link != LinkUsed::Dfu {
+            let text = "a campaign over a real debug probe is not possible here; --virtual NAME --link swd shows one";
+            return Err(Refusal::of(ExitCode::NoSuchBoard, &text));
         }
         let may_be_absent = may_be_absent || self.port.is_some();
         Ok((real_link(self.selector(), may_be_absent, stop)?, Vec::new()))
@@ -73,17 +87,24 @@ impl BoardChoice {
 }
 
 /// A virtual board, or the TOML file of one.
-fn virtual_link(name: &str, seed: u64, memory: Option<&Path>) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
+fn virtual_link(
+    name: &str,
+    way: &Way,
+    seed: u64,
+    memory: Option<&Path>,
+) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
     let board = VirtualBoard::by_name(name, seed).map_err(|error| match &error {
         NoSuchBoard::Unknown { .. } => Refusal::of(ExitCode::NoSuchBoard, &error),
         NoSuchBoard::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
     })?;
     let said = &board.blueprint();
     let facts = said_of(&said.part, said.crystal_mhz);
-    let mut board = VirtualUsbBoard::new(board);
-    if let Some(path) = memory {
-        board = board.keeping(path).map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
+    let Some(path) = memory else { return Ok((way.link.to_virtual(board, way.touch), facts)) };
+    if way.link != LinkUsed::Dfu {
+        return Err(Refusal::of(ExitCode::Usage, &"--virtual-memory goes with --link dfu only"));
     }
+    let board = VirtualUsbBoard::new(board).keeping(path);
+    let board = board.map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     Ok((Box::new(DfuLink::new(board)), facts))
 }
 

@@ -21,6 +21,7 @@ use super::periods::Periods;
 use super::place::Place;
 use super::rate::{Rate, StepLatency};
 use super::requests::Requests;
+use super::speed_curve::SpeedCurve;
 use super::transfers::Transfers;
 use super::trial::Trial;
 use super::where_in_cycle::WhereInCycle;
@@ -44,6 +45,7 @@ pub struct CampaignEvidence {
     course: OverTime,
     periods: Periods,
     covariates: Covariates,
+    speeds: SpeedCurve,
     /// In the order of the recipe.
     latencies: Vec<(Phase, LatencySketch)>,
 }
@@ -85,6 +87,7 @@ impl CampaignEvidence {
         self.course.absorb(&trial);
         self.periods.absorb(&trial);
         self.covariates.absorb(&trial, boot);
+        self.speeds.absorb(&trial, boot);
         self.time(cycle);
     }
 
@@ -177,6 +180,7 @@ impl CampaignEvidence {
         let mut found = self.counted(&sums);
         found.extend(arrival::findings(&self.boots));
         found.extend(arrival::by_factor(&self.arms, &self.boots));
+        found.extend(self.speeds.findings());
         if sums.failed > 0 {
             found.extend(self.steps.findings(sums.boots));
             found.extend(over_boots::tested(&self.boots, &sums));

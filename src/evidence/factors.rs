@@ -35,6 +35,7 @@ pub fn tested(arms: &Arms, log: &BootLog) -> Vec<Finding> {
             no_effect(group, levels, table)
         });
         found.extend(rises_with_length(group, levels, table, p));
+        found.extend(under_reset(group, levels, table, p));
     }
     for (at, (a, levels_a, _)) in groups.iter().enumerate() {
         for (b, levels_b, _) in &groups[at + 1..] {
@@ -137,6 +138,37 @@ fn rises_with_length(group: &[&str], levels: &[&str], table: &FactorTable, p: f6
             .of_size(worse.share() - better.share(), None, "difference of shares")
             .by(format!("{}, p = {p:.2e} after Benjamini-Hochberg", table.method), weight::of_p_value(p)),
     )
+}
+
+/// Connecting under reset against the worst of the other ways: before its first instruction no program is in the way.
+fn under_reset(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Option<Finding> {
+    let reset = levels.iter().position(|level| *level == "under-reset").filter(|_| group.contains(&"connect"))?;
+    let others = (0..levels.len()).filter(|level| *level != reset && table.counts[*level].n > 0);
+    let worst = others.max_by(|a, b| table.counts[*a].share().total_cmp(&table.counts[*b].share()))?;
+    let (there, here) = (table.counts[worst], table.counts[reset]);
+    if there.failed == 0 {
+        return None;
+    }
+    let sides = format!(
+        "{} of {} failed with {}, {} of {} under reset",
+        there.failed,
+        table.unit.count(there.n),
+        levels[worst],
+        here.failed,
+        table.unit.count(here.n)
+    );
+    let (difference, interval) = exact_test::difference(there, here);
+    let unit = format!("difference of shares of {}s", table.unit.name());
+    if p < weight::REPORTED_BELOW && here.share() < there.share() / 2.0 {
+        let finding = Finding::new("under-reset-helps", format!("{sides}."), total(table), table.unit);
+        let method = format!("{}, p = {p:.2e} after Benjamini-Hochberg", table.method);
+        return Some(finding.of_size(difference, Some(interval), &unit).by(method, weight::of_p_value(p)));
+    }
+    let weight = weight::of_absence(interval.1.max(0.0) / (2.0 * there.share()));
+    (weight >= LEAST_WEIGHT_OF_ABSENCE).then(|| {
+        let finding = Finding::new("under-reset-no-help", format!("{sides}."), total(table), table.unit);
+        finding.of_size(difference, Some(interval), &unit).by("bound after Newcombe", weight)
+    })
 }
 
 /// Does the effect of one factor depend on the level of another? Woolf's test (1955) for two odds ratios, 0.5 added to
@@ -267,6 +299,22 @@ mod tests {
         });
         assert_eq!(of(&found, "factor-matters").len(), 1);
         assert_eq!(of(&found, "failures-rise-with-length").len(), 1);
+    }
+
+    #[test]
+    fn connecting_under_reset_is_a_statement_of_its_own() {
+        let ways = |rate: f64| {
+            findings(20, 6, move |number| {
+                if number % 2 == 0 {
+                    (vec![("connect", "hotplug")], 0.8)
+                } else {
+                    (vec![("connect", "under-reset")], rate)
+                }
+            })
+        };
+        assert_eq!(of(&ways(0.0), "under-reset-helps").len(), 1);
+        assert_eq!(of(&ways(0.8), "under-reset-helps").len(), 0);
+        assert_eq!(of(&ways(0.8), "under-reset-no-help").len(), 1);
     }
 
     #[test]

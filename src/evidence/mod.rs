@@ -39,6 +39,7 @@ pub mod rules;
 pub mod runs_test;
 pub mod solve;
 pub mod spectrum;
+pub mod speed_curve;
 pub mod survival;
 #[cfg(test)]
 mod synthetic;

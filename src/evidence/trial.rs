@@ -77,13 +77,27 @@ impl<'a> Trial<'a> {
         // After a failure the cycle goes on where that makes sense, so what answered before it is asked apart.
         let before = cycle.steps.iter().take_while(|step| step.failure().is_none_or(Failure::is_expected));
         let answered_before = before.into_iter().any(is_answer);
-        let marks = failure.map_or(Marks::default(), |failure| marks_of(failure, present, answered_before));
+        let over_probe = cycle.steps.iter().any(|step| step.phase == Phase::ProbeOpen);
+        let marks = match failure {
+            // The other marks tell of USB; what a debug probe says is told by the class of the failure.
+            Some(failure) if over_probe => data_marks(failure),
+            Some(failure) => marks_of(failure, present, answered_before),
+            None => Marks::default(),
+        };
         Self { cycle, failure, present, answered, marks }
     }
 
     pub fn failed(&self) -> bool {
         self.failure.is_some()
     }
+}
+
+fn data_marks(failure: &Failure) -> Marks {
+    let mut marks = Marks::default();
+    if failure.class == FailureClass::DataMismatch {
+        marks.insert(Mark::DataDiffers);
+    }
+    marks
 }
 
 fn marks_of(failure: &Failure, present: bool, answered_before: bool) -> Marks {
@@ -125,14 +139,24 @@ fn is_absence(class: FailureClass) -> bool {
 }
 
 fn is_presence(phase: Phase) -> bool {
-    !matches!(phase, Phase::Wait | Phase::Reset)
+    let of_the_probe = matches!(phase, Phase::ProbeOpen | Phase::TargetVoltage | Phase::Speed | Phase::Disconnect);
+    !matches!(phase, Phase::Wait | Phase::Reset | Phase::Close) && !of_the_probe
 }
 
-/// A finished step that needed the board to answer; opening and claiming ask the host only.
+/// A finished step that needed the board to answer; opening and claiming ask the host only, and some steps the probe only.
 fn is_answer(step: &StepRecord) -> bool {
     let host_only = matches!(
         step.phase,
-        Phase::Enumerate | Phase::Open | Phase::Claim | Phase::Close | Phase::Wait | Phase::Reset | Phase::ProbeOpen
+        Phase::Enumerate
+            | Phase::Open
+            | Phase::Claim
+            | Phase::Close
+            | Phase::Wait
+            | Phase::Reset
+            | Phase::ProbeOpen
+            | Phase::TargetVoltage
+            | Phase::Speed
+            | Phase::Disconnect
     );
     step.outcome == Outcome::Done && !host_only
 }
@@ -141,6 +165,15 @@ fn is_answer(step: &StepRecord) -> bool {
 mod tests {
     use super::*;
     use crate::evidence::synthetic::{cycle, failing};
+
+    #[test]
+    fn a_cycle_over_a_debug_probe_carries_no_mark_of_usb() {
+        let mut over_swd = failing(1, 1, FailureClass::Parity, Phase::Read);
+        let of_usb = Trial::of(&over_swd).marks;
+        assert!(of_usb.has(Mark::BusError) && of_usb.has(Mark::AfterAnswer));
+        over_swd.steps[1].phase = Phase::ProbeOpen;
+        assert_eq!(Trial::of(&over_swd).marks, Marks::default());
+    }
 
     #[test]
     fn a_good_cycle_carries_no_mark() {

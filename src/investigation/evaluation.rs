@@ -22,9 +22,7 @@ use crate::campaign::runner::{CampaignError, Numbering, Runner};
 use crate::campaign::{Direction, Sink, SinkClosed, Steer};
 use crate::diagnosis::conclusion::Library;
 use crate::diagnosis::verdict::{UNKNOWN_CAUSE, Verdict, VerdictKind};
-use crate::link::dfu_link::DfuLink;
-use crate::link::virtual_board::VirtualUsbBoard;
-use crate::observation::event::{CampaignStart, Event, EventKind, Reentry, Transport};
+use crate::observation::event::{CampaignStart, Event, EventKind, Reentry};
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::units::Micros;
 use crate::profile::loader::ProfileError;
@@ -130,23 +128,26 @@ fn campaign(
 ) -> Result<Folding, EvaluationError> {
     let board = VirtualBoard::from_toml(&scenario.name, text, seed)?;
     let mut sink = Folding::new(Ledger::new(Arc::clone(library)));
+    let (recipe, beside) = Recipe::for_links(scenario.link, None)?;
+    let links = beside.is_some().then(Plan::links);
     let plan = Plan {
-        recipe: Recipe::find("dfu-read")?,
+        recipe,
+        beside,
         boots,
         cycles_per_boot: scenario.cycles,
         reentry: if boots > 1 { Reentry::Virtual } else { Reentry::None },
         off_time: Micros::from_secs(1),
-        factors: Vec::new(),
+        factors: scenario.vary.iter().map(|varied| varied.0.clone()).chain(links).collect(),
         seed,
         duration: None,
         keep_going: false,
     };
     announce(scenario, &plan, &board, &mut sink)?;
-    let mut link = DfuLink::new(VirtualUsbBoard::new(board));
+    let mut link = scenario.link.to_virtual(board, plan.touch());
     let mut reenter = LinkPower { off_time: plan.off_time };
     Runner {
         plan: &plan,
-        link: &mut link,
+        link: link.as_mut(),
         reenter: &mut reenter,
         sink: &mut sink,
         steer: &mut ToTheEnd,
@@ -166,9 +167,9 @@ pub(super) fn announce(
     sink: &mut Folding,
 ) -> Result<(), EvaluationError> {
     let start = CampaignStart {
-        transport: Transport::Dfu,
+        transport: scenario.link.transport(),
         virtual_board: Some(scenario.name.clone()),
-        recipe: "dfu-read".to_owned(),
+        recipe: plan.recipe.name.clone(),
         reentry: plan.reentry.clone(),
         seed: plan.seed,
         boots: plan.boots,
@@ -326,6 +327,7 @@ impl Steer for ToTheEnd {
 mod tests {
     use super::*;
     use crate::investigation::scenario::Range;
+    use crate::link::link_used::LinkUsed;
 
     #[test]
     fn the_same_seed_gives_the_same_trials() {
@@ -337,6 +339,8 @@ mod tests {
             expect: vec!["usb-signal-integrity".into()],
             boots: 4,
             cycles: 2,
+            link: LinkUsed::Dfu,
+            vary: Vec::new(),
             board: "text = \"A pair.\"\npart = \"STM32F407VGT6\"\nrom = \"f40x-v9\"\ncrystal-mhz = 8.0\n[mechanism.bit-errors]\nto-host-per-bit = {rate}\nto-device-per-bit = {rate}\nfactor-per-run-bit = 1.2\n".into(),
             range: BTreeMap::from([("rate".to_owned(), Range { low: 1e-4, high: 2e-4 })]),
         };

@@ -7,6 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use serde::Deserialize;
 
+use crate::campaign::plan::{Factor, FactorError};
+use crate::link::link_used::LinkUsed;
 use crate::profile::loader::{self, ProfileError};
 
 /// The truth is that nothing is wrong.
@@ -31,10 +33,29 @@ pub struct Scenario {
     pub separated_by: Vec<String>,
     pub boots: u32,
     pub cycles: u32,
+    /// Over which link the cycles go.
+    #[serde(default)]
+    pub link: LinkUsed,
+    /// What is varied, as after `--vary`.
+    #[serde(default)]
+    pub vary: Vec<Varied>,
     /// The text of a board file; `{name}` stands for a drawn value.
     pub board: String,
     #[serde(default)]
     pub range: BTreeMap<String, Range>,
+}
+
+/// A factor as it is written on the command line.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Varied(pub Factor);
+
+impl TryFrom<String> for Varied {
+    type Error = FactorError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
 }
 
 /// Drawn evenly from low to high.
@@ -133,6 +154,8 @@ mod tests {
             separated_by: Vec::new(),
             boots: 1,
             cycles: 1,
+            link: LinkUsed::Dfu,
+            vary: Vec::new(),
             board: "x = {x}".into(),
             range: BTreeMap::from([("x".to_owned(), Range { low: 1.0, high: 2.0 })]),
         };

@@ -125,6 +125,7 @@ fn attempt(
     let mut desk = Folding::new(Ledger::new(Arc::clone(library)));
     let plan = Plan {
         recipe: Recipe::find("dfu-read")?,
+        beside: None,
         boots: scenario.boots,
         cycles_per_boot: scenario.cycles,
         reentry: if scenario.boots > 1 { Reentry::Virtual } else { Reentry::None },

@@ -137,9 +137,13 @@ impl<B: UsbBoard> Link for DfuLink<B> {
         Ok(())
     }
 
-    fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
+    fn forget_boot(&mut self) {
         self.board.close();
         self.session.forget_boot();
+    }
+
+    fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
+        self.forget_boot();
         self.board.power_cycle(off_time)
     }
 

@@ -1,11 +1,14 @@
 //! Links: how a cycle reaches a board.
 
 pub mod board_selector;
+pub mod both_links;
+pub mod core_watch;
 pub mod dfu_link;
 pub mod host_watch;
 pub mod hub_power;
 pub mod latency;
 pub mod libusb_board;
+pub mod link_used;
 #[cfg(test)]
 mod mechanism_tests;
 pub mod plug_in;
@@ -18,11 +21,17 @@ pub mod probe_real;
 #[cfg(test)]
 pub mod scripted_board;
 pub mod session;
+pub mod swd_link;
 pub mod swd_probe;
+pub mod swd_registers;
+pub mod swd_session;
+pub mod swd_target;
 pub mod swd_wire;
 pub mod usb_board;
+pub mod virtual_bench;
 pub mod virtual_board;
 pub mod virtual_memory;
+pub mod virtual_probe;
 pub mod wire;
 pub mod worker;
 pub mod worker_client;
@@ -54,6 +63,9 @@ pub trait Link: Send {
     fn permit(&mut self, _claim: &AlterClaim) -> Result<(), GateRefusal> {
         Err(GateRefusal::LinkCannot)
     }
+
+    /// The board was reset by other means than this link: what a boot may change is not relied on any more.
+    fn forget_boot(&mut self) {}
 
     /// What the host has said about the board since this was last asked; nothing where the host is simulated.
     fn host_messages(&mut self) -> Vec<FieldText> {

@@ -335,7 +335,7 @@ fn text(value: String) -> FactValue {
 }
 
 /// Enough to tell whether two reads are the same.
-fn checksum(bytes: &[u8]) -> u32 {
+pub fn checksum(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(bytes);
     crc.sum()

@@ -12,6 +12,9 @@ pub trait SwdProbe: Send {
     fn now(&self) -> Micros;
     fn wait(&mut self, span: Micros);
 
+    /// Nobody waits for a call beyond this moment. A call that hangs need not be imitated any longer.
+    fn give_until(&mut self, _moment: Micros) {}
+
     /// Waits until the probe is on USB and says what the host knows of it without opening it.
     fn arrive(&mut self, deadline: Micros) -> Result<ProbeIdentity, ProbeError>;
     fn is_present(&mut self) -> bool;
@@ -47,6 +50,16 @@ pub trait SwdProbe: Send {
 
     /// See [`super::Link::power_cycle`].
     fn power_cycle(&mut self, _off_time: Micros) -> Option<(BootKind, BootProof)> {
+        None
+    }
+
+    /// See [`super::Link::rearrange`].
+    fn rearrange(&mut self, _change: Option<&str>, _span: Micros) -> bool {
+        false
+    }
+
+    /// See [`super::Link::meter`].
+    fn meter(&mut self, _quantity: &str) -> Option<f64> {
         None
     }
 }

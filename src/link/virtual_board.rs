@@ -4,23 +4,21 @@ use std::path::Path;
 
 use crate::bench::board::{NoSuchBoard, Reply, VirtualBoard};
 use crate::bench::host_port::{self, Enumerated, Sighting};
-use crate::bench::intervention::Intervention;
 use crate::dfu::command::SET_INTERFACE;
 use crate::dfu::request::{ControlRequest, DataStage, UsbError, UsbErrorKind};
 use crate::observation::board::{BoardIdentity, PortPath, UsbSpeed};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::field_text::FieldText;
 use crate::observation::units::Micros;
-use crate::timebase::{SimulatedTime, Timebase};
 
 use super::hub_power::PortState;
 use super::usb_board::UsbBoard;
+use super::virtual_bench::BenchShare;
 use super::virtual_memory::{Keeper, NotKept};
 
 #[derive(Debug)]
 pub struct VirtualUsbBoard {
-    board: VirtualBoard,
-    time: SimulatedTime,
+    bench: BenchShare,
     /// The kernel has it; its node may be opened.
     enumerated: Option<Enumerated>,
     opened: bool,
@@ -32,21 +30,25 @@ const CALL: Micros = Micros(30);
 
 impl VirtualUsbBoard {
     /// The board is switched on at the beginning.
-    pub fn new(mut board: VirtualBoard) -> Self {
-        board.power_on(Micros::ZERO);
-        Self { board, time: SimulatedTime::default(), enumerated: None, opened: false, keeper: None }
+    pub fn new(board: VirtualBoard) -> Self {
+        Self::on(BenchShare::new(board))
+    }
+
+    /// The USB plug of a board that other links reach too.
+    pub fn on(bench: BenchShare) -> Self {
+        Self { bench, enumerated: None, opened: false, keeper: None }
     }
 
     /// A board that finds its memory in a file, if there is one, and leaves it there.
     pub fn keeping(mut self, path: &Path) -> Result<Self, NotKept> {
-        let keeper = Keeper::at(path, &mut self.board)?;
+        let keeper = Keeper::at(path, &mut self.bench.lock().board)?;
         self.keeper = Some(keeper);
         Ok(self)
     }
 
     fn keep(&mut self) {
         if let Some(keeper) = &mut self.keeper {
-            keeper.keep(&self.board);
+            keeper.keep(&self.bench.lock().board);
         }
     }
 
@@ -54,18 +56,18 @@ impl VirtualUsbBoard {
         Ok(Self::new(VirtualBoard::by_name(name, seed)?))
     }
 
-    pub const fn board(&self) -> &VirtualBoard {
-        &self.board
+    pub const fn bench(&self) -> &BenchShare {
+        &self.bench
     }
 
     fn go_to(&mut self, moment: Micros) {
-        let span = moment - self.time.now();
-        self.time.wait(span);
+        self.bench.lock().go_to(moment);
     }
 
     /// Whether the kernel still has the device that it enumerated.
     fn is_held(&mut self) -> bool {
-        let attached = self.board.is_attached(self.time.now());
+        let now = self.now();
+        let attached = self.bench.lock().board.is_attached(now);
         if !attached {
             self.enumerated = None;
             self.opened = false;
@@ -98,27 +100,28 @@ fn gone() -> UsbError {
 
 impl UsbBoard for VirtualUsbBoard {
     fn now(&self) -> Micros {
-        self.time.now()
+        self.bench.lock().now()
     }
 
     fn wait(&mut self, span: Micros) {
-        self.time.wait(span);
+        self.bench.lock().wait(span);
         if self.keeper.is_some() {
             // Work that goes on by itself has come as far as this.
-            self.board.is_attached(self.time.now());
+            let now = self.now();
+            self.bench.lock().board.is_attached(now);
             self.keep();
         }
     }
 
     fn arrive(&mut self, deadline: Micros) -> Result<BoardIdentity, UsbError> {
-        let from = self.time.now();
+        let from = self.now();
         if self.is_held()
             && let Some(seen) = self.enumerated.clone()
         {
-            self.time.wait(CALL);
+            self.wait(CALL);
             return Ok(self.identity(&seen));
         }
-        let sighting = host_port::watch(&mut self.board, from, from + deadline);
+        let sighting = host_port::watch(&mut self.bench.lock().board, from, from + deadline);
         let moment = if let Sighting::Enumerated(seen) = &sighting { seen.at } else { from + deadline };
         self.go_to(moment);
         match sighting {
@@ -138,11 +141,11 @@ impl UsbBoard for VirtualUsbBoard {
     }
 
     fn open(&mut self) -> Result<(), UsbError> {
-        self.time.wait(CALL);
+        self.wait(CALL);
         if !self.is_held() {
             return Err(gone());
         }
-        if self.board.blueprint().host.node_closed {
+        if self.bench.lock().board.blueprint().host.node_closed {
             return Err(error(UsbErrorKind::Access, "LIBUSB_ERROR_ACCESS"));
         }
         self.opened = true;
@@ -150,11 +153,12 @@ impl UsbBoard for VirtualUsbBoard {
     }
 
     fn claim(&mut self, interface: u8) -> Result<(), UsbError> {
-        self.time.wait(CALL);
+        self.wait(CALL);
         if !self.is_held() || !self.opened {
             return Err(gone());
         }
-        if self.board.is_interface_held(self.time.now()) {
+        let now = self.now();
+        if self.bench.lock().board.is_interface_held(now) {
             return Err(error(UsbErrorKind::Busy, "LIBUSB_ERROR_BUSY"));
         }
         if interface == 0 { Ok(()) } else { Err(error(UsbErrorKind::NotFound, "LIBUSB_ERROR_NOT_FOUND")) }
@@ -175,8 +179,8 @@ impl UsbBoard for VirtualUsbBoard {
         if !self.is_held() || !self.opened {
             return Err(gone());
         }
-        let started = self.time.now();
-        let answer = self.board.submit(started + CALL, request);
+        let started = self.now();
+        let answer = self.bench.lock().board.submit(started + CALL, request);
         self.keep();
         let too_late = started + timeout;
         if answer.reply == Reply::NoAnswer || answer.ready_at > too_late {
@@ -200,34 +204,23 @@ impl UsbBoard for VirtualUsbBoard {
     }
 
     fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
-        self.board.power_off(self.time.now());
         self.enumerated = None;
         self.opened = false;
-        self.time.wait(off_time);
-        self.board.power_on(self.time.now());
-        Some((BootKind::ColdPowerOn { off_time: Some(off_time) }, BootProof::Commanded))
+        Some(self.bench.lock().power_cycle(off_time))
     }
 
     fn rearrange(&mut self, change: Option<&str>, span: Micros) -> bool {
-        let change = match change.map(Intervention::named) {
-            None => None,
-            Some(Some(intervention)) => Some(intervention),
-            Some(None) => return false,
-        };
-        self.board.rearrange(self.time.now(), change);
         self.enumerated = None;
         self.opened = false;
-        self.time.wait(span);
-        self.board.power_on(self.time.now());
-        true
+        self.bench.lock().rearrange(change, span)
     }
 
     fn port_power(&mut self, on: bool) -> Result<PortState, String> {
-        let now = self.time.now();
+        let now = self.now();
         if on {
-            self.board.power_on(now);
+            self.bench.lock().board.power_on(now);
         } else {
-            self.board.power_off(now);
+            self.bench.lock().board.power_off(now);
             self.enumerated = None;
             self.opened = false;
         }
@@ -235,7 +228,7 @@ impl UsbBoard for VirtualUsbBoard {
     }
 
     fn meter(&mut self, quantity: &str) -> Option<f64> {
-        self.board.meter(quantity)
+        self.bench.lock().board.meter(quantity)
     }
 }
 
@@ -308,7 +301,7 @@ mod tests {
         for block in 2..34 {
             read.extend(board.control(&crate::dfu::command::upload(0, block, 2048), DEADLINE).unwrap());
         }
-        assert_eq!(read, board.board().memory().read(Address(0x0800_0000), 64 * 1024).unwrap());
+        assert_eq!(read, board.bench().lock().board.memory().read(Address(0x0800_0000), 64 * 1024).unwrap());
     }
 
     #[test]

@@ -40,7 +40,8 @@ const MESSAGES: &[Message] = &[
     message("SwdApError", Says::Fails(F::NoAcknowledge, P::Connect)),
     message("SwdDpParityError", Says::Fails(F::Parity, P::Connect)),
     message("SwdApParityError", Says::Fails(F::Parity, P::Connect)),
-    message("JtagGetIdcodeError", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("JtagGetIdcodeError", Says::Fails(F::NoTarget, P::Connect)),
+    message("JtagDbgPowerError", Says::Fails(F::PowerUp, P::Connect)),
     message("JtagNoDeviceConnected", Says::Fails(F::NoTarget, P::Connect)),
     message("too many retries, giving up", Says::Fails(F::SwdWait, P::Connect)),
     message("Connecting to the chip was unsuccessful", Says::Fails(F::NoTarget, P::Connect)),
@@ -107,5 +108,33 @@ fn programming(notebook: &mut Notebook, line: &Line<'_>) {
     if rate.contains(" B/s") && super::message::first_number(rate).is_some_and(|bytes| bytes < 1024.0) {
         notebook.fact("very-slow-programming", FactValue::Flag(true), line);
         notebook.fail(F::Timeout, P::Write, "programming is slower than 1 KiB/s", line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swd::stlink_status;
+
+    /// A log and the live link give one failure class to one status of an ST-Link.
+    #[test]
+    fn a_status_means_the_same_in_a_log_as_on_the_link() {
+        for (word, code) in [
+            ("SwdApWait", 0x10),
+            ("SwdApFault", 0x11),
+            ("SwdApError", 0x12),
+            ("SwdApParityError", 0x13),
+            ("SwdDpWait", 0x14),
+            ("SwdDpFault", 0x15),
+            ("SwdDpError", 0x16),
+            ("SwdDpParityError", 0x17),
+            ("JtagNoDeviceConnected", 0x05),
+            ("JtagGetIdcodeError", 0x09),
+            ("JtagDbgPowerError", 0x0B),
+        ] {
+            let said = MESSAGES.iter().find(|message| message.needle == word).unwrap();
+            let Says::Fails(class, P::Connect) = said.says else { panic!("{word}") };
+            assert_eq!(Some(class), stlink_status::of_code(code).unwrap().class, "{word}");
+        }
     }
 }

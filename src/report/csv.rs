@@ -11,7 +11,7 @@ use crate::observation::step::{Outcome, StepRecord};
 use crate::observation::units::Micros;
 
 /// The columns before those of the factors. Numbers carry their unit in the name.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "cycle",
     "boot",
     "boot_kind",
@@ -30,6 +30,8 @@ const COLUMNS: [&str; 18] = [
     "transfer_total_us",
     "transfer_max_us",
     "inferred_retries",
+    "waits",
+    "repeats",
 ];
 
 /// Writes a header and the steps; every factor that was varied gets a column.
@@ -72,6 +74,8 @@ fn row(cycle: &Cycle, boot: Option<&Boot>, step: &StepRecord, number: u32) -> [S
         micros(Some(sums.total)),
         micros(Some(sums.max)),
         sums.inferred_retries.to_string(),
+        sums.waits.to_string(),
+        sums.repeats.to_string(),
     ]
 }
 

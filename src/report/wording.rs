@@ -165,8 +165,11 @@ pub fn milliseconds(ms: f64) -> String {
 /// What was tested and how: `STM32F746 over dfu on virtual board f746-warm, seed 1`.
 pub fn subject(verdict: &Verdict, snapshot: Option<&Snapshot>) -> String {
     let mut words = vec![verdict.device.clone().unwrap_or_else(|| "unknown device".to_owned())];
-    if let Some(transport) = verdict.transport {
-        words.push(format!("over {}", transport.to_uppercase()));
+    match verdict.transport {
+        // A campaign that goes over neither alone goes over both.
+        Some("other") if snapshot.is_some() => words.push("over DFU and SWD".to_owned()),
+        Some(transport) => words.push(format!("over {}", transport.to_uppercase())),
+        None => {}
     }
     if let Some(snapshot) = snapshot {
         if let Some(name) = &snapshot.start.virtual_board {

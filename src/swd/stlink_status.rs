@@ -37,7 +37,7 @@ pub const STATUSES: [ProbeStatus; 32] = [
     status(0x08, "command error", Some(FailureClass::ProbeFault), None),
     status(0x09, "get IDCODE error", Some(FailureClass::NoTarget), Some("noise, speed, target without power, SWDIO and SWCLK swapped, pins remapped")),
     status(0x0A, "alignment error", Some(FailureClass::ToolFailure), Some("defect of the host tool")),
-    status(0x0B, "debug power error", Some(FailureClass::NoTarget), Some("debug domain without power: low-power mode, bad VDD")),
+    status(0x0B, "debug power error", Some(FailureClass::PowerUp), Some("debug domain without power: low-power mode, bad VDD")),
     status(0x0C, "write error", Some(FailureClass::WriteFailed), None),
     status(0x0D, "write verify error", Some(FailureClass::VerifyFailed), Some("signal integrity, flash controller")),
     status(0x0E, "already opened in another mode", Some(FailureClass::Busy), Some("another program left the probe in SWIM, JTAG or SWD")),

@@ -16,6 +16,7 @@ mod profiles_against_facts;
 mod program;
 mod reader_inputs;
 mod screen;
+mod swd_classes;
 mod triage;
 mod verdict_schema;
 mod virtual_boards;

@@ -31,6 +31,8 @@ pub struct BoardBus<'a> {
     pub log: Option<&'a mut Vec<(Micros, TargetWrite)>>,
 }
 
+/// Anything but the values of levels 0 and 2 is read-out protection level 1.
+const LEVEL_1: u32 = 0x55;
 const RAM: std::ops::Range<u32> = 0x2000_0000..0x2002_0000;
 const PERIPHERALS: std::ops::Range<u32> = 0x4000_0000..0x6000_0000;
 /// Core, debug and identification registers of the core.
@@ -107,7 +109,9 @@ impl BoardBus<'_> {
         let word = fields.iter().fold(0, |word, field| {
             let stored = self.memory.read(Address(field.from.0 & !3), 4).map_or(u32::MAX, |bytes| le_word(&bytes));
             let ones = if field.bits >= 32 { u32::MAX } else { (1 << field.bits) - 1 };
-            word | (stored >> field.from_bit & ones) << field.register_bit
+            let protected = self.read_protected && field.is_read_protection;
+            let value = if protected { LEVEL_1 } else { (stored >> field.from_bit) & ones };
+            word | value << field.register_bit
         });
         Some(word)
     }

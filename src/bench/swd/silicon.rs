@@ -39,6 +39,8 @@ pub struct Mirror {
     pub register: Address,
     pub register_bit: u8,
     pub bits: u8,
+    /// It says how far reading is protected.
+    pub is_read_protection: bool,
 }
 
 /// What parts of a family have in common for a debugger.
@@ -123,6 +125,7 @@ fn mirrors(device: &Device) -> Vec<Mirror> {
             register: field.at,
             register_bit: field.bit,
             bits: field.bits.min(from.bits),
+            is_read_protection: field.name == "RDP",
         })
     });
     pairs.collect()

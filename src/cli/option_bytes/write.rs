@@ -13,7 +13,7 @@ use crate::campaign::recipe::{Recipe, RecipeStep};
 use crate::campaign::recovery;
 use crate::case::file::Case;
 use crate::case::journal;
-use crate::cli::board_choice::{BoardChoice, Refusal};
+use crate::cli::board_choice::{self, BoardChoice, Refusal};
 use crate::cli::console::Console;
 use crate::cli::exit::ExitCode;
 use crate::cli::gate::GateArgs;
@@ -23,10 +23,11 @@ use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
 use crate::investigation::live::{Conduct, LiveRun, Order};
 use crate::investigation::snapshot::Snapshot;
+use crate::link::link_used::LinkUsed;
 use crate::observation::alteration::{Alteration, Payload};
 use crate::observation::event::{CampaignStart, Reentry, Transport};
 use crate::observation::fact::{Fact, FactValue};
-use crate::observation::step::Step;
+use crate::observation::step::{Step, Touch};
 use crate::observation::units::Micros;
 use crate::profile::device::Device;
 use crate::profile::option_bytes::{self, Reading, View};
@@ -132,7 +133,12 @@ fn change(
     args.gate.demand_write()?;
     let quiet = |code| Refusal { code, text: "nothing was changed".to_owned() };
     let devices = part::devices(console).map_err(quiet)?;
-    let (mut link, facts) = args.choice.reach(1, false, &Arc::default())?;
+    let (mut link, facts) = args.choice.reach(
+        &board_choice::Way { link: LinkUsed::Dfu, touch: Touch::Observe },
+        1,
+        false,
+        &Arc::default(),
+    )?;
     let part = args.part.clone().or_else(|| said_part(&facts));
     let part = part.ok_or_else(|| Refusal {
         code: ExitCode::Usage,
@@ -267,6 +273,7 @@ fn campaign(name: &str, changes: &[AreaChange]) -> Plan {
     let recipe = Recipe { name: name.to_owned(), description, link: Transport::Dfu, steps };
     Plan {
         recipe,
+        beside: None,
         boots: 1,
         cycles_per_boot: 1,
         reentry: Reentry::None,

@@ -10,6 +10,8 @@ use super::conduct::ConductArgs;
 use crate::campaign::plan::Factor;
 use crate::cli::board_choice::BoardChoice;
 use crate::cli::result::Format;
+use crate::link::link_used::LinkUsed;
+use crate::observation::step::{ConnectMode, Step};
 use crate::observation::units::Micros;
 
 /// Cycle a board, time and classify every step, and find out why it fails
@@ -19,23 +21,30 @@ use crate::observation::units::Micros;
 #[command(after_help = "Examples:
   flakescope run --virtual f746-25mhz-warm-hsi
   flakescope run --port 1-4.2 --reenter manual --boots 10 --report board.html
-  flakescope run --virtual healthy-f407 --headless --boots 40 --cycles 5 --seed 7 --format json")]
+  flakescope run --virtual healthy-f407 --headless --boots 40 --cycles 5 --seed 7 --format json
+  flakescope run --virtual swd-long-wires-f407 --link swd --vary speed=480kHz,1.8MHz,4MHz")]
 pub struct RunArgs {
     #[command(flatten)]
     pub choice: BoardChoice,
     /// The board profile: crystal, supply and wiring as somebody said
     #[arg(long, value_name = "BOARD", conflicts_with = "virtual_board")]
     pub profile: Option<String>,
-    /// The steps of a cycle
-    #[arg(long, value_name = "RECIPE", default_value = "dfu-read")]
-    pub recipe: String,
+    /// The way to the board: dfu (USB), swd (debug probe), or both in turn
+    #[arg(long, value_name = "dfu|swd|both", default_value = "dfu")]
+    pub link: LinkUsed,
+    /// The steps of a cycle; dfu-read or swd-read where it is not given
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: Option<String>,
+    /// What a debug probe may do beyond reading: halt (stop the core), reset
+    #[arg(long, value_name = "DEED", value_delimiter = ',')]
+    pub allow: Vec<Deed>,
     /// How the next boot is brought about: none, manual, hub (power of its port), or command='PROGRAM ...'
     #[arg(long, value_name = "HOW")]
     pub reenter: Option<ReentryChoice>,
     /// How long the board stays without power between boots, where a virtual board or a hub is switched
     #[arg(long, value_name = "TIME", default_value = "2s")]
     pub off_time: Span,
-    /// Vary a factor, in random blocks; for example transfer-size=2048,1024
+    /// Vary a factor, in random blocks: transfer-size=2048,1024; over swd speed=480kHz,4MHz, connect=hotplug,under-reset, block=64,1024
     #[arg(long, value_name = "FACTOR=A,B")]
     pub vary: Vec<Factor>,
     /// How many boots; 40 where nothing is said, 1 for a recipe that alters the board
@@ -75,6 +84,41 @@ pub struct RunArgs {
     pub report: Vec<PathBuf>,
     #[command(flatten)]
     pub alter: AlterArgs,
+}
+
+/// What a debug probe can do to the running board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Halt,
+    Reset,
+}
+
+impl Deed {
+    pub const ALL: [Self; 2] = [Self::Halt, Self::Reset];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Halt => "halt",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// Whether a step does it.
+    pub const fn is_done_by(self, step: &Step) -> bool {
+        match self {
+            Self::Halt => matches!(step, Step::Connect { mode: ConnectMode::Normal | ConnectMode::UnderReset }),
+            Self::Reset => matches!(step, Step::Connect { mode: ConnectMode::UnderReset } | Step::Reset { .. }),
+        }
+    }
+}
+
+impl FromStr for Deed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|deed| deed.name() == text);
+        known.ok_or_else(|| "expected halt or reset".to_owned())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

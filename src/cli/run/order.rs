@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::altering::{self, Occasion, Prepared};
-use super::args::{ReentryChoice, RunArgs};
+use super::args::{Deed, ReentryChoice, RunArgs};
 use crate::campaign::materials::Materials;
-use crate::campaign::plan::Plan;
+use crate::campaign::plan::{Factor, FactorName, Plan};
 use crate::campaign::recipe::{Recipe, RecipeError};
 use crate::case::journal;
-use crate::cli::board_choice::{Refusal, said_of};
+use crate::cli::board_choice::{Refusal, Way, said_of};
 use crate::cli::console::Console;
 use crate::cli::exit::ExitCode;
 use crate::cli::new_case;
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
 use crate::investigation::live::Order;
-use crate::observation::event::{CampaignStart, Reentry, Transport};
+use crate::observation::event::{CampaignStart, Reentry};
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Touch;
@@ -29,53 +29,46 @@ const SCREEN_PACE: f64 = 20.0;
 
 pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &mut Console) -> Result<Order, Refusal> {
     // Some of everything: whether a recipe alters does not depend on what it works with.
-    let alters = find(&args.recipe, &Materials::any())?.touch() == Touch::Alter;
+    let named = args.recipe.as_deref().unwrap_or(args.link.usual_recipe());
+    let sketch = plan(args, find(named, &Materials::any())?, (0, 0))?;
+    demand_effect(&sketch)?;
+    demand_leave(&sketch, &args.allow)?;
+    let alters = sketch.touch() == Touch::Alter;
     if alters {
         args.alter.gate.demand_write()?;
         args.conduct.refuse_altering()?;
     }
     // A virtual board's own profile is known with it.
     let may_be_absent = args.reenter == Some(ReentryChoice::Manual);
-    let (mut link, facts) = args.choice.reach(args.seed, may_be_absent, &stop)?;
+    // A probe alters nothing, whatever the other link is allowed.
+    let way = Way { link: args.link, touch: sketch.touch().min(Touch::Disturb) };
+    let (mut link, facts) = args.choice.reach(&way, args.seed, may_be_absent, &stop)?;
     let (profiled, bands) = args.profile.as_deref().map_or(Ok(Default::default()), board_profile)?;
     let conduct = args.conduct.conduct(args.choice.virtual_board.is_some(), on_screen, &bands)?;
     let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
-    let reentry = reentry(args);
     let case = new_case::open(args.case.as_deref(), &args.choice)?;
     let journal = journal::of(&case).map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
-    altering::refuse_on_top(&journal, &args.recipe, alters, &case.path().display().to_string(), console)?;
+    altering::refuse_on_top(&journal, named, alters, &case.path().display().to_string(), console)?;
     let (boots, cycles) = (args.boots.unwrap_or(usual(alters, 40)), args.cycles.unwrap_or(usual(alters, 5)));
     let prepared = if alters {
-        let times = if reentry == Reentry::None { cycles } else { boots.saturating_mul(cycles) };
+        let times = if sketch.reentry == Reentry::None { cycles } else { boots.saturating_mul(cycles) };
         let is_virtual = args.choice.virtual_board.is_some();
         let said: Vec<_> = facts.iter().chain(&profiled).cloned().collect();
-        let occasion =
-            Occasion { recipe: &args.recipe, seed: args.seed, times, journal: &journal, facts: &said, is_virtual };
+        let occasion = Occasion { recipe: named, seed: args.seed, times, journal: &journal, facts: &said, is_virtual };
         args.alter.prepare(&occasion, link.as_mut(), console)?
     } else {
         Prepared::default()
     };
-    let recipe = find(&args.recipe, &prepared.materials)?;
+    let plan = plan(args, find(named, &prepared.materials)?, (boots, cycles))?;
     let start = CampaignStart {
-        transport: Transport::Dfu,
+        transport: args.link.transport(),
         virtual_board: args.choice.virtual_board.clone(),
-        recipe: recipe.name.clone(),
-        reentry: reentry.clone(),
+        recipe: plan.recipe.name.clone(),
+        reentry: plan.reentry.clone(),
         seed: args.seed,
         boots,
         cycles_per_boot: cycles,
         calendar_millis: timebase::calendar_millis(),
-    };
-    let plan = Plan {
-        recipe,
-        boots,
-        cycles_per_boot: cycles,
-        reentry,
-        off_time: args.off_time.0,
-        factors: args.vary.clone(),
-        seed: args.seed,
-        duration: args.duration.map(|span| span.0),
-        keep_going: args.alter.keep_going,
     };
     let pace = if on_screen && args.choice.virtual_board.is_some() { SCREEN_PACE } else { f64::INFINITY };
     let flags = Flags { stop, decided: Arc::default() };
@@ -93,6 +86,58 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
         until_decided: args.until_decided,
         conduct,
     })
+}
+
+/// The plan around a recipe; where both links are used, the usual one of the other link takes turns with it.
+fn plan(args: &RunArgs, named: Recipe, (boots, cycles_per_boot): (u32, u32)) -> Result<Plan, Refusal> {
+    let (recipe, beside) = Recipe::for_links(args.link, Some(named)).map_err(|error| refusal(&error))?;
+    let links = beside.is_some().then(Plan::links);
+    Ok(Plan {
+        recipe,
+        beside,
+        boots,
+        cycles_per_boot,
+        reentry: reentry(args),
+        off_time: args.off_time.0,
+        factors: args.vary.iter().cloned().chain(links).collect(),
+        seed: args.seed,
+        duration: args.duration.map(|span| span.0),
+        keep_going: args.alter.keep_going,
+    })
+}
+
+/// A factor that no step of the recipes knows would be varied to no purpose.
+fn demand_effect(plan: &Plan) -> Result<(), Refusal> {
+    let recipes = || std::iter::once(&plan.recipe).chain(&plan.beside);
+    let has_effect = |factor: &&Factor| {
+        let changes = |recipe: &Recipe| recipe.steps.iter().any(|line| factor.name.changes(&line.step, recipe.link));
+        factor.name == FactorName::Link || recipes().any(changes)
+    };
+    match plan.factors.iter().find(|factor| !has_effect(factor)) {
+        Some(factor) => {
+            let names: Vec<_> = recipes().map(|recipe| recipe.name.as_str()).collect();
+            let text = format!("{} changes no step of {}", factor.name.name(), names.join(" or "));
+            Err(Refusal::of(ExitCode::Usage, &text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What disturbs the board is done only where it was allowed by name.
+fn demand_leave(plan: &Plan, allowed: &[Deed]) -> Result<(), Refusal> {
+    let done: Vec<_> = plan.arms().iter().flat_map(|arm| plan.steps_in(arm)).collect();
+    let missing =
+        Deed::ALL.into_iter().filter(|deed| done.iter().any(|step| deed.is_done_by(step)) && !allowed.contains(deed));
+    let missing: Vec<_> = missing.map(Deed::name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "this campaign disturbs the board ({}); where that is all right, say --allow {}",
+        missing.join(" and "),
+        missing.join(",")
+    );
+    Err(Refusal::of(ExitCode::Usage, &text))
 }
 
 fn reentry(args: &RunArgs) -> Reentry {
@@ -120,10 +165,16 @@ fn board_profile(name: &str) -> Result<(Vec<Fact>, Vec<PassBand>), Refusal> {
 }
 
 fn find(name: &str, materials: &Materials) -> Result<Recipe, Refusal> {
-    Recipe::find_with(name, materials).map_err(|error| match &error {
-        RecipeError::Unknown { .. } | RecipeError::Lacking { .. } => Refusal::of(ExitCode::Usage, &error),
-        RecipeError::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
-    })
+    Recipe::find_with(name, materials).map_err(|error| refusal(&error))
+}
+
+fn refusal(error: &RecipeError) -> Refusal {
+    match error {
+        RecipeError::Unknown { .. } | RecipeError::Lacking { .. } | RecipeError::OtherLink { .. } => {
+            Refusal::of(ExitCode::Usage, error)
+        }
+        RecipeError::Profile(_) => Refusal::of(ExitCode::UnreadableInput, error),
+    }
 }
 
 /// How often what observes is repeated when nobody says; what alters is done once.

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use super::pen::{Pen, Piece, columns, row};
 use crate::investigation::snapshot::{RunState, Snapshot};
 use crate::observation::board::BoardIdentity;
+use crate::observation::event::Transport;
 use crate::observation::units::Micros;
 use crate::tui::state::App;
 use crate::tui::theme::Role;
@@ -109,5 +110,6 @@ fn plan(shown: &Snapshot, separator: &str) -> String {
     if start.recipe.is_empty() {
         return String::new();
     }
-    format!("{}{separator}{}{separator}seed {}", start.transport.name(), start.recipe, start.seed)
+    let links = if start.transport == Transport::Other { "dfu and swd" } else { start.transport.name() };
+    format!("{links}{separator}{}{separator}seed {}", start.recipe, start.seed)
 }

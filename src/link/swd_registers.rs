@@ -1,0 +1,64 @@
+//! Registers that tell about clocks, resets and where the core is, read as they stand. What they mean is decided elsewhere.
+
+use crate::observation::fact::{Fact, FactValue};
+use crate::observation::field_text::FieldText;
+use crate::observation::units::Address;
+use crate::swd::clock_tree::ClockTree;
+use crate::swd::core_debug::{CFSR, DHCSR, HFSR, VTOR};
+
+use super::swd_probe::{ProbeErrorKind, SwdProbe};
+use super::swd_session::SwdFault;
+use super::swd_target::KnownTarget;
+use super::swd_wire::SwdWire;
+
+/// The key of the facts: `RCC_PLLCFGR 0x40023804 0x05403C08`.
+pub const REGISTER: &str = "register";
+
+/// Reads each register of the table once; one that faults is not there in this part.
+pub fn read<P: SwdProbe>(
+    wire: &mut SwdWire<'_, P>,
+    target: &KnownTarget,
+    learned: &mut Vec<Fact>,
+) -> Result<(), SwdFault> {
+    for (name, address) in table(target) {
+        match wire.read_word(address) {
+            Ok(word) => {
+                let text = FieldText::from(format!("{name} {address} 0x{word:08X}"));
+                learned.push(Fact::measured(REGISTER, FactValue::Text(text)));
+            }
+            Err(error) if error.kind == ProbeErrorKind::Fault => {}
+            Err(error) => return Err(SwdFault { address: Some(address), ..error.into() }),
+        }
+    }
+    Ok(())
+}
+
+fn table(target: &KnownTarget) -> Vec<(&'static str, Address)> {
+    let mut table = vec![("DHCSR", DHCSR), ("VTOR", VTOR), ("CFSR", CFSR), ("HFSR", HFSR)];
+    table.push(("DBGMCU_CR", Address(target.idcode.0 + 4)));
+    if let Some(tree) = ClockTree::of_dev_id(target.dev_id) {
+        table.extend(tree.registers().iter().map(|register| (register.name, register.address)));
+    }
+    if let Some(known) = target.device.as_ref().and_then(|device| device.registers.as_ref()) {
+        table.extend(known.reset_cause.as_ref().map(|register| ("RCC_CSR", register.address)));
+        let crs = known.crs.map(|base| {
+            [("CRS_CR", 0), ("CRS_CFGR", 4), ("CRS_ISR", 8)].map(|(name, offset)| (name, Address(base.0 + offset)))
+        });
+        table.extend(crs.into_iter().flatten());
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_without_a_profile_still_has_the_registers_of_its_core() {
+        let unknown = KnownTarget { dev_id: 0x999, idcode: Address(0xE004_2000), device: None };
+        let names: Vec<_> = table(&unknown).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["DHCSR", "VTOR", "CFSR", "HFSR", "DBGMCU_CR"]);
+        let f407 = KnownTarget { dev_id: 0x413, ..unknown };
+        assert!(table(&f407).contains(&("RCC_PLLCFGR", Address(0x4002_3804))));
+    }
+}
