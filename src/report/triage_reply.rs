@@ -41,7 +41,7 @@ pub fn reply(triaged: &Triaged, library: &Library) -> String {
             if let Some(cause) = triaged.leading() {
                 text.push_str(&format!("\nWhat you describe may come from this: {}.", cause.name));
             }
-            text.push_str("\nTo be sure we need the following. None of it changes anything on the board.\n");
+            text.push_str("\nTo be sure we need the following. None of it writes to the board.\n");
             let experiment = triaged.verdict.next.first().map(|next| next.text.clone());
             for (number, question) in experiment.iter().chain(&questions(triaged, library)).enumerate() {
                 text.push_str(&format!("\n{}. {question}", number + 1));
