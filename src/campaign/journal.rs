@@ -66,10 +66,7 @@ pub struct Options {
 impl Journal {
     pub fn absorb(&mut self, event: &EventKind) {
         match event {
-            // What is read from a range that is already altered is not what it held before.
-            EventKind::MemorySaved { address, data } if self.scratch.is_none_or(|it| it.address != *address) => {
-                self.saved.insert(*address, data.clone());
-            }
+            EventKind::MemorySaved { address, data } => self.save(*address, data),
             EventKind::AlterationBegan(note) => self.begin(note),
             EventKind::AlterationEnded(end) => self.end(end),
             _ => {}
@@ -103,6 +100,18 @@ impl Journal {
 
     pub fn options(&self) -> impl Iterator<Item = (Address, &Options)> {
         self.options.iter().map(|(address, options)| (*address, options))
+    }
+
+    /// What is read from a range that is already altered is not what it held before. Option bytes that read as the old or the
+    /// new ones are whole.
+    fn save(&mut self, address: Address, data: &Payload) {
+        if let Some(options) = self.options.get(&address) {
+            if options.wanted == *data || self.saved.get(&address) == Some(data) {
+                self.options.remove(&address);
+            }
+        } else if self.scratch.is_none_or(|scratch| scratch.address != address) {
+            self.saved.insert(address, data.clone());
+        }
     }
 
     fn begin(&mut self, note: &AlterationNote) {
@@ -275,5 +284,10 @@ pub mod tests {
         let open = journal(&[saved(1), began(&write)]);
         assert_eq!(open.options().collect::<Vec<_>>(), [(SCRATCH, &Options { wanted: data, why: None })]);
         assert_eq!(journal(&[saved(1), began(&write), done()]).options().count(), 0);
+        let found_old = journal(&[saved(1), began(&write), saved(1)]);
+        let found_new = journal(&[saved(1), began(&write), saved(0xaa)]);
+        let found_neither = journal(&[saved(1), began(&write), saved(0)]);
+        let left = [found_old, found_new, found_neither].map(|journal| journal.options().count());
+        assert_eq!(left, [0, 0, 1]);
     }
 }

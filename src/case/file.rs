@@ -52,7 +52,7 @@ pub enum CaseError {
 impl Case {
     /// Opens a case for appending, or makes a new one where there is none.
     pub fn open_or_create(path: &Path, durability: Durability) -> Result<Self, CaseError> {
-        if path.exists() {
+        if path.exists() && !is_unborn(path) {
             return Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(durability));
         }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -63,9 +63,11 @@ impl Case {
         case.prepare(durability).map_err(|source| refused(path, source))?;
         case.database
             .execute_batch(&format!(
-                "PRAGMA application_id = {APPLICATION_ID};
+                "BEGIN;
+                 PRAGMA application_id = {APPLICATION_ID};
                  PRAGMA user_version = {FORMAT_VERSION};
-                 CREATE TABLE event (seq INTEGER PRIMARY KEY, at_us INTEGER, kind TEXT NOT NULL) STRICT;"
+                 CREATE TABLE event (seq INTEGER PRIMARY KEY, at_us INTEGER, kind TEXT NOT NULL) STRICT;
+                 COMMIT;"
             ))
             .map_err(|source| refused(path, source))?;
         Ok(case)
@@ -165,6 +167,13 @@ impl Case {
     }
 }
 
+/// A program that was killed as it made the case leaves a file without a mark and without a table: nothing is in it yet.
+fn is_unborn(path: &Path) -> bool {
+    let Ok(database) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else { return false };
+    let number = |question: &str| database.query_row(question, [], |row| row.get::<_, i64>(0));
+    matches!((number("PRAGMA application_id"), number("SELECT count(*) FROM sqlite_master")), (Ok(0), Ok(0)))
+}
+
 /// SQLite has signed integers only; our counters stay far below half of the range.
 fn stored(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
@@ -215,6 +224,17 @@ mod tests {
         let path = folder.path().join("board.case");
         let _first = Case::open_or_create(&path, Durability::Crash).unwrap();
         assert!(matches!(Case::open_or_create(&path, Durability::Crash), Err(CaseError::InUse { .. })));
+    }
+
+    #[test]
+    fn a_case_whose_making_was_cut_off_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.case");
+        std::fs::write(&path, b"").unwrap();
+        let mut case = Case::open_or_create(&path, Durability::Crash).unwrap();
+        case.append(None, note("first")).unwrap();
+        drop(case);
+        assert_eq!(events(&Case::open(&path).unwrap()).len(), 1);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Session {
     strings_read: bool,
     /// What the current step has learned so far; kept even if it fails.
     learned: Vec<Fact>,
+    /// What ranges held before they were altered.
+    saved: BTreeMap<Address, Vec<u8>>,
     /// What each range read the first time.
     first_read: BTreeMap<Address, Vec<u8>>,
 }

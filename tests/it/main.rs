@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod altering;
 mod architecture;
 mod bad_input;
 mod campaign;

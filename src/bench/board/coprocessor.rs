@@ -14,7 +14,7 @@ impl VirtualBoard {
             let service = self.bootloader.service();
             let Some(due) = service.and_then(UpgradeService::due).filter(|due| *due <= limit) else { return };
             let works_on_flash = service.is_some_and(UpgradeService::works_on_flash);
-            let span = due - self.around.at;
+            let span = due - service.and_then(UpgradeService::worked_until).unwrap_or(due);
             self.tick(due);
             if works_on_flash {
                 let (around, dice) = (&mut self.around, &mut self.dice);

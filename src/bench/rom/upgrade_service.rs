@@ -204,6 +204,11 @@ impl UpgradeService {
         self.job.map(|job| (job.at + GRAIN).min(job.until))
     }
 
+    /// How far its present work has come.
+    pub fn worked_until(&self) -> Option<Micros> {
+        self.job.map(|job| job.at)
+    }
+
     /// When its present work ends, if nothing comes between.
     pub fn ends(&self) -> Option<Micros> {
         self.job.map(|job| job.until)

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use crate::campaign::plan::Plan;
 use crate::campaign::recipe::{Recipe, RecipeStep};
 use crate::campaign::recovery;
-use crate::case::file::Case;
+use crate::case::file::{Case, CaseError};
 use crate::case::journal;
 use crate::cli::board_choice::{self, BoardChoice, Refusal};
 use crate::cli::console::Console;
@@ -25,7 +25,7 @@ use crate::investigation::live::{Conduct, LiveRun, Order};
 use crate::investigation::snapshot::Snapshot;
 use crate::link::link_used::LinkUsed;
 use crate::observation::alteration::{Alteration, Payload};
-use crate::observation::event::{CampaignStart, Reentry, Transport};
+use crate::observation::event::{CampaignStart, EventKind, Reentry, Transport};
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::step::{Step, Touch};
 use crate::observation::units::Micros;
@@ -149,11 +149,12 @@ fn change(
         return Err(Refusal { code: ExitCode::Usage, text: no_unlock_sequence(device) });
     }
     let look = Look::at(link.as_mut())?;
-    let case = new_case::open(case, &args.choice)?;
+    let mut case = new_case::open(case, &args.choice)?;
     let path = case.path().to_owned();
     let changes = match planning(device, &look.option_bytes, &case) {
         Ok(changes) => changes,
         Err(ChangeRefusal::Nothing) => {
+            note_as_found(&mut case, &look)?;
             console.note(&ChangeRefusal::Nothing.to_string());
             return Ok(ExitCode::Clean);
         }
@@ -201,6 +202,18 @@ fn conclude(snapshot: &Snapshot, case: &Path, console: &mut Console) -> ExitCode
         console.error(recovery::in_words(&left).trim_end());
     }
     if failure.is_none() { ExitCode::Clean } else { ExitCode::Fault }
+}
+
+/// Option bytes of which the case was not certain are now read, and it may know them again.
+fn note_as_found(case: &mut Case, look: &Look) -> Result<(), Refusal> {
+    let unreadable = |error: CaseError| Refusal::of(ExitCode::UnreadableInput, &error);
+    let journal = journal::of(case).map_err(unreadable)?;
+    let uncertain = |reading: &&Reading| journal.options().any(|(address, _)| address == reading.address);
+    for reading in look.option_bytes.iter().filter(uncertain) {
+        let data = Payload::new(reading.bytes.clone());
+        case.append(None, EventKind::MemorySaved { address: reading.address, data }).map_err(unreadable)?;
+    }
+    Ok(())
 }
 
 fn said_part(facts: &[Fact]) -> Option<String> {

@@ -127,6 +127,7 @@ impl Session {
         length_bytes: u32,
     ) -> Result<(), StepFault> {
         let bytes = self.upload(wire, address, length_bytes)?;
+        self.saved.insert(address, bytes.clone());
         self.learn(SAVED, FactValue::Bytes(bytes));
         Ok(())
     }
@@ -143,6 +144,10 @@ impl Session {
         let first = read.iter().zip(wanted.bytes()).position(|(read, wanted)| read != wanted);
         let Some(at) = first else { return Ok(()) };
         let place = Address(address.0.wrapping_add(at as u32));
+        if self.saved.get(&address) == Some(&read) {
+            let code = "nothing was refused, and all of it holds what it held before".to_owned();
+            return Err((FailureClass::WriteProtected, code, Some(place)));
+        }
         let (read, wanted_there) = (read[at], wanted.bytes()[at]);
         let code = format!(
             "{wrong} of {} bytes differ, the first is 0x{read:02X} instead of 0x{wanted_there:02X}",

@@ -1,5 +1,6 @@
 //! The cases of the lane: what each runs in the guest, and what has to come of it.
 
+mod altering;
 mod campaigns;
 mod dfu_util;
 mod listing;
@@ -60,7 +61,7 @@ const BOARDS: [(&str, &str); 9] = [
 /// What each guest runs, in this order. The long ones have a guest of their own.
 pub fn guests() -> Vec<Vec<Case>> {
     let short = [listing::cases(), dfu_util::cases(), usbip_tool::cases(), plugging::cases(), probes::cases()];
-    let long = [mechanisms::cases(), campaigns::cases()];
+    let long = [mechanisms::cases(), campaigns::cases(), altering::cases()];
     vec![short.into_iter().flatten().collect(), long.into_iter().flatten().collect()]
 }
 
@@ -72,6 +73,7 @@ pub fn given() -> Vec<Given> {
     scripts
         .into_iter()
         .chain(boards)
+        .chain(altering::given())
         .chain(dfu_util::given())
         .chain(plugging::given())
         .chain(campaigns::given())
