@@ -8,12 +8,17 @@ use clap::Args;
 
 use super::exit::ExitCode;
 use crate::bench::board::{NoSuchBoard, VirtualBoard};
+use crate::host::sys_root::SysRoot;
 use crate::link::Link;
 use crate::link::board_selector::BoardSelector;
+use crate::link::both_links::BothLinks;
 use crate::link::dfu_link::DfuLink;
 use crate::link::libusb_board;
 use crate::link::link_used::LinkUsed;
+use crate::link::plug_in::driver::Level;
+use crate::link::probe_listing;
 use crate::link::virtual_board::VirtualUsbBoard;
+use crate::link::worker::Subject;
 use crate::link::worker_client::WorkerLink;
 use crate::observation::board::PortPath;
 use crate::observation::fact::{Fact, FactValue, Origin};
@@ -34,6 +39,12 @@ pub struct BoardChoice {
     /// Keep what the virtual board holds without power in this file, from one run to the next
     #[arg(long, value_name = "FILE", requires = "virtual_board")]
     pub virtual_memory: Option<PathBuf>,
+    /// The debug probe for --link swd: a port path, a serial number, or VID:PID; the only one there is if not given
+    #[arg(long, value_name = "SEL", conflicts_with = "virtual_board")]
+    pub probe: Option<String>,
+    /// A virtual board behind the real probe-rs in a worker process, in real time: transactions or bits
+    #[arg(long, value_name = "LEVEL", requires = "virtual_board", hide = true)]
+    pub through_probe_rs: Option<Level>,
 }
 
 /// How the board is reached, and what may be done to it.
@@ -67,14 +78,22 @@ impl BoardChoice {
         stop: &Arc<AtomicBool>,
     ) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
         if let Some(name) = &self.virtual_board {
-            return virtual_link(name, way, seed, self.virtual_memory.as_deref());
+            return match self.through_probe_rs {
+                Some(level) => bench_link(name, level, way.touch, seed, stop),
+                None => virtual_link(name, way, seed, self.virtual_memory.as_deref()),
+            };
         }
-        if way.link != LinkUsed::Dfu {
-            let text = "a campaign over a real debug probe is not possible here; --virtual NAME --link swd shows one";
-            return Err(Refusal::of(ExitCode::NoSuchBoard, &text));
-        }
-        let may_be_absent = may_be_absent || self.port.is_some();
-        Ok((real_link(self.selector(), may_be_absent, stop)?, Vec::new()))
+        let absent_board = may_be_absent || self.port.is_some();
+        let dfu = || real_link(self.selector(), absent_board, stop);
+        let link = match way.link {
+            LinkUsed::Dfu => dfu()?,
+            LinkUsed::Swd => probe_link(self.probe.as_ref().or(self.board.as_ref()), way.touch, may_be_absent, stop)?,
+            LinkUsed::Both => {
+                let swd = probe_link(self.probe.as_ref(), way.touch, may_be_absent, stop)?;
+                Box::new(BothLinks::new(dfu()?, swd))
+            }
+        };
+        Ok((link, Vec::new()))
     }
 
     fn selector(&self) -> BoardSelector {
@@ -86,17 +105,21 @@ impl BoardChoice {
     }
 }
 
-/// A virtual board, or the TOML file of one.
+/// A virtual board by its name, or the TOML file of one.
+fn virtual_board(name: &str, seed: u64) -> Result<VirtualBoard, Refusal> {
+    VirtualBoard::by_name(name, seed).map_err(|error| match &error {
+        NoSuchBoard::Unknown { .. } => Refusal::of(ExitCode::NoSuchBoard, &error),
+        NoSuchBoard::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
+    })
+}
+
 fn virtual_link(
     name: &str,
     way: &Way,
     seed: u64,
     memory: Option<&Path>,
 ) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
-    let board = VirtualBoard::by_name(name, seed).map_err(|error| match &error {
-        NoSuchBoard::Unknown { .. } => Refusal::of(ExitCode::NoSuchBoard, &error),
-        NoSuchBoard::Profile(_) => Refusal::of(ExitCode::UnreadableInput, &error),
-    })?;
+    let board = virtual_board(name, seed)?;
     let said = &board.blueprint();
     let facts = said_of(&said.part, said.crystal_mhz);
     let Some(path) = memory else { return Ok((way.link.to_virtual(board, way.touch), facts)) };
@@ -106,6 +129,20 @@ fn virtual_link(
     let board = VirtualUsbBoard::new(board).keeping(path);
     let board = board.map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     Ok((Box::new(DfuLink::new(board)), facts))
+}
+
+/// The debug pins of a virtual board through the real probe-rs, both in a worker process.
+fn bench_link(
+    name: &str,
+    level: Level,
+    touch: Touch,
+    seed: u64,
+    stop: &Arc<AtomicBool>,
+) -> Result<(Box<dyn Link>, Vec<Fact>), Refusal> {
+    let board = virtual_board(name, seed)?;
+    let said = board.blueprint();
+    let facts = said_of(&said.part, said.crystal_mhz);
+    Ok((worker_link(Subject::Bench { board: name.to_owned(), seed, level, touch }, stop)?, facts))
 }
 
 /// What somebody said about the board: part and crystal. Not measurements.
@@ -127,9 +164,37 @@ fn real_link(selector: BoardSelector, may_be_absent: bool, stop: &Arc<AtomicBool
     if !may_be_absent {
         demand_one_board(&selector)?;
     }
-    let link = WorkerLink::new(selector, Arc::clone(stop))
+    worker_link(Subject::Board(selector), stop)
+}
+
+fn worker_link(subject: Subject, stop: &Arc<AtomicBool>) -> Result<Box<dyn Link>, Refusal> {
+    let link = WorkerLink::new(subject, Arc::clone(stop))
         .map_err(|error| Refusal::of(ExitCode::Bug, &format!("the worker process cannot be started: {error}")))?;
     Ok(Box::new(link))
+}
+
+/// A real debug probe through a worker process of its own.
+fn probe_link(
+    wanted: Option<&String>,
+    touch: Touch,
+    may_be_absent: bool,
+    stop: &Arc<AtomicBool>,
+) -> Result<Box<dyn Link>, Refusal> {
+    let selector = wanted.map(|text| text.parse::<BoardSelector>().unwrap_or_else(|never| match never {}));
+    if !may_be_absent {
+        let probes = probe_listing::probes(&SysRoot::default());
+        if let Err(error) = probe_listing::choose(probes, selector.as_ref()) {
+            return Err(Refusal::of(ExitCode::NoSuchBoard, &no_probe(&error.code)));
+        }
+    }
+    worker_link(Subject::Probe { selector, touch }, stop)
+}
+
+fn no_probe(why: &str) -> String {
+    format!(
+        "{why}.\n`flakescope list` shows what this computer sees, with port and serial number for --probe.\n\
+         Nothing attached? Try a virtual board: flakescope run --virtual swd-healthy-f407 --link swd"
+    )
 }
 
 const TRY_VIRTUAL: &str = "Nothing attached? Try a virtual board: flakescope run --virtual f746-25mhz-warm-hsi";

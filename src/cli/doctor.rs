@@ -6,14 +6,14 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::host::checkup::{self, Check, CheckState};
-use crate::host::inventory;
+use crate::host::inventory::{self, Kind};
 use crate::host::sys_root::SysRoot;
 use crate::link::libusb_board;
 use crate::profile::device;
 
 use super::console::Console;
 use super::exit::ExitCode;
-use super::list::ListFormat;
+use super::list::{ListFormat, Shown};
 
 /// Check this computer and print the mend for what is missing
 #[derive(Debug, Args)]
@@ -53,19 +53,23 @@ fn libusb() -> Check {
     }
 }
 
-/// Profiles that can be read, and the boards that are there.
+/// Profiles that can be read, and the boards and probes that are there; probes are asked for what they are.
 fn profiles(root: &SysRoot) -> Check {
     let parts = match device::catalogue() {
         Ok(parts) => parts,
         Err(error) => return Check::missing("boards", error.to_string()).mended_by("correct or remove that profile"),
     };
-    let boards = inventory::take(root, &parts);
-    match boards.iter().find_map(|board| board.problems.first().map(|problem| (board, problem))) {
+    let boards: Vec<_> = inventory::take(root, &parts).into_iter().map(|listed| Shown::of(listed, false)).collect();
+    match boards.iter().find_map(|board| board.problems().into_iter().next().map(|problem| (board, problem))) {
         Some((board, problem)) => {
-            let text = format!("{}: {}", board.device.port, problem.text.for_terminal());
-            Check { mend: problem.mend.clone(), ..Check::missing("boards", text) }
+            let text = format!("{}: {}", board.listed.device.port, problem.text.for_terminal());
+            Check { mend: problem.mend, ..Check::missing("boards", text) }
         }
-        None => Check::good("boards", format!("{} boards and probes, none with a problem", boards.len())),
+        None => {
+            let probes = boards.iter().filter(|board| board.listed.kind == Kind::Probe).count();
+            let text = format!("{} boards and {probes} probes, none with a problem", boards.len() - probes);
+            Check::good("boards", text)
+        }
     }
 }
 

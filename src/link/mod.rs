@@ -14,6 +14,7 @@ mod mechanism_tests;
 pub mod plug_in;
 pub mod probe_failure;
 pub mod probe_firmware;
+pub mod probe_inspection;
 pub mod probe_listing;
 pub mod probe_lock;
 pub mod probe_log;

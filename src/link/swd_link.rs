@@ -3,7 +3,7 @@
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{Failure, FailureClass};
-use crate::observation::step::{Outcome, Step, StepRecord, Touch, TransferSummary};
+use crate::observation::step::{Outcome, Step, StepRecord, Touch, TransferRecord, TransferSummary};
 use crate::observation::units::Micros;
 
 use super::Link;
@@ -40,13 +40,20 @@ impl<P: SwdProbe> SwdLink<P> {
         traffic.accesses.iter().for_each(|access| summary.add(access));
         summary.waits = traffic.hidden.waits;
         summary.repeats = traffic.hidden.repeats;
+        // What the library said stands beside the accesses and counts as none.
+        let words = traffic.hidden.lines.iter().map(|line| TransferRecord {
+            request: format!("the library says: {line}"),
+            elapsed: Micros::ZERO,
+            length_bytes: 0,
+            code: None,
+        });
         let record = StepRecord {
             phase: step.phase(),
             started: Some(started),
             elapsed: Some(self.probe.now() - started),
             outcome: Outcome::Done,
             summary,
-            transfers: traffic.accesses,
+            transfers: traffic.accesses.into_iter().chain(words).collect(),
             facts: self.session.take_learned(),
         };
         (outcome, record)

@@ -1,4 +1,5 @@
-//! A real board through its worker process: one request per step, the deadline kept here, and a worker that hangs is killed.
+//! A real board or a debug probe through its worker process: one request per step, the deadline kept here, and a worker that hangs is
+//! killed.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
@@ -23,13 +24,14 @@ use super::Link;
 use super::board_selector::BoardSelector;
 use super::host_watch::HostWatch;
 use super::hub_power::PortState;
-use super::worker::{PortAnswer, SUBCOMMAND, WorkerAnswer, WorkerRequest};
+use super::probe_inspection::{Inspection, Trouble};
+use super::worker::{PortAnswer, PowerAnswer, SUBCOMMAND, Subject, WorkerAnswer, WorkerRequest};
 
 #[derive(Debug)]
 pub struct WorkerLink {
     /// Program and arguments of the worker.
     command: Vec<OsString>,
-    selector: BoardSelector,
+    subject: Subject,
     worker: Option<Worker>,
     /// What the user said about writing; every new worker is told.
     claim: Option<AlterClaim>,
@@ -69,16 +71,17 @@ impl WorkerLink {
     const GRACE: Micros = Micros::from_secs(2);
 
     /// A link whose worker is this program itself.
-    pub fn new(selector: BoardSelector, stop: Arc<AtomicBool>) -> io::Result<Self> {
+    pub fn new(subject: Subject, stop: Arc<AtomicBool>) -> io::Result<Self> {
         let program = std::env::current_exe()?;
-        let watch = Some(HostWatch::begin(SysRoot::default()));
-        Ok(Self { stop, watch, ..Self::with_command(vec![program.into(), SUBCOMMAND.into()], selector) })
+        // A port on which nothing enumerates concerns boards only.
+        let watch = matches!(subject, Subject::Board(_)).then(|| HostWatch::begin(SysRoot::default()));
+        Ok(Self { stop, watch, ..Self::with_command(vec![program.into(), SUBCOMMAND.into()], subject) })
     }
 
-    pub fn with_command(command: Vec<OsString>, selector: BoardSelector) -> Self {
+    pub fn with_command(command: Vec<OsString>, subject: Subject) -> Self {
         Self {
             command,
-            selector,
+            subject,
             worker: None,
             claim: None,
             grace: Self::GRACE,
@@ -91,7 +94,7 @@ impl WorkerLink {
 
     fn ask<T: DeserializeOwned>(&mut self, request: &WorkerRequest, deadline: Micros) -> Result<T, Silence> {
         if self.worker.is_none() {
-            let mut worker = Worker::start(&self.command, &self.selector).map_err(Silence::Broken)?;
+            let mut worker = Worker::start(&self.command, &self.subject).map_err(Silence::Broken)?;
             if let Some(claim) = &self.claim {
                 worker.send(&WorkerRequest::Permit(claim.clone())).map_err(Silence::Broken)?;
             }
@@ -109,10 +112,35 @@ impl WorkerLink {
 }
 
 impl WorkerLink {
+    /// As [`Self::ask`]; a worker that does not answer is killed.
+    fn ask_or_kill<T: DeserializeOwned>(&mut self, request: &WorkerRequest, deadline: Micros) -> Result<T, Silence> {
+        let answer = self.ask(request, deadline);
+        if answer.is_err() {
+            self.worker = None;
+        }
+        answer
+    }
+
+    /// What the probe says of itself, or why its worker said nothing.
+    pub fn inspect(&mut self, deadline: Micros) -> Inspection {
+        let trouble = match self.ask_or_kill(&WorkerRequest::Inspect, deadline) {
+            Ok(inspection) => return inspection,
+            Err(Silence::Hang) => Trouble::new(FailureClass::Hang, "it gave no answer, and its worker was killed"),
+            Err(Silence::Broken(error)) => Trouble::new(FailureClass::ToolFailure, error.to_string()),
+            Err(Silence::Stopped) => Trouble::new(FailureClass::Other, "stopped"),
+        };
+        Inspection { trouble: Some(trouble), ..Inspection::default() }
+    }
+
+    /// The process that works for this link at the moment.
+    pub fn worker_id(&self) -> Option<u32> {
+        self.worker.as_ref()?.child.as_ref().map(Child::id)
+    }
+
     fn port(&self) -> Option<&PortPath> {
-        match &self.selector {
-            BoardSelector::Port(port) => Some(port),
-            BoardSelector::Serial(_) | BoardSelector::VidPid(..) => None,
+        match &self.subject {
+            Subject::Board(BoardSelector::Port(port)) => Some(port),
+            Subject::Board(_) | Subject::Probe { .. } | Subject::Bench { .. } => None,
         }
     }
 
@@ -143,9 +171,9 @@ impl Link for WorkerLink {
         let request = WorkerRequest::Perform { step: step.clone(), deadline };
         match self.ask::<WorkerAnswer>(&request, deadline) {
             Ok(answer) => {
-                if let Some(port) = &answer.identity.port {
+                if let (Some(port), Subject::Board(selector)) = (&answer.identity.port, &mut self.subject) {
                     // A new worker has to find this very board again.
-                    self.selector = BoardSelector::Port(port.clone());
+                    *selector = BoardSelector::Port(port.clone());
                 }
                 self.identity = answer.identity;
                 // The worker's clock started when it did.
@@ -181,8 +209,11 @@ impl Link for WorkerLink {
         self.identity.clone()
     }
 
-    fn power_cycle(&mut self, _off_time: Micros) -> Option<(BootKind, BootProof)> {
-        None
+    fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
+        if !matches!(self.subject, Subject::Bench { .. }) {
+            return None;
+        }
+        self.ask_or_kill::<PowerAnswer>(&WorkerRequest::PowerCycle { off_time }, off_time).ok().flatten()
     }
 
     /// A hub answers in milliseconds, unless it is busy with a device that does not enumerate.
@@ -220,7 +251,7 @@ impl Link for WorkerLink {
 }
 
 impl Worker {
-    fn start(command: &[OsString], selector: &BoardSelector) -> io::Result<Self> {
+    fn start(command: &[OsString], subject: &Subject) -> io::Result<Self> {
         let (program, arguments) = command.split_first().expect("a worker command names its program");
         let mut worker = Command::new(program);
         // An interrupt typed at the terminal is for the campaign, which ends its worker itself.
@@ -239,7 +270,7 @@ impl Worker {
             }
         });
         let mut worker = Self { child: Some(child), input, answers };
-        worker.send(&WorkerRequest::Attach(selector.clone()))?;
+        worker.send(&WorkerRequest::Attach(subject.clone()))?;
         Ok(worker)
     }
 
@@ -284,7 +315,8 @@ mod tests {
 
     fn shell(script: &str) -> WorkerLink {
         let command = ["sh", "-c", script].map(OsString::from).to_vec();
-        WorkerLink { grace: Micros::from_millis(50), ..WorkerLink::with_command(command, BoardSelector::any_rom()) }
+        let subject = Subject::Board(BoardSelector::any_rom());
+        WorkerLink { grace: Micros::from_millis(50), ..WorkerLink::with_command(command, subject) }
     }
 
     fn perform(link: &mut WorkerLink) -> Failure {
@@ -318,7 +350,8 @@ mod tests {
     #[test]
     fn what_a_hub_refuses_or_does_not_answer_is_said() {
         let port = BoardSelector::Port("1-4.2".parse().unwrap());
-        let with = |script: &str, selector: BoardSelector| WorkerLink { selector, ..shell(script) };
+        let with =
+            |script: &str, selector: BoardSelector| WorkerLink { subject: Subject::Board(selector), ..shell(script) };
         let refusing = r#"read attach; read request; echo '{"Err":"the hub cannot switch"}'"#;
         assert_eq!(with(refusing, port.clone()).port_power(false), Err("the hub cannot switch".to_owned()));
         let done = r#"read attach; read request; echo '{"Ok":{"powered":false,"connected":false}}'"#;
@@ -329,7 +362,8 @@ mod tests {
 
     #[test]
     fn a_worker_that_cannot_be_started_is_a_failure_of_the_tool() {
-        let mut link = WorkerLink::with_command(vec!["/nonexistent/worker".into()], BoardSelector::any_rom());
+        let mut link =
+            WorkerLink::with_command(vec!["/nonexistent/worker".into()], Subject::Board(BoardSelector::any_rom()));
         assert_eq!(perform(&mut link).class, FailureClass::ToolFailure);
     }
 }

@@ -89,6 +89,11 @@ pub const MINIMA: [Minimum; 8] = [
     Minimum { wanted_by: "probe-rs", hardware: 3, jtag: 3, source: PROBE_RS },
 ];
 
+/// The least that the library asks for through which probes are used here.
+pub fn needed_by_probe_rs(hardware: u8) -> Option<&'static Minimum> {
+    MINIMA.iter().find(|minimum| minimum.hardware == hardware && minimum.wanted_by == "probe-rs")
+}
+
 /// The target voltage from the two words of the voltage command; `None` where the reference count is zero.
 pub fn target_volts(reference: u32, target: u32) -> Option<f64> {
     (reference != 0).then(|| 2.0 * f64::from(target) * 1.2 / f64::from(reference))

@@ -12,6 +12,7 @@ mod guided;
 mod hostile_text;
 mod parts_commands;
 mod picture;
+mod probe_worker;
 mod profile_command;
 mod profiles_against_facts;
 mod program;

@@ -4,6 +4,7 @@ use crate::bench::board::VirtualBoard;
 use crate::bench::swd::mechanism::probe_usb::Trouble;
 use crate::bench::swd::swdio::Swdio;
 use crate::observation::units::{Micros, Millivolts};
+use crate::swd::stlink_firmware::{ProbeFirmware, needed_by_probe_rs};
 use crate::swd::transaction::{Request, Response};
 
 use super::wires::{Opening, UsbSide, Wires};
@@ -26,7 +27,13 @@ impl BenchWires {
     }
 
     fn is_away(&self, at: Micros) -> bool {
-        self.away.is_some_and(|until| at < until)
+        self.board.swd_setup().probe.unplugged || self.away.is_some_and(|until| at < until)
+    }
+
+    fn is_outdated(&self) -> bool {
+        let firmware = self.board.swd_setup().probe.firmware.parse::<ProbeFirmware>();
+        firmware
+            .is_ok_and(|version| needed_by_probe_rs(version.hardware).is_some_and(|least| version.jtag < least.jtag))
     }
 }
 
@@ -47,8 +54,10 @@ impl Wires for BenchWires {
         self.board.nrst(at, low);
     }
 
-    fn set_speed(&mut self, kilohertz: u32) {
-        self.board.set_swd_clock(kilohertz);
+    fn set_speed(&mut self, kilohertz: u32) -> u32 {
+        let set = self.board.swd_setup().probe.nearest_speed(kilohertz);
+        self.board.set_swd_clock(set);
+        set
     }
 
     fn target_voltage(&mut self, at: Micros) -> Option<Millivolts> {
@@ -61,6 +70,10 @@ impl Wires for BenchWires {
         } else {
             self.board.power_off(at);
         }
+    }
+
+    fn is_present(&mut self, at: Micros) -> bool {
+        !self.is_away(at)
     }
 
     fn usb(&mut self, at: Micros) -> UsbSide {
@@ -88,11 +101,16 @@ impl Wires for BenchWires {
     fn opening(&mut self, at: Micros) -> Opening {
         self.hung = false;
         let probe = &self.board.swd_setup().probe;
-        match (probe.unplugged || self.is_away(at), probe.held, probe.node_closed) {
-            (true, ..) => Opening::Gone,
-            (_, true, _) => Opening::Busy,
-            (.., true) => Opening::Denied,
-            _ => Opening::Opens,
+        if self.is_away(at) {
+            Opening::Gone
+        } else if probe.node_closed {
+            Opening::Denied
+        } else if probe.held {
+            Opening::Busy
+        } else if self.is_outdated() {
+            Opening::OldFirmware
+        } else {
+            Opening::Opens
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, PoisonError};
 
@@ -23,6 +24,18 @@ use super::wires::{Grip, Opening, SharedWires};
 pub enum Level {
     Transactions,
     Bits,
+}
+
+impl FromStr for Level {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "transactions" => Ok(Self::Transactions),
+            "bits" => Ok(Self::Bits),
+            _ => Err("expected transactions or bits".to_owned()),
+        }
+    }
 }
 
 /// IDs that no probe has: a block for tests.
@@ -151,7 +164,9 @@ impl ProbeFactory for Driver {
         let info = |serial: &String| {
             DebugProbeInfo::new("virtual probe", VENDOR_ID, PRODUCT_ID, Some(serial.clone()), &DRIVER, None, false)
         };
-        seats().keys().map(|serial| ProbeListItem::accessible(info(serial))).collect()
+        let seats = seats();
+        let present = seats.iter().filter(|(_, seat)| seat.grip.with(|wires, now| wires.is_present(now)));
+        present.map(|(serial, _)| ProbeListItem::accessible(info(serial))).collect()
     }
 }
 

@@ -59,8 +59,8 @@ impl Wires for Scripted {
         self.bench.reset_line(at, low);
     }
 
-    fn set_speed(&mut self, kilohertz: u32) {
-        self.bench.set_speed(kilohertz);
+    fn set_speed(&mut self, kilohertz: u32) -> u32 {
+        self.bench.set_speed(kilohertz)
     }
 
     fn target_voltage(&mut self, at: Micros) -> Option<Millivolts> {
@@ -69,6 +69,10 @@ impl Wires for Scripted {
 
     fn power(&mut self, at: Micros, on: bool) {
         self.bench.power(at, on);
+    }
+
+    fn is_present(&mut self, at: Micros) -> bool {
+        self.bench.is_present(at)
     }
 
     fn usb(&mut self, at: Micros) -> UsbSide {

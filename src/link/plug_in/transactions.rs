@@ -173,9 +173,8 @@ macro_rules! debug_probe {
 
             fn set_speed(&mut self, speed_khz: u32) -> Result<u32, DebugProbeError> {
                 self.grip.exchange()?;
-                self.kilohertz = speed_khz;
-                self.grip.with(|wires, _| wires.set_speed(speed_khz));
-                Ok(speed_khz)
+                self.kilohertz = self.grip.with(|wires, _| wires.set_speed(speed_khz));
+                Ok(self.kilohertz)
             }
 
             fn attach(&mut self) -> Result<(), DebugProbeError> {

@@ -17,10 +17,13 @@ pub trait Wires: Send {
     /// One clock: what the host drives on SWDIO, or nothing while it listens; returns the level of the line.
     fn clock(&mut self, at: Micros, driven: Option<bool>) -> bool;
     fn reset_line(&mut self, at: Micros, low: bool);
-    fn set_speed(&mut self, kilohertz: u32);
+    /// Returns the speed that was really set.
+    fn set_speed(&mut self, kilohertz: u32) -> u32;
     fn target_voltage(&mut self, at: Micros) -> Option<Millivolts>;
     /// The supply of the target is switched.
     fn power(&mut self, at: Micros, on: bool);
+    /// Whether the probe is on the bus.
+    fn is_present(&mut self, at: Micros) -> bool;
     /// How the next exchange between host and probe goes.
     fn usb(&mut self, at: Micros) -> UsbSide;
     /// How the probe takes being opened.
