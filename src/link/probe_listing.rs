@@ -13,6 +13,7 @@ use crate::observation::field_text::FieldText;
 use crate::swd::stlink_probe;
 
 use super::board_selector::BoardSelector;
+use super::plug_in::driver;
 use super::swd_probe::{ProbeError, ProbeErrorKind, ProbeIdentity};
 
 /// A probe that could be opened.
@@ -84,6 +85,13 @@ impl FoundProbe {
         self.info.is_probe_type::<CmsisDapFactory>()
     }
 
+    fn is_usual(&self) -> bool {
+        self.is_st_link()
+            || self.is_cmsis_dap()
+            || self.info.is_probe_type::<JLinkFactory>()
+            || driver::is_ours(&self.info)
+    }
+
     /// What names it for a person and for its lock: port, else serial number, else its IDs.
     pub fn handle(&self) -> String {
         let port = self.identity.port.as_ref().map(ToString::to_string);
@@ -93,7 +101,8 @@ impl FoundProbe {
 
     fn is_meant(&self, selector: Option<&BoardSelector>) -> bool {
         match selector {
-            None => true,
+            // Adapters that are no probes by themselves, an FTDI cable for one, have to be meant.
+            None => self.is_usual(),
             Some(BoardSelector::Serial(serial)) => {
                 let raw = self.device.as_ref().and_then(|device| device.serial.as_ref()).map(FieldText::raw);
                 let listed = self.info.serial_number.as_deref();

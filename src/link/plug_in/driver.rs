@@ -124,6 +124,11 @@ impl Drop for Held {
     }
 }
 
+/// Whether this probe is one of ours.
+pub fn is_ours(info: &DebugProbeInfo) -> bool {
+    info.is_probe_type::<Driver>()
+}
+
 #[derive(Debug)]
 struct Driver;
 

@@ -1,6 +1,6 @@
 //! Boards that come, go and come back while somebody looks.
 
-use flakescope::link::worker::{WorkerAnswer, WorkerRequest};
+use flakescope::link::worker::{Subject, WorkerAnswer, WorkerRequest};
 use flakescope::observation::failure::FailureClass;
 use flakescope::observation::step::{Phase, Step};
 use flakescope::observation::units::{Address, Micros};
@@ -35,7 +35,8 @@ pub fn given() -> Vec<Given> {
         let perform = |step: &Step| WorkerRequest::Perform { step: step.clone(), deadline: Micros::from_secs(5) };
         let first = [Step::Enumerate, Step::Open, Step::Claim];
         let again = again.iter().cycle().take(again.len() * REPEATS);
-        let requests = std::iter::once(WorkerRequest::Attach(selector)).chain(first.iter().chain(again).map(perform));
+        let requests = std::iter::once(WorkerRequest::Attach(Subject::Board(selector)))
+            .chain(first.iter().chain(again).map(perform));
         let lines: Vec<_> = requests.map(|request| serde_json::to_string(&request).unwrap() + "\n").collect();
         Given { name: format!("{name}.requests"), bytes: lines.concat().into_bytes() }
     };
