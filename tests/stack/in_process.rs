@@ -6,8 +6,8 @@ use std::process::Command;
 #[derive(Debug, PartialEq)]
 pub struct Outcome {
     pub kind: String,
-    /// Of the leading cause, if there is one.
-    pub family: Option<String>,
+    /// Of the three likeliest causes, the leading one first.
+    pub families: Vec<String>,
     pub cycles: Option<u64>,
     pub failures: Vec<Failure>,
 }
@@ -36,6 +36,7 @@ pub fn run(board: &str, arguments: &[&str]) -> Result<Outcome, String> {
 /// Reads the verdict's JSON; what stands before it on the line is left out.
 pub fn verdict(text: &str) -> Result<Outcome, String> {
     let json = text.find("{\"schema\"").map(|at| &text[at..]).ok_or("no verdict")?;
+    let json = json.lines().next().unwrap_or_default();
     let verdict: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
     let word = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let failure = |it: &serde_json::Value| Failure {
@@ -45,7 +46,7 @@ pub fn verdict(text: &str) -> Result<Outcome, String> {
     };
     Ok(Outcome {
         kind: word(&verdict["verdict"]).ok_or("no kind of verdict")?,
-        family: word(&verdict["causes"][0]["family"]),
+        families: (0..3_usize).filter_map(|place| word(&verdict["causes"][place]["family"])).collect(),
         cycles: verdict["campaign"]["cycles"].as_u64(),
         failures: verdict["failures"].as_array().into_iter().flatten().map(failure).collect(),
     })

@@ -1,19 +1,33 @@
-//! A hundred cycles over real libusb on each of six boards: the verdict has to be the one that the same board gets in process.
+//! Campaigns over real libusb on a healthy and five faulty boards: the verdict has to agree with the one that the same board gets in process.
 
 use crate::guest::{Case, Given, Said};
-use crate::in_process;
+use crate::in_process::{self, Outcome};
 
-/// None of them fails by the clock on the wall, which goes otherwise in process. Board, and the board profile that says part and crystal; in process the blueprint says them.
-const BOARDS: [(&str, Option<&str>); 6] = [
-    ("healthy-f407", Some("example-f407-8mhz")),
-    ("f407-noisy-pair", Some("example-f407-8mhz")),
-    ("f407-rdp1", Some("example-f407-8mhz")),
-    ("h753-bad-word", Some("example-h743-bench")),
-    ("f407-open-boot1", Some("example-f407-8mhz")),
-    ("g474-low-usb-pin", None),
+/// A board, and the board profile that says its part and crystal; in process the board's own file says them. None fails by the
+/// clock on the wall, which goes otherwise in process.
+struct Board {
+    name: &'static str,
+    /// Where it is not one of the built-in ones: its file in the guest, and here.
+    file: Option<(&'static str, &'static str)>,
+    profile: &'static str,
+}
+
+const F407: &str = "--profile example-f407-8mhz";
+const BOARDS: [Board; 6] = [
+    Board { name: "healthy-f407", file: None, profile: F407 },
+    Board { name: "noisy", file: Some(("/given/noisy.toml", "tests/stack/boards/noisy.toml")), profile: F407 },
+    Board { name: "f407-rdp1", file: None, profile: F407 },
+    Board {
+        name: "stuck-word",
+        file: Some(("/given/stuck-word.toml", "tests/stack/boards/stuck-word.toml")),
+        profile: F407,
+    },
+    Board { name: "h753-bad-word", file: None, profile: "--profile example-h743-bench" },
+    Board { name: "l476-torn-options", file: None, profile: "" },
 ];
 const SEED: &str = "1";
-const PLAN: [&str; 4] = ["--boots", "20", "--cycles", "5"];
+const PLAN: [&str; 4] = ["--boots", "3", "--cycles", "4"];
+const CYCLES: u64 = 12;
 
 /// Switches the power of the board on a port off and on, and returns once the kernel has let go of it.
 const POWER_CYCLE: &str = r#"
@@ -27,40 +41,40 @@ pub fn given() -> Vec<Given> {
     vec![Given { name: "power-cycle.sh".to_owned(), bytes: POWER_CYCLE.as_bytes().to_vec() }]
 }
 
+/// One after the other: several that power-cycle their boards at once keep the hub busy for minutes.
 pub fn cases() -> Vec<Case> {
-    let names: Vec<_> = BOARDS.iter().map(|(name, _)| *name).collect();
-    let mut script = format!("start_switched {}\n", names.join(" "));
-    for (port, (name, profile)) in (1..).zip(BOARDS) {
-        let profile = profile.map_or(String::new(), |profile| format!("--profile {profile}"));
-        script += &format!(
-            "HOME=/tmp/{name} flakescope run -q --headless {} --format json --port 1-{port} {profile} \
-             --recipe /given/lane-read.toml --reenter command='sh /given/power-cycle.sh 1-{port}' --case /tmp/{name}.case \
-             > /tmp/{name}.json 2> /dev/null &\njobs=\"$jobs $!\"\n",
+    let case = |board: &'static Board| {
+        let Board { name, file, profile } = board;
+        let script = format!(
+            "start_switched {}; await 0\n\
+             flakescope run -q --headless {} --format json --port 1-1 {profile} --recipe /given/lane-read.toml \
+             --reenter command='sh /given/power-cycle.sh 1-1' --case /tmp/campaign.case",
+            file.map_or(*name, |(there, _)| there),
             PLAN.join(" ")
         );
-    }
-    script += "wait $jobs\n";
-    for name in names {
-        script += &format!("echo {name} $(cat /tmp/{name}.json)\n");
-    }
-    let case = Case::new("a_hundred_cycles_on_six_boards_end_in_the_verdicts_of_in_process_runs", script, |said| {
-        let complaints: Vec<_> = BOARDS.iter().filter_map(|(name, _)| compare(name, said).err()).collect();
-        if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
-    });
-    vec![case.within(280)]
+        Case::new(
+            format!("a_campaign_agrees_with_the_one_in_process_{}", name.replace('-', "_")),
+            script,
+            move |said| compare(board, said),
+        )
+    };
+    BOARDS.iter().map(case).collect()
 }
 
-fn compare(board: &str, said: &Said) -> Result<(), String> {
-    let line = said.value(board)?;
-    let real = in_process::verdict(line).map_err(|error| format!("{board}: {error} in {line}"))?;
+fn compare(board: &Board, said: &Said) -> Result<(), String> {
+    let real = in_process::verdict(&said.text)?;
+    let name = board.file.map_or(board.name, |(_, here)| here);
     let mut arguments = vec!["--seed", SEED, "--off-time", "500ms", "--recipe", "tests/stack/recipes/lane-read.toml"];
     arguments.extend(PLAN);
-    let virtual_one = in_process::run(board, &arguments)?;
-    if real.cycles != Some(100) {
-        return Err(format!("{board}: {:?} cycles", real.cycles));
+    let virtual_one = in_process::run(name, &arguments)?;
+    if real.cycles != Some(CYCLES) {
+        return Err(format!("{name}: {:?} cycles", real.cycles));
     }
-    if (&real.kind, &real.family) == (&virtual_one.kind, &virtual_one.family) {
+    // Where the evidence is thin, causes close to each other may change places.
+    let knows =
+        |one: &Outcome, other: &Outcome| one.families.first().is_none_or(|first| other.families.contains(first));
+    if real.kind == virtual_one.kind && knows(&real, &virtual_one) && knows(&virtual_one, &real) {
         return Ok(());
     }
-    Err(format!("{board}: over libusb {real:?}, in process {virtual_one:?}"))
+    Err(format!("{name}: over libusb {real:?}, in process {virtual_one:?}"))
 }
