@@ -1,5 +1,6 @@
 //! A virtual board as its file describes it: part, crystal, wiring, host, and the mechanisms that trouble it.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::mechanism::{Impossible, Mechanisms};
@@ -16,7 +17,7 @@ use crate::observation::units::{Address, Micros};
 use crate::profile::loader::{self, ProfileError};
 
 /// One file of `profiles/benches`, or of the user's.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Blueprint {
     /// What it is, in a sentence or two; physics only.
@@ -25,6 +26,7 @@ pub struct Blueprint {
     pub part: String,
     /// A sheet of `profiles/benches/roms`.
     pub rom: String,
+    #[schemars(range(min = 1.0, max = 60.0))]
     pub crystal_mhz: Option<f64>,
     /// Whether a 32 kHz crystal is fitted.
     #[serde(default)]
@@ -62,18 +64,20 @@ pub struct Blueprint {
     pub swd: SwdSetup,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProtectedArea {
+    #[schemars(with = "u32")]
     pub address: Address,
     pub length_bytes: u32,
 }
 
 /// The computer that the board is plugged into.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Host {
     /// Transactions of one control transfer in a frame; depends on controller and hubs.
+    #[schemars(range(min = 1, max = 19))]
     pub transactions_per_frame: u32,
     pub jitter_us: u64,
     /// The device node cannot be opened by this user.
@@ -246,6 +250,31 @@ impl Blueprint {
             }
             _ => Ok(()),
         }
+    }
+
+    /// One sentence for each thing that is not as it should be.
+    pub fn describe(&self) -> Vec<String> {
+        let mut sentences = self.mechanism.describe();
+        sentences.extend(self.swd.mechanism.describe());
+        let level = if self.closed_for_ever { "2, for ever" } else { "1" };
+        if self.closed_for_ever || self.read_out_protected {
+            sentences.push(format!("Read-out protection is at level {level}."));
+        }
+        for (areas, what) in [
+            (&self.write_protected, "takes no erase and no write, and says nothing"),
+            (&self.execute_only, "can be executed and not read"),
+        ] {
+            let told =
+                |area: &ProtectedArea| format!("Flash from {} on, {} bytes, {what}.", area.address, area.length_bytes);
+            sentences.extend(areas.iter().map(told));
+        }
+        if self.host.node_closed {
+            sentences.push("This user may not open the device node.".to_owned());
+        }
+        if self.host.interface_held {
+            sentences.push("Another program holds the interface.".to_owned());
+        }
+        sentences
     }
 
     /// The ROM as this board shows it: with its own strings, or with a loader in flash in its place.

@@ -19,6 +19,7 @@ use super::rom::upgrade_service::{Kept, UpgradeService};
 use super::surroundings::{BootCourse, Dice, Direction, Disturbance, Draw, Packet, Runs, Surroundings};
 use super::swd::clock_registers::ClockSetup;
 use super::swd::target::DebugTarget;
+use super::trace::{Happening, Moment, Trace};
 use super::wire::{self, Pace};
 use crate::dfu::request::{ControlRequest, DataStage};
 use crate::observation::units::{Micros, Millivolts, Ppm};
@@ -55,6 +56,7 @@ pub struct VirtualBoard {
     fresh: bool,
     /// What the kernel of the host has logged about the port, not yet taken.
     kernel_log: Vec<String>,
+    trace: Trace,
     power_ons: u32,
     /// Starts of the ROM, retries included; no link can see them.
     rom_starts: u32,
@@ -218,6 +220,7 @@ impl VirtualBoard {
             cold: None,
             fresh: false,
             kernel_log: Vec::new(),
+            trace: Trace::default(),
             power_ons: 0,
             rom_starts: 0,
             lowest_supply: Millivolts(f64::INFINITY),
@@ -260,6 +263,7 @@ impl VirtualBoard {
             off_since: self.off_since,
             power_ons: self.power_ons,
             rom_starts: self.rom_starts,
+            trace: self.trace.clone(),
             ..fresh
         };
     }
@@ -319,6 +323,15 @@ impl VirtualBoard {
         own.into_iter().chain(leaves).chain(reset).chain(tries).filter(|at| *at < Micros(u64::MAX)).min()
     }
 
+    /// From now on it is kept what the board goes through.
+    pub fn trace(&mut self) {
+        self.trace.begin();
+    }
+
+    pub fn traced(&self) -> &[Moment] {
+        self.trace.moments()
+    }
+
     /// What the kernel of the host has logged about the port since this was last asked.
     pub fn take_kernel_log(&mut self) -> Vec<String> {
         std::mem::take(&mut self.kernel_log)
@@ -362,6 +375,7 @@ impl VirtualBoard {
             if let Some((when, departure)) = self.departure.filter(|(when, _)| *when <= at) {
                 self.departure = None;
                 self.tries.clear();
+                self.trace.note(when, Happening::Leaves);
                 match departure {
                     Departure::Jump(_) => {
                         self.state = State::Dark;
@@ -372,6 +386,7 @@ impl VirtualBoard {
             }
             if let Some(next) = self.tries.front().copied().filter(|next| next.at <= at) {
                 self.tries.pop_front();
+                self.trace.note(next.at, Happening::Leaves);
                 self.program.clocks = next.setup;
                 let attachment = Attachment { clock: next.clock, deaf: false };
                 self.state = State::Connecting(next.at + BETWEEN_TRIES, attachment);
@@ -380,6 +395,7 @@ impl VirtualBoard {
                 State::Starting(when) if when <= at => self.boot(when),
                 State::Searching(when) if when <= at => self.reset(when, RESET_TIME, ResetCause::Software),
                 State::Connecting(when, attachment) | State::Away(when, attachment) if when <= at => {
+                    self.trace.note(when, Happening::Attaches);
                     self.state = State::OnBus(attachment);
                 }
                 _ => break,
@@ -430,6 +446,7 @@ impl VirtualBoard {
 
     /// Nothing of what was going on outlives this.
     fn stop_program(&mut self) {
+        self.trace.note(self.around.at, Happening::Leaves);
         self.program.started = None;
         self.departure = None;
         self.tries.clear();
@@ -459,6 +476,7 @@ impl VirtualBoard {
             return;
         }
         self.rom_starts += 1;
+        self.trace.note(at, Happening::Starts);
         let from_power_on = std::mem::take(&mut self.fresh);
         self.bootloader.load_options(from_power_on);
         let mut course = BootCourse {
@@ -588,6 +606,9 @@ impl VirtualBoard {
             Disturbance::PowerCut { span, words } => (self.cut_power(at, span, words), Reply::Gone),
             Disturbance::Lost => (self.state, Reply::Spoilt),
         };
+        if !matches!(state, State::OnBus(_)) {
+            self.trace.note(at, Happening::Leaves);
+        }
         self.state = state;
         Answer { reply, ready_at: at + wire::FRAME }
     }

@@ -63,7 +63,8 @@ pub fn watch(board: &mut VirtualBoard, from: Micros, until: Micros) -> Sighting 
             None => break,
         }
     }
-    match last {
+    // What left before it was asked anything is logged by no kernel.
+    match last.filter(|refusal| !refusal.words.is_empty()) {
         Some(Refusal { words, errno }) => Sighting::Refused { words, errno },
         None => Sighting::Nothing,
     }
@@ -93,7 +94,7 @@ struct Port<'a> {
 
 impl Port<'_> {
     fn bring_up(&mut self) -> Result<Enumerated, Refusal> {
-        let mut refused = Refusal { words: "device gone before it was addressed".to_owned(), errno: -19 };
+        let mut refused = Refusal { words: String::new(), errno: -19 };
         for _ in 0..ATTEMPTS {
             if self.at > self.until || !self.board.is_attached(self.at) {
                 break;

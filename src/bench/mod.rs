@@ -13,5 +13,6 @@ pub mod rom;
 pub mod surroundings;
 pub mod swd;
 pub mod timeline;
+pub mod trace;
 pub mod usbip;
 pub mod wire;

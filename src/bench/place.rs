@@ -1,10 +1,11 @@
 //! Where a mechanism sits, so that what is exchanged at the bench takes it along.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::mechanism::{Impossible, Mechanisms};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// On the board, its connector included.
@@ -15,7 +16,7 @@ pub enum Place {
 }
 
 /// The mechanisms that can sit in more than one place. All others are parts of the board, of its air or of its chip.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Places {
     pub bit_errors: Place,

@@ -7,17 +7,16 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::bench_image;
+use super::bench_show;
 use super::console::Console;
 use super::evaluate::{self, EvaluateArgs};
 use super::exit::ExitCode;
 use crate::bench::board::VirtualBoard;
 use crate::bench::probe::kind::ProbeKind;
 use crate::bench::probe::served::ServedProbe;
-use crate::bench::timeline;
 use crate::bench::usbip::device::Device;
 use crate::bench::usbip::export::{DEFAULT_PORT, Export};
 use crate::bench::usbip::place::HandAt;
-use crate::observation::units::Hertz;
 
 /// The virtual boards: list them, look at one, show them to any program over USB/IP
 #[derive(Debug, Args)]
@@ -119,33 +118,22 @@ fn list(console: &mut Console) -> ExitCode {
 }
 
 fn show(name: &str, seed: u64, console: &mut Console) -> ExitCode {
-    let names = [name.to_owned()];
-    let Some(mut boards) = boards(&names, seed, console) else { return ExitCode::UnreadableInput };
-    let text = boards.first_mut().map(|board| page(board, seed)).unwrap_or_default();
-    finish(&text, console)
-}
-
-/// The board in words.
-fn page(board: &mut VirtualBoard, seed: u64) -> String {
-    let (blueprint, rom) = (board.blueprint().clone(), board.rom().clone());
-    let mut lines = vec![board.name.clone(), blueprint.text.clone(), String::new()];
-    let generation = rom.generation.as_deref().map(|it| format!(", {it}")).unwrap_or_default();
-    lines.push(format!("part      {} ({}, ROM id 0x{:02X}{generation})", blueprint.part, rom.device, rom.sheet.rom_id));
-    if let Some(mhz) = blueprint.crystal_mhz {
-        lines.push(format!("crystal   {}", Hertz::from_mhz(mhz)));
+    // One to look at from outside, and one of the same seed to draw.
+    let both = VirtualBoard::by_name(name, seed).and_then(|board| Ok((board, VirtualBoard::by_name(name, seed)?)));
+    let (mut board, fresh) = match both {
+        Ok(both) => both,
+        Err(error) => {
+            console.error(&error.to_string());
+            return ExitCode::UnreadableInput;
+        }
+    };
+    match bench_show::page(&mut board, fresh, seed) {
+        Ok(text) => finish(&text, console),
+        Err(error) => {
+            console.error(&error.to_string());
+            ExitCode::UnreadableInput
+        }
     }
-    lines.push(format!("serial    {}", rom.serial.serial(blueprint.uid, 1)));
-    lines.extend(rom.sheet.alternates.iter().map(|layout| format!("layout    {layout}")));
-    let host = &blueprint.host;
-    lines.push(format!("host      {} transactions of a control transfer in a frame", host.transactions_per_frame));
-    lines.push(String::new());
-    let mut mechanisms = blueprint.mechanism.describe();
-    mechanisms.extend(blueprint.swd.mechanism.describe());
-    lines.push(if mechanisms.is_empty() { "Nothing troubles it.".to_owned() } else { mechanisms.join("\n") });
-    lines.push(String::new());
-    lines.push(format!("What a host sees in {} boots of 3 s with 1 s off between, seed {seed}:", timeline::BOOTS));
-    lines.extend(timeline::boots(board));
-    lines.join("\n")
 }
 
 fn finish(text: &str, console: &mut Console) -> ExitCode {
@@ -256,15 +244,4 @@ fn plug(devices: Vec<Box<dyn Device>>, first_port: u32, control: bool, console: 
 fn plug(_devices: Vec<Box<dyn Device>>, _first_port: u32, _control: bool, console: &mut Console) -> ExitCode {
     console.error("--vhci needs the vhci driver of Linux");
     ExitCode::Usage
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_board_is_told_in_words() {
-        let mut board = VirtualBoard::by_name("f746-25mhz-warm-hsi", 1).unwrap();
-        insta::assert_snapshot!(page(&mut board, 1));
-    }
 }

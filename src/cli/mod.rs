@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod bench_image;
+mod bench_show;
 pub mod board_choice;
 pub mod clock;
 pub mod compare;

@@ -6,6 +6,7 @@ use crate::observation::alteration::Alteration;
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{Failure, FailureClass};
+use crate::observation::field_text::FieldText;
 use crate::observation::permit::{AlterClaim, AlterPermit, GateRefusal};
 use crate::observation::step::{Outcome, Phase, Step, StepRecord, TransferRecord, TransferSummary};
 use crate::observation::units::Micros;
@@ -135,6 +136,10 @@ impl<B: UsbBoard> Link for DfuLink<B> {
     fn permit(&mut self, claim: &AlterClaim) -> Result<(), GateRefusal> {
         self.claim = Some(claim.clone());
         Ok(())
+    }
+
+    fn host_messages(&mut self) -> Vec<FieldText> {
+        self.board.host_messages()
     }
 
     fn forget_boot(&mut self) {

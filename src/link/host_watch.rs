@@ -65,10 +65,15 @@ impl HostWatch {
 /// The kernel's words where it saw something and could not bring it up.
 fn refusal(message: &KernelMessage) -> Option<String> {
     let (_, words) = message.text.raw().split_once(": ")?;
-    let refuses =
-        ["device descriptor read/", "device not accepting address", "can't set config", "can't read configurations"]
-            .iter()
-            .any(|it| words.starts_with(it));
+    let refuses = [
+        "device descriptor read/",
+        "device not accepting address",
+        "unable to read config index",
+        "can't read configurations",
+        "can't set config",
+    ]
+    .iter()
+    .any(|it| words.starts_with(it));
     refuses.then(|| words.to_owned())
 }
 

@@ -11,6 +11,7 @@ pub mod libusb_board;
 pub mod link_used;
 #[cfg(test)]
 mod mechanism_tests;
+pub mod observability;
 pub mod plug_in;
 pub mod probe_failure;
 pub mod probe_firmware;

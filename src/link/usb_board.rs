@@ -4,6 +4,7 @@ use super::hub_power::PortState;
 use crate::dfu::request::{ControlRequest, UsbError};
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
+use crate::observation::field_text::FieldText;
 use crate::observation::units::Micros;
 
 pub trait UsbBoard: Send {
@@ -25,6 +26,11 @@ pub trait UsbBoard: Send {
     /// One control transfer; what came in, or nothing for OUT.
     fn control(&mut self, request: &ControlRequest, timeout: Micros) -> Result<Vec<u8>, UsbError>;
     fn close(&mut self);
+
+    /// What the host has said about the board's port since this was last asked, where this back end learns of it.
+    fn host_messages(&mut self) -> Vec<FieldText> {
+        Vec::new()
+    }
 
     /// See [`super::Link::power_cycle`].
     fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)>;

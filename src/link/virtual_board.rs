@@ -203,6 +203,12 @@ impl UsbBoard for VirtualUsbBoard {
         self.opened = false;
     }
 
+    /// The messages of a port that a kernel logs without being asked.
+    fn host_messages(&mut self) -> Vec<FieldText> {
+        let said = self.bench.lock().board.take_kernel_log();
+        said.iter().map(|words| FieldText::new(format!("usb usb1-port1: {words}"))).collect()
+    }
+
     fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
         self.enumerated = None;
         self.opened = false;

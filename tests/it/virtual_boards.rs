@@ -26,9 +26,9 @@ fn boards_and_mechanisms_name_no_cause() {
             let name = stem(&file).replace('_', "-");
             let text = fs::read_to_string(&file).unwrap().replace('_', "-");
             for cause in &causes {
-                // A cause of one plain word may well occur in a sentence.
-                let occurs = cause.contains('-') && text.contains(cause.as_str());
-                assert!(name != *cause && !occurs, "{} names the cause {cause}", file.display());
+                // A cause of one plain word is the thing itself, a watchdog, and may well occur.
+                let named = name == *cause || text.contains(cause.as_str());
+                assert!(!(cause.contains('-') && named), "{} names the cause {cause}", file.display());
             }
         }
     }

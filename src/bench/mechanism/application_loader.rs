@@ -3,6 +3,7 @@
 //! Source: FACTS section A (0483:df11 is used by many application loaders), section B (the ROM refreshes a hardware watchdog; application
 //! loaders usually do not), `root_causes.csv` WDG_IWDG. Strings, times and who feeds the watchdog are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism, SelfReset};
@@ -13,7 +14,7 @@ use crate::observation::field_text::FieldText;
 use crate::observation::units::Micros;
 use crate::swd::reset_cause::ResetCause;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ApplicationLoader {
     pub product: String,
@@ -22,19 +23,21 @@ pub struct ApplicationLoader {
     /// What its alternate settings say.
     pub layouts: Vec<String>,
     /// From reset until its pull-up is on.
+    #[schemars(range(min = 0.0, max = 60_000.0))]
     pub start_ms: f64,
     pub watchdog: Option<Watchdog>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Watchdog {
+    #[schemars(range(min = 0.1, max = 32_768.0))]
     pub period_ms: f64,
     pub fed: Fed,
 }
 
 /// When the loader feeds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fed {
     Never,

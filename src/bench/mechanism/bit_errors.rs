@@ -3,21 +3,25 @@
 //! Source: `usb_errors.csv` (-71, -84: physical layer), `root_causes.csv` USB_SI (errors independent of temperature). That errors
 //! grow with run length and differ by direction is general knowledge of serial links; the figures of each board are chosen.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Direction, Packet, Surroundings};
 use crate::bench::wire::longest_run_bits;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BitErrors {
     /// Errors per bit towards the host.
+    #[schemars(range(min = 0.0, max = 0.5))]
     pub to_host_per_bit: f64,
     /// Errors per bit towards the device.
+    #[schemars(range(min = 0.0, max = 0.5))]
     pub to_device_per_bit: f64,
     /// Factor on the error rate for each bit of the packet's longest run beyond one.
     #[serde(default = "one")]
+    #[schemars(range(min = 1.0, max = 10.0))]
     pub factor_per_run_bit: f64,
 }
 

@@ -3,12 +3,13 @@
 //! Source: `root_causes.csv` (F04, F070x6, G0, C0, U0, L4, WB, G4: after programming the part still starts the ROM until power-on),
 //! `bootloader_versions.csv` (G0B, C071, U073 ROMs clear the flag at their start: a reset of a blank part crashes until power-on).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{BootCourse, Dice, Runs, Surroundings};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BlankFlashLatch {
     /// BOOT0 selects the ROM by itself; without it only blank flash does.

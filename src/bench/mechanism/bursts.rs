@@ -2,18 +2,21 @@
 //!
 //! Source: `root_causes.csv` USB_CABLE (errors follow the cable, wiggle test). Times are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Disturbance, Packet, Surroundings};
 use crate::observation::units::{Address, Micros};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bursts {
     /// Mean time between openings.
+    #[schemars(range(min = 0.001, max = 1e6))]
     pub every_s: f64,
     /// Mean time it stays open.
+    #[schemars(range(min = 0.001, max = 1e6))]
     pub open_ms: f64,
     /// Openings longer than this make the host see the device leave; shorter ones spoil packets only.
     #[serde(default = "detach_ms")]

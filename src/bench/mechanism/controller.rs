@@ -3,19 +3,22 @@
 //! Source: `usb_errors.csv` (`Device not responding to setup address.`: xHCI and slow devices), `root_causes.csv` (fails on one
 //! computer or on USB 3 ports only; the same board works on another). In which share it happens is chosen.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Disturbance, Surroundings};
 use crate::dfu::request::ControlRequest;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Controller {
     /// How many of the commands that give an address fail.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub address_lost_share: f64,
     /// How many of all other requests fail.
     #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub request_lost_share: f64,
 }
 

@@ -5,30 +5,37 @@
 //! 1.2 V, `root_causes.csv`). The step of the current, the time the regulator needs and the lowest working voltage are chosen; the dip
 //! is what a capacitor with series resistance gives.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Disturbance, Draw, Surroundings};
 use crate::observation::units::{Address, Micros};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CoreCapacitor {
     /// All capacitors of the core supply together.
+    #[schemars(range(min = 0.001, max = 100.0))]
     pub fitted_uf: f64,
     /// Their series resistance together.
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub esr_ohm: f64,
     /// How far the core's current steps while the ROM serves USB, typically.
     #[serde(default = "traffic_step_ma")]
+    #[schemars(range(min = 0.0, max = 500.0))]
     pub traffic_step_ma: f64,
     /// The same while flash is erased or programmed.
     #[serde(default = "flash_step_ma")]
+    #[schemars(range(min = 0.0, max = 500.0))]
     pub flash_step_ma: f64,
     /// Until the regulator follows a step.
     #[serde(default = "regulator_us")]
+    #[schemars(range(min = 0.01, max = 100.0))]
     pub regulator_us: f64,
     /// How far the core supply may fall below its 1.2 V.
     #[serde(default = "room_mv")]
+    #[schemars(range(min = 1.0, max = 1_200.0))]
     pub room_mv: f64,
 }
 

@@ -3,6 +3,7 @@
 //! Source: FACTS section B (clock security is on while the ROM runs from HSE: a glitch is a reset and a disconnect),
 //! `root_causes.csv` (tapping, touching, humidity, load). How often a crystal stops is chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism, SelfReset};
@@ -10,10 +11,11 @@ use crate::bench::surroundings::{BootCourse, Dice, Surroundings};
 use crate::observation::units::Micros;
 use crate::swd::reset_cause::ResetCause;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CrystalDropout {
     /// Mean time between two stops.
+    #[schemars(range(min = 0.01, max = 1e6))]
     pub every_s: f64,
 }
 

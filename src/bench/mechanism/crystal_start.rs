@@ -3,6 +3,7 @@
 //! Sources: FACTS section C (0.79 ms on F2 and F405 V3, 85 to 230 ms elsewhere; DS8626 T32: 2 ms typical; cured by another
 //! crystal or smaller load capacitors). How the time scales is in `clock/start_up.rs`, with what is textbook knowledge.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
@@ -10,18 +11,24 @@ use crate::bench::surroundings::{BootCourse, Dice, Surroundings};
 use crate::clock::start_up::CrystalStart;
 use crate::observation::units::Micros;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SlowCrystal {
     /// With the reference load at 25 C.
+    #[schemars(range(min = 0.01, max = 5_000.0))]
     pub start_ms: f64,
+    #[schemars(range(min = 3.0, max = 50.0))]
     pub reference_load_pf: f64,
     /// What is soldered in, stray capacitance included.
+    #[schemars(range(min = 1.0, max = 100.0))]
     pub fitted_load_pf: f64,
     /// Negative resistance over series resistance with the reference load.
+    #[schemars(extend("exclusiveMinimum" = 1.0))]
     pub gain_margin: f64,
+    #[schemars(range(min = -2.0, max = 2.0))]
     pub gain_margin_percent_per_kelvin: f64,
     /// Relative deviation of single starts: the oscillation grows from noise.
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub scatter_percent: f64,
 }
 

@@ -3,23 +3,29 @@
 //! Source: FACTS section C (a misread crystal follows die temperature and therefore comes in streaks). The shape,
 //! a random walk held to a mean plus first-order heating, is chosen.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Surroundings};
 use crate::observation::units::{Celsius, Micros};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DieTemperature {
     /// Mean of the air at the board.
+    #[schemars(range(min = -55.0, max = 125.0))]
     pub ambient_celsius: f64,
     /// Standard deviation of the air around its mean.
+    #[schemars(range(min = 0.0, max = 60.0))]
     pub wander_kelvin: f64,
     /// How long the air keeps its deviation.
+    #[schemars(range(min = 0.1, max = 1e6))]
     pub wander_time_s: f64,
     /// How much warmer than the air the die gets while it has power.
+    #[schemars(range(min = 0.0, max = 80.0))]
     pub self_heating_kelvin: f64,
+    #[schemars(range(min = 0.1, max = 1e4))]
     pub heating_time_s: f64,
 }
 

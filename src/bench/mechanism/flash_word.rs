@@ -3,22 +3,24 @@
 //! Source: `root_causes.csv` FLASH_ECC (bus fault at one 32-byte word on H7, 8 bytes on L4, G4, WB). What the ROM does then over
 //! USB is not documented: either effect is assumed.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Disturbance, Surroundings};
 use crate::observation::units::Address;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FlashWord {
+    #[schemars(with = "u32")]
     pub address: Address,
     pub length_bytes: u32,
     pub core: CoreFault,
 }
 
 /// What the core does when the read faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CoreFault {
     Stuck,

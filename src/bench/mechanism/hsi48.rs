@@ -3,17 +3,20 @@
 //!
 //! Source: `oscillator_accuracy.csv` (G431 T43, H743 T46), `bootloader_versions.csv` (L43x ROM with CRS misconfigured).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Surroundings};
 use crate::observation::units::{Micros, Ppm};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Hsi48 {
     /// At 30 C, with the factory trim.
+    #[schemars(range(min = -8.0, max = 8.0))]
     pub error_percent: f64,
+    #[schemars(range(min = -0.2, max = 0.2))]
     pub drift_percent_per_kelvin: f64,
     /// Whether clock recovery works in this ROM.
     pub recovery_works: bool,

@@ -3,18 +3,21 @@
 //! Source: `usb_errors.csv` (`disabled by hub (EMI?), re-enabling...`: noise, ground shift, motor supplies), `root_causes.csv` (a
 //! port or hub that other devices fail on too). Times are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Disturbance, Surroundings};
 use crate::observation::units::{Address, Micros};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HubPort {
     /// Mean time between two disablings.
+    #[schemars(range(min = 0.01, max = 1e6))]
     pub every_s: f64,
     /// Until the port is enabled again.
+    #[schemars(range(min = 1.0, max = 1e5))]
     pub back_after_ms: f64,
 }
 

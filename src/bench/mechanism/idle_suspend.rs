@@ -3,18 +3,21 @@
 //! Source: `root_causes.csv` (first transfer after idle fails; power/control=auto; Linux Documentation/usb/power-management),
 //! `usb_errors.csv` (-113: device suspended). The idle time is the host's setting; in which share the waking fails is chosen.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Disturbance, Surroundings};
 use crate::observation::units::{Address, Micros};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct IdleSuspend {
     /// Without a request for this long, the port is put to sleep.
+    #[schemars(range(min = 1.0, max = 1e7))]
     pub after_idle_ms: f64,
     /// How many of the first requests afterwards fail.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub lost_share: f64,
 }
 

@@ -4,22 +4,27 @@
 //! Source: `rom_interface_pins.csv` (PA10 has no pull in F2/F4/F7 ROMs), `root_causes.csv` BOOT_OTHER_IF (port sees nothing, or
 //! read/64 fails with -110), `usb_errors.csv`. The rate of edges of each board is chosen; the field reports name dry air and hands.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{BootCourse, Dice, Runs, Surroundings};
 use crate::observation::units::Micros;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct InterfaceRace {
     /// Edges on the pin that the ROM takes for the beginning of a frame.
+    #[schemars(range(min = 0.0, max = 1e6))]
     pub edges_per_s: f64,
     /// From the end of start-up until the pull-up on D+ is on.
+    #[schemars(range(min = 0.0, max = 10_000.0))]
     pub pull_up_after_ms: f64,
     /// From there until the host's first request selects USB.
+    #[schemars(range(min = 0.0, max = 10_000.0))]
     pub selected_after_ms: f64,
     /// How long the pin stays as sensitive as it is: charge, hands and weather change slowly.
+    #[schemars(range(min = 0.0, max = 1e6))]
     pub wander_time_s: f64,
 }
 

@@ -2,20 +2,24 @@
 //!
 //! Source: `oscillator_accuracy.csv` (DS8626 T34: 1 % at 25 C before soldering, 4 % from -10 to 85 C, -8 to +4.5 % from -40 to 105 C).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{BootCourse, Dice, Surroundings};
 use crate::observation::units::Ppm;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct InternalOscillator {
     /// At 25 C, of this chip on this board.
+    #[schemars(range(min = -8.0, max = 8.0))]
     pub error_percent: f64,
+    #[schemars(range(min = -0.2, max = 0.2))]
     pub drift_percent_per_kelvin: f64,
     /// Deviation of single starts around that.
     #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub noise_percent: f64,
 }
 

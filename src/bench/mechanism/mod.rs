@@ -35,6 +35,7 @@ pub mod watchdog;
 
 use std::fmt::Debug;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::surroundings::{BootCourse, Dice, Disturbance, Draw, Packet, Runs, Surroundings};
@@ -111,7 +112,7 @@ pub struct SelfReset {
 macro_rules! mechanisms {
     ($($name:ident: $figures:ty),+ $(,)?) => {
         /// The mechanisms of a board, as its file names them.
-        #[derive(Clone, Debug, Default, Deserialize)]
+        #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
         pub struct Mechanisms {
             $(pub $name: Option<$figures>,)+

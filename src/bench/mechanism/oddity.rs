@@ -1,7 +1,8 @@
 //! Something that no data sheet describes and that keeps to a rule of its own: a time of day, a count, a pattern in the data.
 //!
-//! For trying how a diagnosis behaves outside what it knows. The rule is all that is given; there is no source for it.
+//! Source: none, on purpose. For trying how a diagnosis behaves outside what it knows; the rule is all that is given.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
@@ -9,14 +10,16 @@ use crate::bench::surroundings::{BootCourse, Dice, Disturbance, Packet, Runs, Su
 use crate::observation::units::{Address, Micros};
 
 /// When it acts, all that is given must hold; and what it does then.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Oddity {
     pub does: Effect,
     /// It acts this often, by a clock that knows nothing of boots.
+    #[schemars(range(min = 0.001, max = 1e6))]
     pub every_s: Option<f64>,
     /// For this long each time.
     #[serde(default = "half_a_second_ms")]
+    #[schemars(range(min = 0.0, max = 1e7))]
     pub for_ms: f64,
     /// Only in every so many-th power-on.
     pub every_power_on: Option<u32>,
@@ -33,13 +36,15 @@ pub struct Oddity {
     pub packet_bytes: Option<usize>,
     /// And then only by this chance.
     #[serde(default = "always")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub chance: f64,
     /// How long the device is away; for `leaves`.
     #[serde(default = "half_a_second_ms")]
+    #[schemars(range(min = 0.0, max = 1e7))]
     pub away_ms: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// Packets do not arrive whole.

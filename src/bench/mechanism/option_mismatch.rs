@@ -3,15 +3,17 @@
 //! Source: `root_causes.csv` (value and complement differ; forced safe configuration; power loss or reset while writing). That the safe
 //! configuration is read-out protection at level 1 is assumed; a board says whether its part does that.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::observation::units::Address;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OptionMismatch {
     /// A 32-bit word of the option bytes as DFU shows them.
+    #[schemars(with = "u32")]
     pub address: Address,
     /// The bits of it that lost their value.
     pub bits: u32,

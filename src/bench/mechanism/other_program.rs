@@ -2,18 +2,21 @@
 //!
 //! Source: `root_causes.csv` (LIBUSB_ERROR_BUSY while other tools run). Times are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Surroundings};
 use crate::observation::units::Micros;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OtherProgram {
     /// Mean time between two visits.
+    #[schemars(range(min = 0.01, max = 1e6))]
     pub every_s: f64,
     /// Mean time it holds the interface.
+    #[schemars(range(min = 1.0, max = 1e7))]
     pub holds_ms: f64,
 }
 

@@ -3,19 +3,23 @@
 //! Source: `bootloader_versions.csv` (F04, F07, F30x, F37x, L07, L1: "enumerates, data stage fails", cured by a USB 2.0 hub). The
 //! lengths of the gaps are not documented; that the host sees no handshake is assumed.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Packet, Surroundings};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PacketGap {
     /// What the ROM needs between two packets.
+    #[schemars(range(min = 0.0, max = 1_000.0))]
     pub needs_us: f64,
     /// What this host leaves; a hub makes it longer.
+    #[schemars(range(min = 0.0, max = 1_000.0))]
     pub host_leaves_us: f64,
     /// Where the gap is too short: how many of the following packets fail.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub lost_share: f64,
 }
 

@@ -3,18 +3,19 @@
 //! Source: `root_causes.csv` SEC_TZ (H5, L5, U5: no DFU unless the state is open or provisioning; AN2606 r70 patterns 12 and 17),
 //! `bootloader_versions.csv` (H503, H563 ROMs crash when provisioned with HDPL3).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{BootCourse, Dice, Runs, Surroundings};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProductState {
     pub is: State,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     Open,

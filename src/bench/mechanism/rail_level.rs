@@ -2,6 +2,7 @@
 //!
 //! Source: `root_causes.csv` PWR_SUPPLY (target unpowered or wrong VDD; below 1.65 V no answer), FACTS section B (PDR 1.60 to 1.76 V).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
@@ -11,12 +12,14 @@ use crate::observation::units::{Micros, Millivolts};
 /// Below this a part stays in power-down reset; the middle of what the data sheets state.
 pub const POWER_DOWN: Millivolts = Millivolts(1_680.0);
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RailLevel {
+    #[schemars(range(min = 0.0, max = 5_500.0))]
     pub mv: f64,
     /// Deviation from one power-on to the next.
     #[serde(default)]
+    #[schemars(range(min = 0.0, max = 2_000.0))]
     pub scatter_mv: f64,
 }
 

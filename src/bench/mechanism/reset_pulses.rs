@@ -2,6 +2,7 @@
 //!
 //! Source: `root_causes.csv` SWD_RESET_LOOP (firmware resets or faults continuously) and SWD_NRST. Times are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism, SelfReset};
@@ -9,17 +10,19 @@ use crate::bench::surroundings::{Dice, Runs};
 use crate::observation::units::Micros;
 use crate::swd::reset_cause::ResetCause;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ResetPulses {
     /// Mean time from a start of the core to the next reset.
+    #[schemars(range(min = 0.001, max = 1e7))]
     pub every_ms: f64,
+    #[schemars(range(min = 0.001, max = 600_000.0))]
     pub low_ms: f64,
     pub by: Source,
 }
 
 /// What resets. A supervisor acts whatever runs; a program only while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     Pin,

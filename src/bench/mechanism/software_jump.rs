@@ -3,24 +3,28 @@
 //! Source: `root_causes.csv` (only software entry fails; clocks, PLL, interrupts and caches left on; AN2606 r70 jump notes). What is
 //! left behind in which share of the jumps is chosen per board; that a stray interrupt hangs the ROM is assumed.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{BootCourse, Dice, Runs, Surroundings};
 use crate::observation::units::{Micros, Ppm};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SoftwareJump {
     /// How long the application runs before it jumps.
+    #[schemars(range(min = 0.0, max = 600_000.0))]
     pub after_ms: f64,
     /// How many of the jumps end in a ROM that hangs.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub hangs_share: f64,
     /// The application leaves its own pull-up on: the host sees a device that does not answer.
     #[serde(default)]
     pub pull_up_left_on: bool,
     /// How far the clock that the ROM measures with is off after the jump; where the ROM measures a crystal.
     #[serde(default)]
+    #[schemars(range(min = -50.0, max = 100.0))]
     pub clock_left_percent: f64,
 }
 

@@ -2,25 +2,31 @@
 //!
 //! Source: `root_causes.csv` BOOT_STRAP (BOOT1 open was the cause in one case; slow or capacitive BOOT0), `boot_patterns.csv`.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{BootCourse, Dice, Runs, Surroundings};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Straps {
     /// BOOT0 as it settles.
+    #[schemars(range(min = -300.0, max = 5_500.0))]
     pub boot0_mv: f64,
     /// BOOT1, where the part has that pin.
     #[serde(default)]
+    #[schemars(range(min = -300.0, max = 5_500.0))]
     pub boot1_mv: f64,
     /// Deviation of either at the moment of reset.
+    #[schemars(range(min = 0.0, max = 3_000.0))]
     pub noise_mv: f64,
     /// Above this a pin reads high.
+    #[schemars(range(min = 300.0, max = 3_000.0))]
     pub threshold_mv: f64,
     /// With a capacitor on BOOT0: how much lower it still is at a power-on. Later resets find it settled.
     #[serde(default)]
+    #[schemars(range(min = 0.0, max = 5_000.0))]
     pub lag_mv: f64,
 }
 

@@ -2,19 +2,22 @@
 //!
 //! Source: `root_causes.csv` SWD_NRST (held under reset; big capacitor). Shares and times are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{Dice, Surroundings};
 use crate::observation::units::Micros;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StuckReset {
     /// Share of power-ons after which it happens.
     #[serde(default = "always")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub share: f64,
     /// How long NRST stays low; for ever where absent.
+    #[schemars(range(min = 0.001, max = 1e7))]
     pub for_ms: Option<f64>,
 }
 

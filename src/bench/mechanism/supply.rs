@@ -5,6 +5,7 @@
 //! DS8626 T19; off by default on F2/F4/F7; OTG FS degraded below 3.0 V, works to 2.7 V), `root_causes.csv` PWR_VBUS_DROOP. Currents and
 //! resistances are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::supply_limit::{Inrush, Limit, OVER_CURRENT};
@@ -13,21 +14,27 @@ use crate::bench::surroundings::{BootCourse, Dice, Disturbance, Draw, Packet, Ru
 use crate::observation::units::{Address, Micros, Millivolts};
 use crate::swd::reset_cause::ResetCause;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Supply {
     /// Without load.
+    #[schemars(range(min = 1_000.0, max = 6_000.0))]
     pub source_mv: f64,
+    #[schemars(range(min = 0.0, max = 1_000.0))]
     pub resistance_ohm: f64,
     /// The part serving USB.
+    #[schemars(range(min = 0.0, max = 1_000.0))]
     pub traffic_ma: f64,
     /// On top of that while flash is erased or programmed.
+    #[schemars(range(min = 0.0, max = 1_000.0))]
     pub flash_work_ma: f64,
     /// Another load on the rail that comes and goes: a radio, a relay, a fan.
     pub other_load: Option<OtherLoad>,
     /// Below this the USB block makes errors and nothing is flagged.
+    #[schemars(range(min = 1_000.0, max = 3_600.0))]
     pub usb_needs_mv: f64,
     /// Below this the part resets, where it is neither the power-down reset nor a level of F2, F4 and F7.
+    #[schemars(range(min = 0.0, max = 3_600.0))]
     pub resets_below_mv: Option<f64>,
     /// The brown-out level that the option bytes of an F2, F4 or F7 set; off as they leave the factory.
     pub brown_out: Option<BrownOut>,
@@ -37,7 +44,7 @@ pub struct Supply {
 }
 
 /// The middle of what the data sheet of F405 and F407 says for a falling supply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BrownOut {
     /// Only the power-down reset watches the supply.
@@ -71,13 +78,16 @@ impl BrownOut {
     }
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OtherLoad {
+    #[schemars(range(min = 0.0, max = 10_000.0))]
     pub ma: f64,
     /// Mean time between switching on.
+    #[schemars(range(min = 0.001, max = 1e6))]
     pub every_s: f64,
     /// Mean time it stays on.
+    #[schemars(range(min = 0.001, max = 1e6))]
     pub for_ms: f64,
 }
 
@@ -106,6 +116,11 @@ impl Supply {
         }
         if self.at_pins(self.traffic_ma) < self.reset_mv() {
             return Err(Impossible::new("resistance-ohm", "is so high that the part never leaves reset"));
+        }
+        if let Some(load) = self.other_load {
+            Impossible::unless_within("ma", load.ma, 0.0, 10_000.0, " mA")?;
+            Impossible::unless_within("every-s", load.every_s, 0.001, 1e6, " s")?;
+            Impossible::unless_within("for-ms", load.for_ms, 0.001, 1e6, " ms")?;
         }
         match self.other_load {
             Some(load) if load.for_ms / 1e3 >= load.every_s => {

@@ -5,6 +5,7 @@
 //! HYPOTHESIS: no numeric requirement on the supply of the service has been published; depth, duration and the exposure before
 //! it are chosen per board. PDR 1.60 to 1.76 V as in `supply`.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::supply::HIGHEST_POWER_DOWN_MV;
@@ -13,18 +14,24 @@ use crate::bench::surroundings::{Dice, Disturbance, Draw, Packet, Surroundings};
 use crate::observation::units::{Address, Micros, Millivolts};
 use crate::swd::reset_cause::ResetCause;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SupplyDip {
     /// The rail while nothing is wrong.
+    #[schemars(range(min = 1_710.0, max = 3_600.0))]
     pub rail_mv: f64,
     /// So long flash is worked on without a pause before the rail gives way.
+    #[schemars(range(min = 0.0, max = 600_000.0))]
     pub after_work_ms: f64,
+    #[schemars(range(max = 3_600.0))]
     pub to_mv: f64,
+    #[schemars(range(min = 1.0, max = 60_000.0))]
     pub for_ms: f64,
     /// A pause that lets it recover.
+    #[schemars(range(min = 0.1, max = 60_000.0))]
     pub recovers_in_ms: f64,
     /// Below this the part resets.
+    #[schemars(range(max = 3_600.0))]
     pub resets_below_mv: f64,
 }
 

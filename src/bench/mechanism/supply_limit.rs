@@ -4,13 +4,14 @@
 //! Source: `usb_errors.csv` and `root_causes.csv` (over-current condition: short, or too large an inrush); USB 2.0, 7.2.4.1 allows 10 uF at
 //! the plug. That a folding regulator halves its voltage for twice its current is chosen, as are the figures of each board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Impossible;
 use crate::observation::units::Micros;
 
 /// What happens where more current is drawn than there is.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
     /// The hub or the port switches off, and says so to the host.
@@ -19,28 +20,34 @@ pub enum Limit {
     FoldsBack(FoldBack),
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Trip {
+    #[schemars(range(min = 1.0, max = 10_000.0))]
     pub above_ma: f64,
     /// Shorter excesses are tolerated.
+    #[schemars(range(min = 0.0, max = 10_000.0))]
     pub after_ms: f64,
     /// Until the port is switched on again.
+    #[schemars(range(min = 1.0, max = 600_000.0))]
     pub off_for_ms: f64,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FoldBack {
+    #[schemars(range(min = 1.0, max = 10_000.0))]
     pub above_ma: f64,
 }
 
 /// The capacitors that are charged when the board is plugged in.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Inrush {
+    #[schemars(range(min = 0.0, max = 100_000.0))]
     pub uf: f64,
     /// How long they keep their charge without power, so that a short break costs less than a long one.
+    #[schemars(range(min = 0.001, max = 10_000.0))]
     pub bleeds_s: f64,
 }
 

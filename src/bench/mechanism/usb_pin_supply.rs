@@ -5,18 +5,21 @@
 //! which voltage the pull-up is not seen any more follows from the threshold of a full-speed receiver (USB 2.0, 7.1.7.3: 2.0 V through the
 //! divider of 1.5 and 15 kohm); that errors grow evenly from 3.0 V down to there is chosen.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{BootCourse, Dice, Packet, Runs, Surroundings};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UsbPinSupply {
     /// At the pin; 0 where it is open.
+    #[schemars(range(min = 0.0, max = 3_600.0))]
     pub pin_mv: f64,
     /// Deviation from one start to the next, as of a rail that is switched or divided.
     #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1_000.0))]
     pub noise_mv: f64,
 }
 

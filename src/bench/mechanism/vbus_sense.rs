@@ -3,20 +3,24 @@
 //! Source: `root_causes.csv` (F105/107: PA9 low and the ROM skips USB; other families ignore it), AN2606 r70 T227 and T228 notes. The
 //! threshold is that of an ordinary input and chosen, as is the noise of each board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism};
 use crate::bench::surroundings::{BootCourse, Dice, Runs, Surroundings};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VbusSense {
     /// At the pin while the cable is plugged.
+    #[schemars(range(min = -300.0, max = 5_500.0))]
     pub pin_mv: f64,
     /// Deviation at the moment of reset.
+    #[schemars(range(min = 0.0, max = 3_000.0))]
     pub noise_mv: f64,
     /// Above this the pin reads high.
     #[serde(default = "threshold_mv")]
+    #[schemars(range(min = 300.0, max = 3_000.0))]
     pub threshold_mv: f64,
 }
 

@@ -3,6 +3,7 @@
 //! Source: `root_causes.csv` SWD_RESET_LOOP (flags IWDG) and the watchdog rows; an independent watchdog goes on while the core is
 //! halted unless DBGMCU freezes it (general reference-manual knowledge). Times are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Impossible, Mechanism, SelfReset};
@@ -10,12 +11,14 @@ use crate::bench::surroundings::{Dice, Runs};
 use crate::observation::units::Micros;
 use crate::swd::reset_cause::ResetCause;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Watchdog {
     /// From the last feeding to the reset.
+    #[schemars(range(min = 0.1, max = 60_000.0))]
     pub time_out_ms: f64,
     /// Mean time until the program misses a feeding; never fed where absent.
+    #[schemars(range(min = 0.001, max = 1e6))]
     pub missed_every_s: Option<f64>,
     /// The option bytes start it, so that it also runs under the ROM bootloader, which does not feed it.
     #[serde(default)]

@@ -2,6 +2,7 @@
 
 pub mod bootloader;
 pub mod descriptors;
+pub mod limitations;
 pub mod memory;
 pub mod option_layout;
 pub mod protection;

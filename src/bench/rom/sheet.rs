@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::limitations::{Quirks, SecondBank};
 use super::option_layout::OptionLayout;
 use crate::bench::swd::silicon::Silicon;
 use crate::dfu::layout::{Area, Layout};
@@ -72,25 +73,6 @@ pub struct RomSheet {
     pub quirks: Quirks,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SecondBank {
-    pub address: Address,
-    pub erase: SecondBankErase,
-}
-
-/// What erasing a sector of the second bank comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SecondBankErase {
-    /// The ROM answers well and nothing is erased.
-    DoesNothing,
-    /// The sector four further on is erased instead.
-    FourSectorsFurther,
-    /// The ROM says that it is done while flash is still busy, and hangs on the next order.
-    ReturnsEarly,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FlashTiming {
@@ -126,38 +108,6 @@ pub struct OtherArea {
     pub writable: bool,
 }
 
-/// Known departures from the documented protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Quirks {
-    /// GETSTATUS stalls while an erase or a write goes on.
-    pub stalls_while_busy: bool,
-    /// CLRSTATUS outside dfuERROR leads to dfuERROR with errUNKNOWN.
-    pub clear_status_may_fail: bool,
-    /// Writes whose length is no multiple of eight lose their last bytes.
-    pub loses_odd_tail: bool,
-    /// Read Unprotect takes effect at the next power-on only.
-    pub unprotect_needs_power_cycle: bool,
-    /// Mass erase answers well and erases nothing.
-    pub mass_erase_does_nothing: bool,
-    /// dfuDNBUSY stays after an erase until CLRSTATUS is sent twice.
-    pub stays_busy_after_erase: bool,
-    /// HSI48 is not disciplined by the host's frames.
-    pub clock_not_recovered: bool,
-    /// Writes to RAM do not arrive as they were sent.
-    pub corrupts_ram_writes: bool,
-    /// After power-on the ROM serves USB only from the next reset on.
-    pub needs_second_reset: bool,
-    /// With read-out protection the ROM restarts for ever while a cable is plugged.
-    pub loops_when_protected: bool,
-    /// At read-out protection level 2 the ROM still starts and answers Get; elsewhere it is closed.
-    pub answers_at_level_2: bool,
-    /// The jump of Leave does not happen.
-    pub leave_does_nothing: bool,
-    /// State and error of the WB's firmware upgrade service can be read at 0xFFFF0054.
-    pub upgrade_service: bool,
-}
-
 /// A ROM with everything resolved.
 #[derive(Clone, Debug)]
 pub struct RomModel {
@@ -183,6 +133,23 @@ pub struct RomModel {
 }
 
 impl RomModel {
+    /// What this ROM does otherwise than it should, as a host can see it.
+    pub fn departures(&self) -> Vec<&'static str> {
+        let mut all = self.sheet.quirks.describe();
+        all.extend(self.sheet.second_bank.map(|bank| bank.erase.describe()));
+        let misspelt = self.sheet.alternates.iter().any(|text| text.starts_with("@Option") && text.ends_with('g'));
+        for (has, sentence) in [
+            (self.sheet.garbage_units > 0, "Garbage follows the layout strings."),
+            (self.sheet.true_layouts.is_some(), "A layout string tells the memory wrongly."),
+            (misspelt, "Option bytes are marked as erasable."),
+            (matches!(self.serial, SerialRule::Constant(_)), "The serial number is the same for all parts."),
+            (self.serial == SerialRule::NewAtPowerOn, "The serial number changes at every power-on."),
+        ] {
+            all.extend(has.then_some(sentence));
+        }
+        all
+    }
+
     /// The memory as it is.
     pub fn layouts(&self) -> &[String] {
         self.sheet.true_layouts.as_deref().unwrap_or(&self.sheet.alternates)

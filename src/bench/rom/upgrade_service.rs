@@ -6,6 +6,7 @@
 //! error an image gets that needs a newer service (0x03), and that a stack gives way after the second question without a reset.
 //! HYPOTHESIS: that flash work fails below `flash-needs-mv`. No numeric requirement on the supply has been published.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::memory::{Memory, UPGRADE_SERVICE};
@@ -16,15 +17,17 @@ use crate::observation::units::{Address, Micros, Millivolts};
 use crate::profile::fus_check::FusVersion;
 
 /// The coprocessor side of a board, as its file describes it.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Coprocessor {
+    #[schemars(with = "String")]
     pub fus_version: FusVersion,
     /// Flash page at which an installed stack begins; absent where none is installed.
     pub stack_page: Option<u16>,
     /// The stack runs, and the service only after it was asked for twice.
     pub stack_runs: bool,
     /// Images older than this are refused.
+    #[schemars(with = "String")]
     pub oldest_image: FusVersion,
     /// How long an image is checked before anything is written.
     pub check_ms: f64,

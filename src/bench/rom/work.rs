@@ -1,10 +1,11 @@
 //! What a download sets going: commands, erasing, writing. It begins with the first GETSTATUS and ends with a later one.
 
 use super::bootloader::{Bootloader, Departure};
+use super::limitations::SecondBankErase;
 use super::memory::Kind;
 use super::option_layout::READ_PROTECTION;
 use super::protection::ReadOut;
-use super::sheet::{SecondBankErase, millis};
+use super::sheet::millis;
 use super::upgrade_service::UpgradeService;
 use crate::dfu::command::{ERASE, READ_UNPROTECT, SET_ADDRESS};
 use crate::dfu::state::DfuStatus;

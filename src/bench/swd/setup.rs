@@ -1,11 +1,12 @@
 //! What hangs on the debug pins of a virtual board: the `[swd]` table of its file.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::mechanism::SwdMechanisms;
 use crate::bench::mechanism::Impossible;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct SwdSetup {
     /// The probe's voltage input is connected to the board's rail.
@@ -23,7 +24,7 @@ impl Default for SwdSetup {
 }
 
 /// The debug probe and its place on the host.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ProbeSetup {
     pub name: String,

@@ -2,6 +2,7 @@
 //!
 //! Source: `stlink_status.csv` 0x11 (access fault, flash read at RDP level 1, clock off).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Refusal, Scene, SwdMechanism};
@@ -9,13 +10,15 @@ use crate::bench::mechanism::Impossible;
 use crate::bench::surroundings::Dice;
 use crate::observation::units::Address;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FaultyArea {
+    #[schemars(with = "u32")]
     pub address: Address,
     pub length_bytes: u32,
     /// The share of accesses that fault.
     #[serde(default = "always")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub share: f64,
 }
 

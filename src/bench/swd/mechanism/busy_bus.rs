@@ -2,6 +2,7 @@
 //!
 //! Source: `stlink_status.csv` 0x10 (bus of the target busy: flash erase running; SWCLK too fast). Times are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Refusal, Scene, SwdMechanism};
@@ -9,12 +10,14 @@ use crate::bench::mechanism::Impossible;
 use crate::bench::surroundings::Dice;
 use crate::observation::units::{Address, Micros};
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BusyBus {
     /// Mean time between busy spells.
+    #[schemars(range(min = 0.001, max = 600_000.0))]
     pub every_ms: f64,
     /// Mean length of one.
+    #[schemars(range(min = 0.001, max = 600_000.0))]
     pub for_ms: f64,
 }
 

@@ -11,6 +11,7 @@ pub mod slow_edge;
 
 use std::fmt::Debug;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::bench::mechanism::Impossible;
@@ -90,7 +91,7 @@ pub trait SwdMechanism: Debug + Send {
 }
 
 /// The mechanisms of a board, as its file names them below `[swd.mechanism]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct SwdMechanisms {
     pub ringing_wire: Option<ringing_wire::RingingWire>,

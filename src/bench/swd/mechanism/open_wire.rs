@@ -2,6 +2,7 @@
 //!
 //! Source: `stlink_status.csv` 0x05, 0x09, 0x16 (wiring, cable), `root_causes.csv` SWD_WIRING and SWD_SPEED. Times are chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Scene, Spoilt, SwdMechanism};
@@ -10,13 +11,15 @@ use crate::bench::surroundings::Dice;
 use crate::observation::units::Micros;
 use crate::swd::transaction::Request;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OpenWire {
     /// Mean time between openings; always open where absent.
+    #[schemars(range(min = 0.001, max = 1e6))]
     pub every_s: Option<f64>,
     /// Mean time it stays open.
     #[serde(default = "some_milliseconds")]
+    #[schemars(range(min = 0.001, max = 600_000.0))]
     pub open_ms: f64,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Source: `root_causes.csv` SWD_PINS, `stlink_status.csv` 0x05 and 0x09 (SWD pins taken or remapped); cured by connecting under reset.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Scene, Stance, SwdMechanism};
@@ -9,10 +10,11 @@ use crate::bench::mechanism::Impossible;
 use crate::bench::surroundings::{Dice, Runs};
 use crate::observation::units::Micros;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PinsReassigned {
     /// From the first instruction of the application.
+    #[schemars(range(min = 0.0, max = 600_000.0))]
     pub after_ms: f64,
 }
 

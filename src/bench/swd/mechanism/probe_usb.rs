@@ -3,24 +3,30 @@
 //! Source: lab measurements of probe-rs (a stalled ST-Link takes 0.36 s, a mute one 3.4 s, an unplug 6 to 10 ms). How often
 //! is chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::bench::mechanism::Impossible;
 use crate::bench::surroundings::Dice;
 use crate::observation::units::Micros;
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ProbeUsb {
     /// Share of commands that are answered with a STALL.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub stalls: f64,
     /// Share of commands that get no answer in time.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub mute: f64,
     /// Share of commands after which the probe answers nothing until it is opened again.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub hangs: f64,
     /// Share of commands during which the probe leaves the bus.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub drops: f64,
     /// How long it then stays away.
+    #[schemars(range(min = 0.0, max = 3_600.0))]
     pub away_s: f64,
 }
 

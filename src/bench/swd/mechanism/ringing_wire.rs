@@ -3,6 +3,7 @@
 //! Source: `stlink_status.csv` 0x13 and 0x1A (long wires, missing ground, speed too high), `root_causes.csv` SWD_WIRING and SWD_SPEED.
 //! That half a clock has to cover flight, ringing and set-up is general knowledge; the figures of each board are chosen.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Scene, Spoilt, SwdMechanism};
@@ -10,15 +11,19 @@ use crate::bench::mechanism::Impossible;
 use crate::bench::surroundings::Dice;
 use crate::swd::transaction::Request;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RingingWire {
+    #[schemars(range(min = 0.0, max = 500.0))]
     pub length_cm: f64,
     /// Until the level is sure, for each centimetre: flight both ways and the ringing after it.
+    #[schemars(range(min = 0.0, max = 20.0))]
     pub settle_ns_per_cm: f64,
     /// Output delay of the target and set-up time of the probe.
+    #[schemars(range(min = 0.0, max = 500.0))]
     pub fixed_ns: f64,
     /// Deviation of the moment at which a bit is sure.
+    #[schemars(range(min = 0.1, max = 500.0))]
     pub jitter_ns: f64,
 }
 

@@ -3,6 +3,7 @@
 //! Source: probe-rs issue 2851 (a sleeping F3 answers WAIT for ever), `stlink_status.csv` 0x0B and 0x10 (core in STOP, debug
 //! domain without power), `root_causes.csv` SWD_LOWPOWER. Which answer a part gives in which mode differs; it is chosen per board.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Scene, Stance, SwdMechanism};
@@ -10,18 +11,20 @@ use crate::bench::mechanism::Impossible;
 use crate::bench::surroundings::{Dice, Runs};
 use crate::observation::units::Micros;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SleepingCore {
     /// Mean time awake.
+    #[schemars(range(min = 0.001, max = 600_000.0))]
     pub awake_ms: f64,
     /// Mean time asleep.
+    #[schemars(range(min = 0.001, max = 600_000.0))]
     pub asleep_ms: f64,
     /// How the part answers meanwhile.
     pub answer: AsleepAnswer,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AsleepAnswer {
     /// The bus stands: accesses to memory wait.

@@ -3,6 +3,7 @@
 //! Source: `root_causes.csv` SWD_WIRING. That a slow edge through the switching threshold is counted twice, independently of
 //! the frequency, is general knowledge of clocked inputs; the figures of each board are chosen.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Scene, Spoilt, SwdMechanism};
@@ -10,10 +11,11 @@ use crate::bench::mechanism::Impossible;
 use crate::bench::surroundings::Dice;
 use crate::swd::transaction::Request;
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SlowEdge {
     /// Probability that one rising edge is seen as two.
+    #[schemars(range(min = 0.0, max = 0.1))]
     pub twice_per_edge: f64,
 }
 
