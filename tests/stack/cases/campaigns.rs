@@ -1,4 +1,4 @@
-//! Campaigns over real libusb on a healthy and five faulty boards: the verdict has to agree with the one that the same board gets in process.
+//! Campaigns over real libusb on a healthy and four faulty boards: the verdict has to agree with the one that the same board gets in process.
 
 use crate::guest::{Case, Given, Said};
 use crate::in_process::{self, Outcome};
@@ -13,16 +13,15 @@ struct Board {
 }
 
 const F407: &str = "--profile example-f407-8mhz";
-const BOARDS: [Board; 6] = [
+const BOARDS: [Board; 5] = [
     Board { name: "healthy-f407", file: None, profile: F407 },
     Board { name: "noisy", file: Some(("/given/noisy.toml", "tests/stack/boards/noisy.toml")), profile: F407 },
     Board { name: "f407-rdp1", file: None, profile: F407 },
     Board {
-        name: "stuck-word",
-        file: Some(("/given/stuck-word.toml", "tests/stack/boards/stuck-word.toml")),
+        name: "resetting-word",
+        file: Some(("/given/resetting-word.toml", "tests/stack/boards/resetting-word.toml")),
         profile: F407,
     },
-    Board { name: "h753-bad-word", file: None, profile: "--profile example-h743-bench" },
     Board { name: "l476-torn-options", file: None, profile: "" },
 ];
 const SEED: &str = "1";

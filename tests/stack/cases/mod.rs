@@ -46,7 +46,7 @@ for i in $(seq 50); do ls /sys/bus/usb/devices | grep -q '^1-[0-9]*$' || break; 
 rm -f /tmp/*.case* /tmp/*.bin
 ";
 
-const BOARDS: [(&str, &str); 9] = [
+const BOARDS: [(&str, &str); 10] = [
     ("protected.toml", include_str!("../boards/protected.toml")),
     ("noisy.toml", include_str!("../boards/noisy.toml")),
     ("f405.toml", include_str!("../boards/f405.toml")),
@@ -54,6 +54,7 @@ const BOARDS: [(&str, &str); 9] = [
     ("g47x.toml", include_str!("../boards/g47x.toml")),
     ("l47x.toml", include_str!("../boards/l47x.toml")),
     ("stuck-word.toml", include_str!("../boards/stuck-word.toml")),
+    ("resetting-word.toml", include_str!("../boards/resetting-word.toml")),
     ("long-read.toml", include_str!("../recipes/long-read.toml")),
     ("lane-read.toml", include_str!("../recipes/lane-read.toml")),
 ];
