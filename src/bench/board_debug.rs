@@ -5,7 +5,7 @@ use super::mechanism::rail_level::POWER_DOWN;
 use super::surroundings::{BootCourse, Runs};
 use super::swd::clock_registers;
 use super::swd::core::Effect;
-use super::swd::mechanism::probe_usb::Trouble;
+use super::swd::mechanism::probe_outage::Trouble;
 use super::swd::setup::SwdSetup;
 use super::swd::silicon::Silicon;
 use super::swd::target::{Acknowledged, Condition};
@@ -91,7 +91,7 @@ impl VirtualBoard {
 
     /// What happens to the probe's own link with the next command.
     pub fn probe_trouble(&mut self) -> Option<Trouble> {
-        let usb = self.blueprint.swd.mechanism.probe_usb?;
+        let usb = self.blueprint.swd.mechanism.probe_outage?;
         usb.command(&mut self.debug_dice)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::bench::board::VirtualBoard;
 use crate::bench::swd::dap_host::{DapFault, DapHost};
-use crate::bench::swd::mechanism::probe_usb::Trouble;
+use crate::bench::swd::mechanism::probe_outage::Trouble;
 use crate::bench::swd::setup::ProbeSetup;
 use crate::observation::board::PortPath;
 use crate::observation::boot::{BootKind, BootProof};

@@ -303,7 +303,7 @@ mod tests {
         let all = Devices::from_sheets(&shelf::built_in("devices")).unwrap();
         let names = all.all().flat_map(|(_, device)| device.option_bytes.iter().flat_map(|known| &known.dfu_fields));
         for name in names.map(|field| field.name.as_str()) {
-            let dangerous = ["RDP", "PCROP", "SEC", "HDP", "LOCK", "TZ", "PRODUCT", "PROT", "SFSA", "SBRV", "MOD"];
+            let dangerous = ["RDP", "PCROP", "SEC", "HDP", "LOCK", "TZ", "PRODUCT", "PROT", "SFSA", "SBRV", "SPRMOD"];
             if dangerous.iter().any(|word| name.contains(word)) {
                 assert!(irreversible(name).is_some(), "{name}");
             }

@@ -93,7 +93,7 @@ fn a_probe_that_hangs_costs_its_step_and_its_worker_and_nothing_more() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hangs.toml");
     let healthy = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/benches/swd-healthy-f407.toml");
-    let text = fs::read_to_string(healthy).unwrap() + "\n[swd.mechanism.probe-usb]\nhangs = 1.0\n";
+    let text = fs::read_to_string(healthy).unwrap() + "\n[swd.mechanism.probe-outage]\nhangs = 1.0\n";
     fs::write(&file, text).unwrap();
     let command = vec![env!("CARGO_BIN_EXE_flakescope").into(), "worker".into()];
     let mut link = WorkerLink::with_command(command, bench(file.to_str().unwrap(), Level::Transactions));

@@ -182,7 +182,7 @@ const CASES: &[Case] = &[
     (
         "probe-rs caused by",
         "Error: Connecting to the chip was unsuccessful.\n\nCaused by:\n    0: An error with the usage of the probe occurred\n    1: JtagGetIdcodeError\n",
-        &["no-target/connect", "no-acknowledge/connect"],
+        &["no-target/connect"],
     ),
     ("probe-run env_logger", "(HOST) ERROR the probe: Probe could not be opened\n", &["no-probe/probe-open"]),
     (

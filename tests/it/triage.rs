@@ -85,7 +85,7 @@ fn the_text_says_first_the_answer_then_why_then_what_to_do_then_what_to_ask() {
     assert!(text.starts_with("FAULT"), "{text}");
     let places: Vec<_> = ["WHY", "WHAT TO DO", "WHAT TO ASK"].iter().map(|title| text.find(title)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{text}");
-    assert!(text.contains("lines 3-4"), "{text}");
+    assert!(text.contains("[line 3: "), "{text}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::stlink::StLink;
 use super::usb::{Endpoint, ProbeUsb, VENDOR_CLASS};
 use super::wires::{Firmware, Wires};
 use crate::bench::board::{Answer, Reply, VirtualBoard};
-use crate::bench::swd::mechanism::probe_usb::Trouble;
+use crate::bench::swd::mechanism::probe_outage::Trouble;
 use crate::bench::usbip::device::{Device, Identity};
 use crate::dfu::request::ControlRequest;
 use crate::observation::units::Micros;

@@ -106,14 +106,14 @@ const CASES: [Case; 16] = [
     case(
         "a probe that stalls",
         "swd-healthy-f407",
-        "[swd.mechanism.probe-usb]\nstalls = 1.0\n",
+        "[swd.mechanism.probe-outage]\nstalls = 1.0\n",
         FailureClass::ProbeFault,
     ),
-    case("a mute probe", "swd-healthy-f407", "[swd.mechanism.probe-usb]\nmute = 1.0\n", FailureClass::Timeout),
+    case("a mute probe", "swd-healthy-f407", "[swd.mechanism.probe-outage]\nmute = 1.0\n", FailureClass::Timeout),
     case(
         "a probe that leaves the bus",
         "swd-healthy-f407",
-        "[swd.mechanism.probe-usb]\ndrops = 1.0\naway-s = 60.0\n",
+        "[swd.mechanism.probe-outage]\ndrops = 1.0\naway-s = 60.0\n",
         FailureClass::ProbeLost,
     ),
 ];

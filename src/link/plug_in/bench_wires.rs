@@ -1,7 +1,7 @@
 //! A virtual board at the end of the wires, in the host's time.
 
 use crate::bench::board::VirtualBoard;
-use crate::bench::swd::mechanism::probe_usb::Trouble;
+use crate::bench::swd::mechanism::probe_outage::Trouble;
 use crate::bench::swd::swdio::Swdio;
 use crate::observation::units::{Micros, Millivolts};
 use crate::swd::stlink_firmware::{ProbeFirmware, needed_by_probe_rs};

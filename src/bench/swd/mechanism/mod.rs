@@ -4,7 +4,7 @@ pub mod bus_fault;
 pub mod busy_bus;
 pub mod open_wire;
 pub mod pins_reassigned;
-pub mod probe_usb;
+pub mod probe_outage;
 pub mod ringing_wire;
 pub mod sleeping_core;
 pub mod slow_edge;
@@ -102,7 +102,7 @@ pub struct SwdMechanisms {
     pub busy_bus: Option<busy_bus::BusyBus>,
     pub bus_fault: Option<bus_fault::FaultyArea>,
     /// Of the probe, not of the target.
-    pub probe_usb: Option<probe_usb::ProbeUsb>,
+    pub probe_outage: Option<probe_outage::ProbeOutage>,
 }
 
 impl SwdMechanisms {
@@ -130,7 +130,7 @@ impl SwdMechanisms {
         self.sleeping_core.as_ref().map_or(Ok(()), sleeping_core::SleepingCore::check)?;
         self.busy_bus.as_ref().map_or(Ok(()), busy_bus::BusyBus::check)?;
         self.bus_fault.as_ref().map_or(Ok(()), bus_fault::FaultyArea::check)?;
-        self.probe_usb.as_ref().map_or(Ok(()), probe_usb::ProbeUsb::check)
+        self.probe_outage.as_ref().map_or(Ok(()), probe_outage::ProbeOutage::check)
     }
 
     /// One sentence per mechanism with its figures.
@@ -143,7 +143,7 @@ impl SwdMechanisms {
             self.sleeping_core.as_ref().map(sleeping_core::SleepingCore::describe),
             self.busy_bus.as_ref().map(busy_bus::BusyBus::describe),
             self.bus_fault.as_ref().map(bus_fault::FaultyArea::describe),
-            self.probe_usb.as_ref().map(probe_usb::ProbeUsb::describe),
+            self.probe_outage.as_ref().map(probe_outage::ProbeOutage::describe),
         ];
         all.into_iter().flatten().collect()
     }

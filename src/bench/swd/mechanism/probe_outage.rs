@@ -12,7 +12,7 @@ use crate::observation::units::Micros;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct ProbeUsb {
+pub struct ProbeOutage {
     /// Share of commands that are answered with a STALL.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub stalls: f64,
@@ -39,7 +39,7 @@ pub enum Trouble {
     Drop { away: Micros },
 }
 
-impl ProbeUsb {
+impl ProbeOutage {
     pub fn check(&self) -> Result<(), Impossible> {
         Impossible::unless_within("stalls", self.stalls, 0.0, 1.0, "")?;
         Impossible::unless_within("mute", self.mute, 0.0, 1.0, "")?;
@@ -78,12 +78,12 @@ mod tests {
 
     #[test]
     fn trouble_comes_at_its_share() {
-        let usb = ProbeUsb { stalls: 0.1, drops: 0.05, away_s: 2.0, ..ProbeUsb::default() };
+        let usb = ProbeOutage { stalls: 0.1, drops: 0.05, away_s: 2.0, ..ProbeOutage::default() };
         let mut dice = Dice::new(7);
         let all: Vec<_> = (0..2_000).filter_map(|_| usb.command(&mut dice)).collect();
         let drops = all.iter().filter(|it| **it == Trouble::Drop { away: Micros::from_secs(2) }).count();
         assert!((70..130).contains(&drops), "{drops}");
         assert!((250..340).contains(&all.len()), "{}", all.len());
-        assert_eq!(ProbeUsb::default().command(&mut dice), None);
+        assert_eq!(ProbeOutage::default().command(&mut dice), None);
     }
 }
