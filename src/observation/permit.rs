@@ -74,7 +74,8 @@ impl AlterPermit {
     pub fn grant(claim: &AlterClaim, board: &BoardIdentity, present: &[BoardIdentity]) -> Result<Self, GateRefusal> {
         let serial = board.serial.as_ref().map(|serial| serial.raw().trim()).filter(|serial| !serial.is_empty());
         let port = board.port.as_ref().map(ToString::to_string);
-        let sharing = serial.map(|serial| sharing(serial, present)).unwrap_or_default();
+        let mut sharing = serial.map(|serial| sharing(serial, present)).unwrap_or_default();
+        sharing.sort_unstable();
         if let (Some(serial), [_, _, ..]) = (serial, sharing.as_slice()) {
             return Err(GateRefusal::Ambiguous { serial: shown(serial), ports: sharing.join(" and ") });
         }

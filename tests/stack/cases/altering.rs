@@ -2,7 +2,8 @@
 
 use crate::guest::{Case, Given, Said};
 
-/// `upgrade BOARD ADDRESS` installs a small image of the bench; `alter RECIPE ...` is confirmed by the port.
+/// `upgrade BOARD ADDRESS` installs a small image of the bench; `alter RECIPE ...` is confirmed by the port. A board on USB does
+/// not tell its part, so a board profile says it, as a user's would.
 const HELPERS: &str = r#"
 alter() {
     recipe=$1; shift
@@ -12,7 +13,10 @@ upgrade() {
     image=/tmp/stm32wb5x_BLE_Stack_full_fw.bin
     flakescope bench image --address "$2" --size 16384 --out $image
     plug "$1" 0
-    alter fus-upgrade --image $image --image-address 0x08053000 --despite-check
+    export FLAKESCOPE_PROFILES=/tmp/profiles
+    mkdir -p $FLAKESCOPE_PROFILES/boards
+    printf 'name = "A WB55"\npart = "STM32WB55CE"\n' > $FLAKESCOPE_PROFILES/boards/mine.toml
+    alter fus-upgrade --profile mine --image $image --image-address 0x08053000 --despite-check
 }
 "#;
 
