@@ -5,6 +5,7 @@
 mod altering;
 mod architecture;
 mod bad_input;
+mod board_book;
 mod board_schema;
 mod campaign;
 mod example_reports;
