@@ -65,9 +65,19 @@ impl Refusal {
     pub fn of(code: ExitCode, error: &impl ToString) -> Self {
         Self { code, text: error.to_string() }
     }
+
+    /// Of something that was said already.
+    pub const fn told(code: ExitCode) -> Self {
+        Self { code, text: String::new() }
+    }
 }
 
 impl BoardChoice {
+    /// Whether a board was named, rather than the only one there is being meant.
+    pub const fn is_named(&self) -> bool {
+        self.virtual_board.is_some() || self.board.is_some() || self.port.is_some() || self.probe.is_some()
+    }
+
     /// The link to the board, and what somebody said about it. A board that is meant by its port may always be absent: a
     /// port on which nothing enumerates is watched, not refused.
     pub fn reach(

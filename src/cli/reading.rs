@@ -70,7 +70,7 @@ fn bytes_of<'a>(facts: impl IntoIterator<Item = &'a Fact>, key: &str) -> Vec<Vec
 }
 
 /// A case is an SQLite file.
-fn is_case(path: &Path) -> bool {
+pub fn is_case(path: &Path) -> bool {
     use std::io::Read;
     let mut start = [0; 15];
     std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"SQLite format 3"

@@ -108,10 +108,21 @@ pub fn decode(device: &Device, view: View, readings: &[Reading]) -> Decoded {
     decoded
 }
 
-/// The first area of the profile is what the first read of a DFU alternate setting begins with, and so on.
-pub fn readings_of_areas(device: &Device, reads: Vec<Vec<u8>>) -> Vec<Reading> {
-    let areas = device.option_bytes.iter().flat_map(|bytes| &bytes.dfu_areas);
-    areas.zip(reads).map(|(area, bytes)| Reading { address: area.address, bytes }).collect()
+/// One read of a DFU alternate setting, all areas in one piece, taken apart at the lengths that the part shows. What the
+/// profile says serves where the board's own layout is not known.
+pub fn readings_of_areas(device: &Device, shown: &[(Address, u32)], whole: &[u8]) -> Vec<Reading> {
+    let known = device.option_bytes.iter().flat_map(|bytes| &bytes.dfu_areas);
+    let of_profile: Vec<_> = known.map(|area| (area.address, area.bytes.unwrap_or(u32::MAX))).collect();
+    let areas = if shown.is_empty() { &of_profile } else { shown };
+    let mut rest = whole;
+    let mut readings = Vec::new();
+    for (address, length_bytes) in areas {
+        let (bytes, after) = rest.split_at(rest.len().min(*length_bytes as usize));
+        readings.push(Reading { address: *address, bytes: bytes.to_vec() });
+        rest = after;
+    }
+    readings.retain(|reading| !reading.bytes.is_empty());
+    readings
 }
 
 /// The view that reads belong to: the one whose fields they hold. Parts that show registers over both links give DFU.

@@ -132,3 +132,103 @@ fn the_addresses_of_a_release_are_a_table() {
     assert_eq!(code, Some(2));
     assert!(err.contains("the newest is 1.24.0"), "{err}");
 }
+
+#[test]
+fn option_bytes_are_read_from_a_board_over_either_link() {
+    let (code, out, err) = flakescope(&["option-bytes", "show", "--virtual", "healthy-wb55"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(
+        out.starts_with("Option bytes of STM32WB30/35/50/55 over DFU\n  BOOT0 high at reset enters the ROM\n"),
+        "{out}"
+    );
+    assert!(out.contains("the coprocessor's secure flash begins at"), "{out}");
+    let (code, out, err) = flakescope(&["option-bytes", "show", "--virtual", "swd-healthy-f407", "--link", "swd"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with("Option bytes of STM32F405/407/415/417 over SWD\n! BOR_LEV "), "{out}");
+}
+
+#[test]
+fn both_links_of_a_board_are_compared() {
+    let (code, out, err) = flakescope(&["option-bytes", "show", "--link", "both", "--virtual", "healthy-f407"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.ends_with("Both links agree in the 4 fields that both show.\n"), "{out}");
+    let (code, out, _) = flakescope(&["otp", "show", "--link", "both", "--virtual", "healthy-f429"]);
+    assert_eq!(code, Some(0));
+    assert!(out.ends_with("Both links agree in the 528 bytes that both show.\n"), "{out}");
+}
+
+#[test]
+fn a_board_is_compared_with_an_earlier_read_and_a_case_with_itself() {
+    let files = Files::new();
+    let changed = files.with("before.bin", &words(&[0x5500_AAF7, 0x5500_AAF7, 0xF000_0FFF, 0xF000_0FFF]));
+    let (code, out, err) = flakescope(&["option-bytes", "diff", &changed, "--virtual", "healthy-f407"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(out.lines().next(), Some("BOR_LEV: 0x1 -> 0x3"), "{out}");
+    for (board, link, recipe) in [("healthy-l476", "dfu", "option-bytes"), ("swd-healthy-f407", "swd", "swd-read")] {
+        let case = files.folder.path().join(format!("{link}.case"));
+        let case = case.to_str().unwrap();
+        let run = [
+            "run",
+            "--headless",
+            "--virtual",
+            board,
+            "--link",
+            link,
+            "--recipe",
+            recipe,
+            "--boots",
+            "1",
+            "--cycles",
+            "2",
+        ];
+        assert_eq!(flakescope(&[&run[..], &["--case", case]].concat()).0, Some(0));
+        let part = if link == "dfu" { "STM32L476RG" } else { "STM32F407VG" };
+        let (code, out, err) = flakescope(&["option-bytes", "diff", case, "--cycles", "--part", part]);
+        assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "no field differs\n", ""));
+        let (_, of_case, _) = flakescope(&["option-bytes", "show", case, "--part", part]);
+        let (_, of_board, _) = flakescope(&["option-bytes", "show", "--virtual", board, "--link", link]);
+        let fields = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(fields(&of_case), fields(&of_board), "{board}: both areas are there, each at its place");
+    }
+}
+
+#[test]
+fn a_part_that_the_board_contradicts_is_refused() {
+    let wrong = ["option-bytes", "show", "--virtual", "swd-healthy-f407", "--link", "swd", "--part", "STM32F746ZG"];
+    let (code, out, err) = flakescope(&wrong);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(
+        err.contains("shows DEV_ID 0x413 (STM32F405/407/415/417)") && err.contains("not the part that was named"),
+        "{err}"
+    );
+    let (code, out, err) = flakescope(&["option-bytes", "show", "--virtual", "healthy-f407", "--part", "STM32WB55CE"]);
+    assert_eq!((code, out.as_str()), (Some(4), ""));
+    assert!(err.contains("it holds memory at 0x1FFFC000") && err.contains("is it that part?"), "{err}");
+}
+
+#[test]
+fn a_failed_read_of_option_bytes_is_placed() {
+    let (code, out, err) = flakescope(&["option-bytes", "show", "--virtual", "l476-torn-options"]);
+    assert_eq!((code, out.as_str()), (Some(3), ""));
+    for words in [
+        "protected in read, errVENDOR after LIBUSB_ERROR_PIPE, at 0x1FFF7800",
+        "before it went well: enumerate, open, claim, descriptors, layout, status",
+        "alternate setting 1 (Option Bytes), the 40 bytes of option bytes at 0x1FFF7800",
+        "In the same boot, afterwards: status works.",
+    ] {
+        assert!(err.contains(words), "`{words}` is missing: {err}");
+    }
+}
+
+#[test]
+fn otp_of_a_board_is_shown_and_an_address_of_another_part_is_refused_before_anything_is_read() {
+    let (code, out, err) = flakescope(&["otp", "show", "--virtual", "healthy-f429", "--at", "0x1FFF7820"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.contains("16 of 16 blocks are blank and open\n  0x1FFF7820: FF FF"), "{out}");
+    let (code, out, err) = flakescope(&["otp", "show", "--virtual", "healthy-f429", "--at", "0x1FF0F000"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.contains("the OTP of STM32F427/429/437/439 is at 0x1FFF7800"), "{err}");
+    let (code, _, err) = flakescope(&["otp", "show", "--virtual", "healthy-h743"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("STM32H742/743/745/747/750/753/755/757 has no OTP"), "{err}");
+}

@@ -26,7 +26,6 @@ use crate::investigation::snapshot::Snapshot;
 use crate::link::link_used::LinkUsed;
 use crate::observation::alteration::{Alteration, Payload};
 use crate::observation::event::{CampaignStart, EventKind, Reentry, Transport};
-use crate::observation::fact::{Fact, FactValue};
 use crate::observation::step::{Step, Touch};
 use crate::observation::units::Micros;
 use crate::profile::device::Device;
@@ -139,7 +138,7 @@ fn change(
         false,
         &Arc::default(),
     )?;
-    let part = args.part.clone().or_else(|| said_part(&facts));
+    let part = args.part.clone().or_else(|| part::said(&facts));
     let part = part.ok_or_else(|| Refusal {
         code: ExitCode::Usage,
         text: "option bytes lie differently in every part: name it with --part; nothing was changed".to_owned(),
@@ -214,11 +213,6 @@ fn note_as_found(case: &mut Case, look: &Look) -> Result<(), Refusal> {
         case.append(None, EventKind::MemorySaved { address: reading.address, data }).map_err(unreadable)?;
     }
     Ok(())
-}
-
-fn said_part(facts: &[Fact]) -> Option<String> {
-    let said = facts.iter().find(|fact| fact.key == "part")?;
-    if let FactValue::Text(part) = &said.value { Some(part.raw().to_owned()) } else { None }
 }
 
 fn no_unlock_sequence(device: &Device) -> String {
