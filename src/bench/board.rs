@@ -1,30 +1,32 @@
 //! A virtual board: the ROM, its clocks and power, and the mechanisms around it. It is told the time and does no I/O.
 
 mod coprocessor;
+mod named;
+mod requests;
+mod starts;
 
 use std::collections::VecDeque;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::attachment::{self, Attachment, BitClock, Try};
+pub use named::NoSuchBoard;
+pub use requests::{Answer, Reply};
+
+use super::attachment::{Attachment, BitClock, Try};
 use super::blueprint::{Blueprint, ProtectedArea};
 use super::intervention::Intervention;
-use super::mechanism::{Mechanism, SelfReset, bit_clock};
-use super::rom::bootloader::{Bootloader, Departure, RomReply};
+use super::mechanism::{Mechanism, SelfReset};
+use super::rom::bootloader::{Bootloader, Departure};
 use super::rom::memory::{KeptMemory, Memory};
 use super::rom::protection::{Protection, ReadOut};
 use super::rom::sheet::RomModel;
 use super::rom::upgrade_service::{Kept, UpgradeService};
-use super::surroundings::{BootCourse, Dice, Direction, Disturbance, Draw, Packet, Runs, Surroundings};
+use super::surroundings::{BootCourse, Dice, Runs, Surroundings};
 use super::swd::clock_registers::ClockSetup;
 use super::swd::target::DebugTarget;
 use super::trace::{Happening, Moment, Trace};
-use super::wire::{self, Pace};
-use crate::dfu::request::{ControlRequest, DataStage};
+use super::wire::Pace;
 use crate::observation::units::{Micros, Millivolts, Ppm};
-use crate::profile::loader::{self, ProfileError};
-use crate::profile::shelf;
 use crate::swd::reset_cause::ResetCause;
 
 #[derive(Debug)]
@@ -101,35 +103,6 @@ pub(super) struct Program {
     pub hsi_error: Ppm,
 }
 
-/// How a control request ended on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// What came in; empty for requests to the device.
-    Data(Vec<u8>),
-    Stall,
-    /// Three transaction errors in a row.
-    Spoilt,
-    /// NAK for as long as anyone asks.
-    NoAnswer,
-    /// The device is not on the bus any more.
-    Gone,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub reply: Reply,
-    pub ready_at: Micros,
-}
-
-/// The name fits no virtual board.
-#[derive(Debug, thiserror::Error)]
-pub enum NoSuchBoard {
-    #[error("there is no virtual board `{name}`{}; there are: {all}", nearest.as_deref().map(|it| format!("; did you mean `{it}`?")).unwrap_or_default())]
-    Unknown { name: String, nearest: Option<String>, all: String },
-    #[error(transparent)]
-    Profile(#[from] ProfileError),
-}
-
 /// From a reset that the part commands until it starts again; chosen.
 pub(super) const RESET_TIME: Micros = Micros::from_millis(1);
 /// A Linux host waits about this long after it has reset the bus, and sends frames meanwhile.
@@ -141,37 +114,6 @@ const BETWEEN_TRIES: Micros = Micros::from_millis(20);
 const FIRM_HIGH_MV: f64 = 3_300.0;
 
 impl VirtualBoard {
-    pub fn from_toml(file: &str, text: &str, seed: u64) -> Result<Self, ProfileError> {
-        let (blueprint, rom) = Blueprint::parse(file, text)?;
-        let name = Path::new(file).file_stem().map_or_else(|| file.to_owned(), |stem| stem.to_string_lossy().into());
-        Ok(Self::new(name, blueprint, rom, seed))
-    }
-
-    /// A built-in board, one of the user's folder, or, where it looks like a path, a file.
-    pub fn by_name(name: &str, seed: u64) -> Result<Self, NoSuchBoard> {
-        let looks_like_a_path =
-            name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|it| it == "toml");
-        if looks_like_a_path {
-            let text = std::fs::read_to_string(name)
-                .map_err(|source| ProfileError::Unreadable { file: name.to_owned(), source })?;
-            return Ok(Self::from_toml(name, &text, seed)?);
-        }
-        let sheets = shelf::sheets("benches")?;
-        let Some(sheet) = sheets.iter().find(|sheet| sheet.name == name) else {
-            let names: Vec<_> = sheets.iter().map(|sheet| sheet.name.as_str()).collect();
-            let nearest = loader::nearest(name, names.iter().copied()).map(str::to_owned);
-            return Err(NoSuchBoard::Unknown { name: name.to_owned(), nearest, all: names.join(", ") });
-        };
-        let mut board = Self::from_toml(&sheet.file, &sheet.text, seed)?;
-        name.clone_into(&mut board.name);
-        Ok(board)
-    }
-
-    /// The names of all boards on the shelf.
-    pub fn names() -> Result<Vec<String>, ProfileError> {
-        Ok(shelf::sheets("benches")?.into_iter().map(|sheet| sheet.name).collect())
-    }
-
     fn new(name: String, blueprint: Blueprint, rom: RomModel, seed: u64) -> Self {
         let sheet = rom;
         let rom = blueprint.in_place_of(sheet.clone());
@@ -432,230 +374,13 @@ impl VirtualBoard {
         }
         self.hooks.iter().filter_map(|hook| hook.next_reset()).min_by_key(|reset| reset.at)
     }
-
-    pub(super) fn reset(&mut self, at: Micros, low_for: Micros, cause: ResetCause) {
-        self.settle_debug(at);
-        // Resets by software are those that the coprocessor or the ROM command themselves.
-        if cause != ResetCause::Software {
-            self.bootloader.cut_off_service();
-        }
-        self.debug.reset(cause);
-        self.stop_program();
-        self.state = State::Starting(at + low_for);
-    }
-
-    /// Nothing of what was going on outlives this.
-    fn stop_program(&mut self) {
-        self.trace.note(self.around.at, Happening::Leaves);
-        self.program.started = None;
-        self.departure = None;
-        self.tries.clear();
-    }
-
-    /// The port is without power from now on, for a while.
-    fn cut_power(&mut self, at: Micros, off_for: Micros, words: &str) -> State {
-        self.kernel_log.push(words.to_owned());
-        self.stop_program();
-        self.power_ons += 1;
-        self.cold = Some(off_for);
-        State::Starting(at + off_for)
-    }
-
-    /// One start of the core.
-    fn boot(&mut self, at: Micros) {
-        self.tick(at);
-        if let Some(off) = self.cold.take() {
-            self.fresh = true;
-            self.around.powered_since = Some(at);
-            self.hooks.iter_mut().for_each(|hook| hook.power_on(&self.around, off, &mut self.dice));
-            self.debug.power_on();
-        }
-        let held = self.hooks.iter().filter_map(|hook| hook.holds_reset()).max();
-        if let Some(until) = held.filter(|until| *until > at) {
-            self.state = State::Starting(until);
-            return;
-        }
-        self.rom_starts += 1;
-        self.trace.note(at, Happening::Starts);
-        let from_power_on = std::mem::take(&mut self.fresh);
-        self.bootloader.load_options(from_power_on);
-        let mut course = BootCourse {
-            from_power_on,
-            flash_is_blank: self.memory().flash_is_blank(),
-            runs: self.bootloader.runs(from_power_on),
-            ..BootCourse::default()
-        };
-        self.hooks.iter_mut().for_each(|hook| hook.boot(&self.around, &mut course, &mut self.dice));
-        self.program.runs = course.runs;
-        self.program.hsi_error = course.hsi_error;
-        self.program.clocks = ClockSetup::Reset;
-        if self.start_core(at) {
-            self.state = State::Stopped(course);
-        } else {
-            self.run(at, course);
-        }
-    }
-
-    /// The program begins: the ROM with its clock and its interfaces, or something else.
-    pub(super) fn run(&mut self, at: Micros, course: BootCourse) {
-        self.program.runs = course.runs;
-        self.hooks.iter_mut().for_each(|hook| hook.start(at, course.runs, &mut self.dice));
-        let serial = self.rom().serial.serial(self.blueprint.uid, self.power_ons);
-        self.bootloader.restart(&serial);
-        self.state = self.begin(at + course.delay, &course);
-    }
-
-    fn begin(&mut self, started: Micros, course: &BootCourse) -> State {
-        let rom = self.rom().clone();
-        match course.runs {
-            Runs::SomethingElse => {
-                self.program.clocks = self.application_clocks();
-                State::Dark
-            }
-            Runs::OtherInterface { pull_up: false } => State::Dark,
-            Runs::OtherInterface { pull_up: true } => {
-                let attachment = Attachment { clock: BitClock::EXACT, deaf: true };
-                State::Connecting(started + rom.start_up + rom.usb_connect, attachment)
-            }
-            Runs::Restarts => State::Searching(started + rom.start_up),
-            Runs::LosesPower { after, off_for, words } => self.cut_power(started + after, off_for, words),
-            Runs::UsbBootloader => {
-                let fitted_mhz = self.blueprint.crystal_mhz.unwrap_or(0.0);
-                let tries = attachment::tries(&rom, fitted_mhz, course, started, &mut self.dice);
-                self.tries = tries.unwrap_or_default().into();
-                match self.tries.pop_front() {
-                    Some(first) => {
-                        self.program.clocks = first.setup;
-                        State::Connecting(first.at, Attachment { clock: first.clock, deaf: false })
-                    }
-                    // No crystal in time: the ROM resets itself and tries again.
-                    None => {
-                        self.program.clocks = ClockSetup::WaitsForCrystal;
-                        State::Searching(started + rom.start_up + rom.crystal_time_out.unwrap_or(RESET_TIME))
-                    }
-                }
-            }
-        }
-    }
-
-    fn application_clocks(&self) -> ClockSetup {
-        match (self.blueprint.application_core_mhz, self.blueprint.crystal_mhz) {
-            (Some(core_mhz), Some(fitted)) => {
-                ClockSetup::Application { crystal_mhz: fitted.round().max(1.0) as u32, core_mhz }
-            }
-            _ => ClockSetup::Reset,
-        }
-    }
-
-    /// One control request over the wire.
-    pub fn submit(&mut self, at: Micros, request: &ControlRequest) -> Answer {
-        self.advance(at);
-        let State::OnBus(attachment) = self.state else { return Answer { reply: Reply::Gone, ready_at: at } };
-        if attachment.deaf || self.debug.is_halted() {
-            return Answer { reply: Reply::NoAnswer, ready_at: at };
-        }
-        let ask = |hook: &mut Box<dyn Mechanism>| hook.request(&self.around, request, &mut self.dice);
-        if let Some(disturbance) = self.hooks.iter_mut().find_map(ask) {
-            return self.disturb(at, disturbance, attachment);
-        }
-        let touches = self.bootloader.address_of(request);
-        self.hooks.iter_mut().for_each(|hook| hook.load(&mut self.around, Draw::Traffic, wire::FRAME, &mut self.dice));
-        self.note_supply();
-        let disturb = |hook: &mut Box<dyn Mechanism>| hook.transfer(&self.around, touches, &mut self.dice);
-        if let Some(disturbance) = self.hooks.iter_mut().find_map(disturb) {
-            return self.disturb(at, disturbance, attachment);
-        }
-        let ready = |board: &mut Self, elapsed: Micros| at + elapsed + board.pace().wake_up(&mut board.dice);
-        let outward = self.carry_outward(request, attachment);
-        if outward.spoilt {
-            return Answer { reply: Reply::Spoilt, ready_at: ready(self, outward.elapsed) };
-        }
-        let answer = self.bootloader.answer(at + outward.elapsed, request);
-        if answer.flash_work > Micros::ZERO {
-            let work = |hook: &mut Box<dyn Mechanism>| {
-                hook.load(&mut self.around, Draw::FlashWork, answer.flash_work, &mut self.dice);
-            };
-            self.hooks.iter_mut().for_each(work);
-        }
-        let (reply, inward) = match answer.reply {
-            RomReply::Hang => return self.disturb(at, Disturbance::Stuck, attachment),
-            RomReply::Stall => (Reply::Stall, self.carry_inward(&[], attachment)),
-            RomReply::Data(data) => {
-                let inward = self.carry_inward(&data, attachment);
-                (if inward.spoilt { Reply::Spoilt } else { Reply::Data(data) }, inward)
-            }
-        };
-        let ready_at = ready(self, outward.elapsed + answer.busy + inward.elapsed);
-        self.departure = answer.departure.map(|(after, departure)| (ready_at + after, departure)).or(self.departure);
-        Answer { reply, ready_at }
-    }
-
-    fn disturb(&mut self, at: Micros, disturbance: Disturbance, attachment: Attachment) -> Answer {
-        let (state, reply) = match disturbance {
-            Disturbance::Reset => {
-                let starved = self.hooks.iter().find_map(|hook| hook.starves(&self.around));
-                self.reset(at, RESET_TIME, starved.unwrap_or(ResetCause::Pin));
-                (self.state, Reply::Gone)
-            }
-            Disturbance::Stuck => (State::OnBus(Attachment { deaf: true, ..attachment }), Reply::NoAnswer),
-            Disturbance::Unplugged { span } => (State::Away(at + span, attachment), Reply::Gone),
-            Disturbance::PortDisabled { span, words } => {
-                self.kernel_log.push(words.to_owned());
-                (State::Away(at + span, attachment), Reply::Gone)
-            }
-            Disturbance::PowerCut { span, words } => (self.cut_power(at, span, words), Reply::Gone),
-            Disturbance::Lost => (self.state, Reply::Spoilt),
-        };
-        if !matches!(state, State::OnBus(_)) {
-            self.trace.note(at, Happening::Leaves);
-        }
-        self.state = state;
-        Answer { reply, ready_at: at + wire::FRAME }
-    }
-
-    /// Set-up stage, and the data stage of requests to the device.
-    fn carry_outward(&mut self, request: &ControlRequest, attachment: Attachment) -> wire::Carried {
-        let set_up = set_up_packet(request);
-        let first = Packet { direction: Direction::ToDevice, data: &set_up, place: 0 };
-        let data: &[u8] = match &request.data {
-            DataStage::Out(data) => data,
-            DataStage::In(_) => &[],
-        };
-        let rest = (!data.is_empty()).then(|| wire::packets(Direction::ToDevice, data)).into_iter().flatten();
-        self.carry(std::iter::once(first).chain(rest), attachment)
-    }
-
-    /// The data stage of requests to the host, and the status stage.
-    fn carry_inward(&mut self, data: &[u8], attachment: Attachment) -> wire::Carried {
-        let status = Packet { direction: Direction::ToHost, data: &[], place: 0 };
-        let rest = (!data.is_empty()).then(|| wire::packets(Direction::ToHost, data)).into_iter().flatten();
-        self.carry(rest.chain(std::iter::once(status)), attachment)
-    }
-
-    fn carry<'a>(&mut self, packets: impl Iterator<Item = Packet<'a>>, attachment: Attachment) -> wire::Carried {
-        let (hooks, around) = (&self.hooks, &self.around);
-        let chance = |packet: &Packet<'_>| {
-            let by_clock = bit_clock::packet_error(attachment.clock.error(around), packet);
-            let whole = hooks.iter().fold(1.0 - by_clock, |whole, hook| whole * (1.0 - hook.packet(around, packet)));
-            1.0 - whole
-        };
-        self.blueprint.host.pace().carry(packets, chance, &mut self.dice)
-    }
-}
-
-fn set_up_packet(request: &ControlRequest) -> [u8; 8] {
-    let length = match &request.data {
-        DataStage::In(length) => *length,
-        DataStage::Out(data) => u16::try_from(data.len()).unwrap_or(u16::MAX),
-    };
-    let [value, index, length] = [request.value, request.index, length].map(u16::to_le_bytes);
-    [request.request_type, request.request, value[0], value[1], index[0], index[1], length[0], length[1]]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dfu::command;
+    use crate::dfu::request::{ControlRequest, DataStage};
 
     #[test]
     fn every_built_in_board_reads_and_names_no_cause() {
