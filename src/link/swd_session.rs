@@ -13,6 +13,7 @@ use crate::swd::core_debug::{AIRCR, SYSRESETREQ};
 
 use super::core_watch;
 use super::session::checksum;
+use super::swd_coprocessor;
 use super::swd_probe::{ProbeError, ProbeIdentity, SwdProbe};
 use super::swd_registers;
 use super::swd_target::{self, KnownTarget};
@@ -100,6 +101,10 @@ impl SwdSession {
             }
             Step::OptionBytes => self.option_registers(wire),
             Step::Otp => self.otp(wire),
+            Step::FusState => {
+                let target = self.known(wire)?;
+                swd_coprocessor::read(wire, &target, &mut self.learned)
+            }
             Step::RegisterFacts => {
                 let target = self.known(wire)?;
                 swd_registers::read(wire, &target, &mut self.learned)
@@ -123,7 +128,6 @@ impl SwdSession {
             | Step::Descriptors
             | Step::Layout
             | Step::Status
-            | Step::FusState
             | Step::Save { .. }
             | Step::Verify { .. }
             | Step::Alter(_) => {

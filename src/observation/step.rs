@@ -190,13 +190,9 @@ impl Step {
     /// Whether a link of this transport can do it; the same word may mean the same on both.
     pub const fn fits(&self, transport: Transport) -> bool {
         match self {
-            Self::Enumerate
-            | Self::Open
-            | Self::Claim
-            | Self::Descriptors
-            | Self::Layout
-            | Self::Status
-            | Self::FusState => matches!(transport, Transport::Dfu),
+            Self::Enumerate | Self::Open | Self::Claim | Self::Descriptors | Self::Layout | Self::Status => {
+                matches!(transport, Transport::Dfu)
+            }
             Self::OpenProbe
             | Self::TargetVoltage
             | Self::Speed { .. }
@@ -206,7 +202,10 @@ impl Step {
             | Self::CoreClock { .. }
             | Self::Disconnect
             | Self::Reset { .. } => matches!(transport, Transport::Swd),
-            Self::Read { .. } | Self::OptionBytes | Self::Otp | Self::Close | Self::Wait { .. } => true,
+            // Over DFU the upgrade service answers; over SWD the table that it or the stack keeps in shared RAM is read.
+            Self::Read { .. } | Self::OptionBytes | Self::Otp | Self::FusState | Self::Close | Self::Wait { .. } => {
+                true
+            }
             Self::Save { .. } | Self::Verify { .. } | Self::Alter(_) => matches!(transport, Transport::Dfu),
         }
     }

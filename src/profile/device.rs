@@ -41,6 +41,7 @@ pub struct Device {
     pub option_bytes: Option<OptionBytes>,
     pub otp: Option<Otp>,
     pub registers: Option<Registers>,
+    pub coprocessor: Option<CoprocessorTables>,
     #[serde(default, rename = "rom-pin")]
     pub rom_pins: Vec<RomPin>,
     #[serde(default, rename = "limitation")]
@@ -122,6 +123,26 @@ pub struct ResetCauseRegister {
 pub struct ResetFlag {
     pub name: String,
     pub bit: u8,
+}
+
+/// Where the coprocessor of a WB keeps what it tells about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CoprocessorTables {
+    /// SRAM2a, which both cores reach; the mailbox lies IPCCDBA words after its beginning.
+    pub shared_ram: Address,
+    pub shared_bytes: u32,
+    pub source: String,
+    #[serde(default)]
+    pub confidence: Confidence,
+}
+
+impl CoprocessorTables {
+    pub const fn holds(&self, address: Address) -> bool {
+        address.0.is_multiple_of(4)
+            && address.0 >= self.shared_ram.0
+            && address.0 - self.shared_ram.0 < self.shared_bytes
+    }
 }
 
 impl Device {

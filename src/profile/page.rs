@@ -202,6 +202,16 @@ fn registers(page: &mut Page, device: &Device) {
             page.row(label, &address.to_string());
         }
     }
+    if let Some(tables) = &device.coprocessor {
+        page.row(
+            "shared RAM",
+            &format!(
+                "{}, mailbox at + IPCCDBA x 4 ({})",
+                tables.shared_ram,
+                founded(&tables.source, tables.confidence)
+            ),
+        );
+    }
     if let Some(cause) = &registers.reset_cause {
         let flags: Vec<_> = cause.flags.iter().map(|flag| format!("{} [{}]", flag.name, flag.bit)).collect();
         page.row("reset flags", &format!("{}: {}", cause.address, flags.join(", ")));

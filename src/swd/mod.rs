@@ -1,6 +1,7 @@
 //! What an SWD session means: register tables keyed by DEV_ID, reset causes, clock trees, CRS, ST-Link status. Pure.
 
 pub mod clock_tree;
+pub mod coprocessor_table;
 pub mod core_debug;
 pub mod crs;
 pub mod reset_cause;

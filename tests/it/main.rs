@@ -23,6 +23,7 @@ mod reader_inputs;
 mod rom_departures;
 mod screen;
 mod swd_classes;
+mod traffic;
 mod triage;
 mod verdict_schema;
 mod virtual_boards;

@@ -232,3 +232,33 @@ fn otp_of_a_board_is_shown_and_an_address_of_another_part_is_refused_before_anyt
     assert_eq!(code, Some(2));
     assert!(err.contains("STM32H742/743/745/747/750/753/755/757 has no OTP"), "{err}");
 }
+
+#[test]
+fn a_failed_read_of_option_registers_is_placed_too() {
+    let files = Files::new();
+    let board = files.with(
+        "board.toml",
+        b"text = \"A board.\"\npart = \"STM32F407VG\"\nrom = \"f40x-v9\"\ncrystal-mhz = 8.0\n\
+          [swd.mechanism.bus-fault]\naddress = 0x40023C14\nlength-bytes = 4\n",
+    );
+    let (code, out, err) = flakescope(&["option-bytes", "show", "--link", "swd", "--virtual", &board]);
+    assert_eq!((code, out.as_str()), (Some(3), ""));
+    for words in ["swd-fault in option-bytes", "at 0x40023C14", "went well: probe-open", "read works"] {
+        assert!(err.contains(words), "`{words}` is missing: {err}");
+    }
+}
+
+#[test]
+fn both_sides_of_the_upgrade_service_are_read_in_one_campaign() {
+    let run =
+        ["run", "--headless", "--virtual", "healthy-wb55", "--link", "both", "--recipe", "fus-state", "--boots", "1"];
+    let files = Files::new();
+    let case = files.folder.path().join("wb.case");
+    let (code, _, err) = flakescope(&[&run[..], &["--cycles", "2", "--case", case.to_str().unwrap()]].concat());
+    assert_eq!(code, Some(0), "{err}");
+    let json = files.folder.path().join("wb.csv");
+    let (code, ..) = flakescope(&["report", case.to_str().unwrap(), "--out", json.to_str().unwrap()]);
+    assert_eq!(code, Some(0));
+    let table = std::fs::read_to_string(json).unwrap();
+    assert!(table.contains("fus-state"), "{table}");
+}

@@ -15,6 +15,7 @@ use super::virtual_image::{self, Found, ImageKind};
 use crate::dfu::command::{FUS_DELETE, FUS_INSTALL, FUS_START};
 use crate::observation::units::{Address, Micros, Millivolts};
 use crate::profile::fus_check::FusVersion;
+use crate::swd::coprocessor_table::{CoprocessorTable, CoprocessorVersion, Owner};
 
 /// The coprocessor side of a board, as its file describes it.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -151,6 +152,18 @@ impl UpgradeService {
     pub fn restore(&mut self, kept: Kept, memory: &mut Memory) {
         self.kept = kept;
         self.publish(memory);
+    }
+
+    /// What it, or the stack, keeps for the main processor in shared RAM. The bench keeps no version of a stack; 1.0.0 is chosen.
+    pub fn told(&self) -> CoprocessorTable {
+        let (major, minor, sub) = self.kept.fus_version;
+        let owner = if self.kept.runs { Owner::Stack } else { Owner::Service };
+        CoprocessorTable {
+            owner,
+            service: CoprocessorVersion(major, minor, sub),
+            stack: self.kept.stack_page.map(|_| CoprocessorVersion(1, 0, 0)),
+            last_state: (owner == Owner::Service).then_some(self.kept.shown.0),
+        }
     }
 
     /// Whether the main processor's writes there are lost without a word.

@@ -11,6 +11,7 @@ use super::silicon::{REVISION, Silicon};
 use crate::bench::rom::memory::{Kind, Memory};
 use crate::bench::rom::serial::Uid;
 use crate::observation::units::{Address, Micros};
+use crate::swd::coprocessor_table::{CoprocessorTable, mailbox};
 use crate::swd::whitelist::TargetWrite;
 
 /// The bus for the time of one access.
@@ -23,6 +24,7 @@ pub struct BoardBus<'a> {
     pub core: &'a mut CoreDebug,
     pub now: CoreNow,
     pub clocks: ClockSetup,
+    pub coprocessor: Option<CoprocessorTable>,
     pub flags: &'a mut ResetFlags,
     pub read_protected: bool,
     /// What a write brought about; the last one counts.
@@ -35,6 +37,8 @@ pub struct BoardBus<'a> {
 const LEVEL_1: u32 = 0x55;
 const RAM: std::ops::Range<u32> = 0x2000_0000..0x2002_0000;
 const PERIPHERALS: std::ops::Range<u32> = 0x4000_0000..0x6000_0000;
+/// From the beginning of the shared RAM to the table; with it the version of a service stands where FACTS section D has it.
+const TABLE_OFFSET: u32 = 0x24;
 /// Core, debug and identification registers of the core.
 const PRIVATE: std::ops::Range<u32> = 0xE000_0000..0xE010_0000;
 
@@ -98,7 +102,20 @@ impl BoardBus<'_> {
         {
             return Some(word);
         }
-        self.option_register(address)
+        self.coprocessor_word(address).or_else(|| self.option_register(address))
+    }
+
+    /// The mailbox, and the table that it points to right after a few words; where exactly is chosen.
+    fn coprocessor_word(&self, address: Address) -> Option<u32> {
+        let (shared_ram, table) = self.silicon.shared_ram.zip(self.coprocessor)?;
+        let field = self.silicon.mailbox_field;
+        let ipccdba = field.and_then(|(register, bit)| Some(self.option_register(register)? >> bit)).unwrap_or(0);
+        let place = Address(shared_ram.0 + TABLE_OFFSET);
+        if address == mailbox(shared_ram, ipccdba) {
+            return Some(place.0);
+        }
+        let offset = address.0.checked_sub(place.0)?;
+        table.words().get((offset / 4) as usize).copied()
     }
 
     fn option_register(&self, address: Address) -> Option<u32> {

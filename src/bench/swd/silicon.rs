@@ -21,6 +21,9 @@ pub struct Silicon {
     pub crs: Option<Address>,
     pub reset_cause: Option<ResetRegister>,
     pub option_fields: Vec<Mirror>,
+    /// RAM that a coprocessor shares, and the option register with the bit at which its mailbox address stands.
+    pub shared_ram: Option<Address>,
+    pub mailbox_field: Option<(Address, u8)>,
 }
 
 /// RCC_CSR or its equivalent: bit by bit what it shows, and the bit that clears.
@@ -104,6 +107,11 @@ impl Silicon {
             crs: registers.and_then(|known| known.crs),
             reset_cause: reset_register(device),
             option_fields: mirrors(device),
+            shared_ram: device.coprocessor.as_ref().map(|tables| tables.shared_ram),
+            mailbox_field: device.option_bytes.as_ref().and_then(|options| {
+                let field = options.swd_fields.iter().find(|field| field.name == "IPCCDBA")?;
+                Some((Address(field.at.0 & !3), field.bit))
+            }),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::bench::rom::memory::Memory;
 use crate::bench::rom::serial::Uid;
 use crate::bench::surroundings::{Dice, Runs};
 use crate::observation::units::{Address, Hertz, Micros, Millivolts};
+use crate::swd::coprocessor_table::CoprocessorTable;
 use crate::swd::reset_cause::ResetCause;
 use crate::swd::transaction::{Ack, Port, Request, Response};
 use crate::swd::whitelist::TargetWrite;
@@ -29,6 +30,8 @@ pub struct Condition {
     pub runs: Runs,
     pub clocks: ClockSetup,
     pub core_clock: Hertz,
+    /// What the other core of a WB keeps in shared RAM, once the ROM has started it.
+    pub coprocessor: Option<CoprocessorTable>,
 }
 
 /// What was decided about a transaction when its request came.
@@ -228,6 +231,7 @@ impl DebugTarget {
             core: &mut self.core,
             now,
             clocks: condition.clocks,
+            coprocessor: condition.coprocessor,
             flags: &mut self.flags,
             read_protected: self.read_protected,
             effect: Effect::Nothing,
