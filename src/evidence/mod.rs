@@ -40,6 +40,7 @@ pub mod runs_test;
 pub mod solve;
 pub mod spectrum;
 pub mod speed_curve;
+pub mod streak_shuffle;
 pub mod survival;
 #[cfg(test)]
 mod synthetic;

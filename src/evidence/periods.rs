@@ -52,20 +52,20 @@ impl Periods {
         found.into_iter().collect()
     }
 
-    fn outcomes(&self) -> Vec<f64> {
-        self.cycles.iter().map(|(_, failed)| f64::from(u8::from(*failed))).collect()
+    fn outcomes(&self) -> Vec<bool> {
+        self.cycles.iter().map(|(_, failed)| *failed).collect()
     }
 
     fn in_cycles(&self, log: &BootLog) -> Option<Finding> {
         let outcomes = self.outcomes();
         let per_boot = log.boots().map(|boot| f64::from(boot.cycles)).next()?;
-        let period = spectrum::strongest(&outcomes)?;
+        let period = spectrum::strongest(&outcomes, BELOW)?;
         let too_long = period.length * 4.0 > outcomes.len() as f64;
-        if period.p >= BELOW || too_long || is_of_boots(period.length, per_boot, log) {
+        if too_long || is_of_boots(period.length, per_boot, log) {
             return None;
         }
         let text = format!("Failures return every {:.1} cycles.", period.length);
-        let method = format!("Fisher's g test on the whitened periodogram, p = {:.2e}", period.p);
+        let method = of_spectrum("", period.p);
         Some(finding("periodic", text, outcomes.len(), Unit::Cycle, &period, "cycles", method))
     }
 
@@ -73,7 +73,8 @@ impl Periods {
         let times: Vec<f64> = self.cycles.iter().map(|(at, _)| *at).collect::<Option<_>>()?;
         let of_boot = boot_seconds(log);
         let counts = |period: f64| of_boot.is_none_or(|of_boot| !is_of_boots(period, of_boot, log));
-        let period = spectrum::strongest_in_time(&times, &self.outcomes(), counts)?;
+        let outcomes: Vec<f64> = self.outcomes().into_iter().map(|failed| f64::from(u8::from(failed))).collect();
+        let period = spectrum::strongest_in_time(&times, &outcomes, counts)?;
         if period.p >= BELOW {
             return None;
         }
@@ -104,13 +105,13 @@ fn over_boots(log: &BootLog) -> Option<Finding> {
         strata.entry((boot.campaign, boot.kind.name())).or_default().push(boot);
     }
     let boots = strata.into_values().max_by_key(Vec::len)?;
-    let outcomes: Vec<f64> = boots.iter().map(|boot| f64::from(u8::from(boot.is_bad()))).collect();
-    let bad = outcomes.iter().sum::<f64>() as usize;
+    let outcomes: Vec<bool> = boots.iter().map(|boot| boot.is_bad()).collect();
+    let bad = outcomes.iter().filter(|bad| **bad).count();
     if bad < LEAST_FAILURES || outcomes.len() - bad < LEAST_FAILURES {
         return None;
     }
-    let period = spectrum::strongest(&outcomes)?;
-    if period.p >= BELOW || period.length > LONGEST_OF_BOOTS {
+    let period = spectrum::strongest(&outcomes, BELOW)?;
+    if period.length > LONGEST_OF_BOOTS {
         return None;
     }
     let text = format!(
@@ -118,9 +119,13 @@ fn over_boots(log: &BootLog) -> Option<Finding> {
         period.length,
         Unit::Boot.count(outcomes.len() as u64)
     );
-    let method = format!("Fisher's g test on the whitened periodogram of boots, p = {:.2e}", period.p);
+    let method = of_spectrum(" of boots", period.p);
     let found = finding("every-nth-boot", text, outcomes.len(), Unit::Boot, &period, "boots", method);
     Some(found.seen_at(boots.iter().filter_map(|boot| boot.failed_at)))
+}
+
+fn of_spectrum(what: &str, p: f64) -> String {
+    format!("Fisher's g test on the whitened periodogram{what} and shuffles that keep its streaks, p = {p:.3}")
 }
 
 fn finding(id: &str, text: String, n: usize, unit: Unit, period: &Period, of: &str, method: String) -> Finding {
