@@ -1,7 +1,7 @@
 //! The engine: the one owner of the event stream. It makes events durable, folds them and publishes what a person sees.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::advice::{Advice, Both, Desk};
@@ -13,10 +13,12 @@ use crate::campaign::{Sink, SinkClosed};
 use crate::case::file::{Case, CaseError};
 use crate::observation::event::{Event, EventKind};
 use crate::observation::units::Micros;
-use crate::timebase::{HostTime, Timebase};
+use crate::timebase::{HostTime, Timebase, to_duration};
 
 /// A screen cannot show more, and inference costs more than a simulated cycle.
 const PUBLISH_EVERY: Micros = Micros::from_millis(80);
+/// On a slow computer the pause grows with what a snapshot costs, so that inference leaves the time to the link.
+const PAUSE_PER_COST: u64 = 4;
 
 /// Where the latest snapshot hangs; the newest replaces the one before.
 #[derive(Debug)]
@@ -96,7 +98,10 @@ pub struct Engine {
     until_decided: bool,
     state: RunState,
     time: HostTime,
-    published: Micros,
+    /// Not before then is the next snapshot published.
+    next_publication: Micros,
+    /// Events came since the last snapshot.
+    is_stale: bool,
 }
 
 impl Engine {
@@ -107,8 +112,18 @@ impl Engine {
         let path = case.as_ref().map(|case| case.path().to_owned());
         let billboard = Arc::new(Billboard::new(ledger.snapshot(Depth::Live, state.clone(), path)));
         let time = HostTime::new();
-        let engine =
-            Self { receiver, case, ledger, billboard, flags, until_decided, state, time, published: Micros::ZERO };
+        let engine = Self {
+            receiver,
+            case,
+            ledger,
+            billboard,
+            flags,
+            until_decided,
+            state,
+            time,
+            next_publication: Micros::ZERO,
+            is_stale: false,
+        };
         (engine, EngineSink { sender })
     }
 
@@ -128,7 +143,7 @@ impl Engine {
     }
 
     fn work(&mut self) -> Result<(), CaseError> {
-        while let Ok(message) = self.receiver.recv() {
+        while let Some(message) = self.next_message() {
             match message {
                 Message::State(state) => {
                     self.state = state;
@@ -143,11 +158,25 @@ impl Engine {
                     self.weigh_at_end_of_boot(&event);
                     // The campaign may have been killed meanwhile; what it sent is kept all the same.
                     let _ = durable.send(());
+                    self.is_stale = true;
                     self.publish_if_due();
                 }
             }
         }
         Ok(())
+    }
+
+    /// `None` once the campaign has dropped its end. What waits to be shown is shown although no event follows.
+    fn next_message(&mut self) -> Option<Message> {
+        while self.is_stale {
+            let wait = self.next_publication.saturating_sub(self.time.now());
+            match self.receiver.recv_timeout(to_duration(wait)) {
+                Err(RecvTimeoutError::Timeout) => self.publish_if_due(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Ok(message) => return Some(message),
+            }
+        }
+        self.receiver.recv().ok()
     }
 
     fn keep(&mut self, at: Option<Micros>, kind: EventKind) -> Result<Event, CaseError> {
@@ -174,14 +203,18 @@ impl Engine {
     }
 
     fn publish_if_due(&mut self) {
-        if self.time.now() - self.published >= PUBLISH_EVERY {
+        if self.time.now() >= self.next_publication {
             self.publish(Depth::Live);
         }
     }
 
     fn publish(&mut self, depth: Depth) {
+        self.is_stale = false;
+        let began = self.time.now();
         let path = self.case.as_ref().map(|case| case.path().to_owned());
         self.billboard.publish(self.ledger.snapshot(depth, self.state.clone(), path));
-        self.published = self.time.now();
+        let ended = self.time.now();
+        let pause = Micros((ended - began).0.saturating_mul(PAUSE_PER_COST));
+        self.next_publication = ended + pause.max(PUBLISH_EVERY);
     }
 }

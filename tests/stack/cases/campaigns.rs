@@ -1,4 +1,4 @@
-//! Campaigns over real libusb on a healthy and four faulty boards: the verdict has to agree with the one that the same board gets in process.
+//! Campaigns over real libusb on a healthy and five faulty boards: the verdict has to agree with the one that the same board gets in process.
 
 use crate::guest::{Case, Given, Said};
 use crate::in_process::{self, Outcome};
@@ -13,7 +13,7 @@ struct Board {
 }
 
 const F407: &str = "--profile example-f407-8mhz";
-const BOARDS: [Board; 5] = [
+const BOARDS: [Board; 6] = [
     Board { name: "healthy-f407", file: None, profile: F407 },
     Board { name: "noisy", file: Some(("/given/noisy.toml", "tests/stack/boards/noisy.toml")), profile: F407 },
     Board { name: "f407-rdp1", file: None, profile: F407 },
@@ -23,10 +23,21 @@ const BOARDS: [Board; 5] = [
         profile: F407,
     },
     Board { name: "l476-torn-options", file: None, profile: "" },
+    Board { name: "f072-short-gap", file: None, profile: "" },
 ];
 const SEED: &str = "1";
-const PLAN: [&str; 4] = ["--boots", "3", "--cycles", "4"];
-const CYCLES: u64 = 12;
+/// Boots, and cycles in each. With `FLAKESCOPE_LONG` set a hundred cycles, which take about a minute for each board.
+const SHORT: [u64; 2] = [3, 4];
+const LONG: [u64; 2] = [10, 10];
+
+fn plan() -> [u64; 2] {
+    if std::env::var_os("FLAKESCOPE_LONG").is_some() { LONG } else { SHORT }
+}
+
+fn plan_arguments() -> Vec<String> {
+    let [boots, cycles] = plan();
+    vec!["--boots".to_owned(), boots.to_string(), "--cycles".to_owned(), cycles.to_string()]
+}
 
 /// Switches the power of the board on a port off and on, and returns once the kernel has let go of it.
 const POWER_CYCLE: &str = r#"
@@ -49,13 +60,14 @@ pub fn cases() -> Vec<Case> {
              flakescope run -q --headless {} --format json --port 1-1 {profile} --recipe /given/lane-read.toml \
              --reenter command='sh /given/power-cycle.sh 1-1' --case /tmp/campaign.case",
             file.map_or(*name, |(there, _)| there),
-            PLAN.join(" ")
+            plan_arguments().join(" ")
         );
         Case::new(
             format!("a_campaign_agrees_with_the_one_in_process_{}", name.replace('-', "_")),
             script,
             move |said| compare(board, said),
         )
+        .within(if std::env::var_os("FLAKESCOPE_LONG").is_some() { 280 } else { 120 })
     };
     BOARDS.iter().map(case).collect()
 }
@@ -64,9 +76,10 @@ fn compare(board: &Board, said: &Said) -> Result<(), String> {
     let real = in_process::verdict(&said.text)?;
     let name = board.file.map_or(board.name, |(_, here)| here);
     let mut arguments = vec!["--seed", SEED, "--off-time", "500ms", "--recipe", "tests/stack/recipes/lane-read.toml"];
-    arguments.extend(PLAN);
+    let plan_arguments = plan_arguments();
+    arguments.extend(plan_arguments.iter().map(String::as_str));
     let virtual_one = in_process::run(name, &arguments)?;
-    if real.cycles != Some(CYCLES) {
+    if real.cycles != Some(plan().iter().product()) {
         return Err(format!("{name}: {:?} cycles", real.cycles));
     }
     // Where the evidence is thin, causes close to each other may change places.
