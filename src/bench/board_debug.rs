@@ -102,6 +102,11 @@ impl VirtualBoard {
         self.debug.keep_log();
     }
 
+    /// As after a wrong key: what guards the option registers opens only after a reset.
+    pub fn jam_flash_control(&mut self) {
+        self.debug.jam_flash_control();
+    }
+
     pub fn write_log(&self) -> &[(Micros, TargetWrite)] {
         self.debug.log()
     }
@@ -174,6 +179,11 @@ impl VirtualBoard {
                 self.program.started = Some(at);
                 self.run(at, BootCourse { runs, hsi_error: self.program.hsi_error, ..BootCourse::default() });
             }
+            Effect::OptionsStored => {
+                let stored = self.debug.take_stored_options();
+                self.bootloader.store_options(&stored);
+            }
+            Effect::OptionsLoaded => self.reset(at, RESET_TIME, ResetCause::OptionByteLoad),
             Effect::SystemReset => self.reset(at, RESET_TIME, ResetCause::Software),
         }
     }

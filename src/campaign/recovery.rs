@@ -95,11 +95,16 @@ fn options(journal: &Journal, case: &str) -> Option<Recovery> {
         "the option bytes at {address} hold the old values, the new ones, or, if the supply failed at that moment, damaged \
          ones: {how}."
     );
+    // One register of four bytes was written over SWD; an area over DFU is longer.
+    let over_swd = options.wanted.len_bytes() == 4;
+    let (recipe, link) = if over_swd { ("swd-option-bytes", " --link swd") } else { ("option-bytes", "") };
     let todo = vec![
-        "do not switch the board off before they were read: damaged option bytes take effect at the next reset".to_owned(),
-        "flakescope run --recipe option-bytes --boots 1 --cycles 1 --case LOOK.case, then flakescope option-bytes show LOOK.case --part PART"
+        "do not switch the board off before they were read: damaged option bytes take effect at the next reset"
             .to_owned(),
-        format!("flakescope option-bytes restore {case} --write  (writes the values from before)"),
+        format!(
+            "flakescope run --recipe {recipe}{link} --boots 1 --cycles 1 --case LOOK.case, then flakescope option-bytes show LOOK.case --part PART"
+        ),
+        format!("flakescope option-bytes restore {case}{link} --write  (writes the values from before)"),
     ];
     Some(Recovery { state: Left::OptionBytesUncertain, text, todo })
 }

@@ -36,13 +36,17 @@ const FLASH: Step = Step::Read { address: Address(0x0800_0000), length_bytes: 64
 impl Look {
     /// Before the board is altered. Leaves it closed, as it was found.
     pub fn at(link: &mut dyn Link) -> Result<Self, Refusal> {
-        Self::over_dfu(link, Area::OptionBytes).map_err(|refusal| Refusal {
-            text: format!(
-                "{}\nA board that does not answer well is not written to; `flakescope run` finds out why.",
-                refusal.text
-            ),
-            ..refusal
-        })
+        Self::over_dfu(link, Area::OptionBytes).map_err(|refusal| Self::before_altering(&refusal))
+    }
+
+    /// What a failed look means for somebody who wants to write.
+    pub fn before_altering(refusal: &Refusal) -> Refusal {
+        let text = format!(
+            "the board could not be looked at before altering it, and nothing was changed: {}\n\
+             A board that does not answer well is not written to; `flakescope run` finds out why.",
+            refusal.text
+        );
+        Refusal { text, code: refusal.code }
     }
 
     /// Every alternate setting of this kind, each group by itself.
@@ -148,9 +152,9 @@ impl<'a> Course<'a> {
         let rest: &[Step] = if self.over == Transport::Dfu { &[Step::Status, FLASH] } else { &[FLASH] };
         for step in rest {
             let record = self.link.perform(step, STEP);
-            let how = told(&record).map_or_else(|| "works".to_owned(), |failure| format!("fails: {failure}"));
+            let how = told(&record).map_or_else(|| "works.".to_owned(), |failure| format!("fails: {failure}"));
             // Writing to a String cannot fail.
-            let _ = write!(text, "\nIn the same boot, afterwards: {} {how}.", record.phase);
+            let _ = write!(text, "\nIn the same boot, afterwards: {} {how}", record.phase);
         }
         if self.over == Transport::Swd {
             self.link.perform(&Step::Disconnect, STEP);
@@ -222,7 +226,7 @@ mod tests {
     #[test]
     fn a_refused_read_says_where_it_was_and_what_still_works() {
         let refusal = Look::over_dfu(link("l476-torn-options", LinkUsed::Dfu).as_mut(), Area::OptionBytes).unwrap_err();
-        for words in ["alternate setting 1 (Option Bytes)", "at 0x1FFF7800", "status works", "read fails: protected"] {
+        for words in ["alternate setting 1 (Option Bytes)", "at 0x1FFF7800", "status works.", "read fails: protected"] {
             assert!(refusal.text.contains(words), "`{words}` is missing: {}", refusal.text);
         }
     }

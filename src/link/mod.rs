@@ -23,6 +23,7 @@ pub mod probe_real;
 #[cfg(test)]
 pub mod scripted_board;
 pub mod session;
+pub mod swd_alter;
 pub mod swd_coprocessor;
 pub mod swd_link;
 pub mod swd_probe;

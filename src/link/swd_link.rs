@@ -1,21 +1,26 @@
 //! A target on SWD as a cycle sees it: every step of a recipe is timed, and every surprise becomes a failure.
 
+use crate::observation::alteration::Alteration;
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{Failure, FailureClass};
+use crate::observation::permit::{AlterClaim, AlterPermit, GateRefusal};
 use crate::observation::step::{Outcome, Step, StepRecord, Touch, TransferRecord, TransferSummary};
 use crate::observation::units::Micros;
 
 use super::Link;
+use super::swd_alter;
 use super::swd_probe::SwdProbe;
 use super::swd_session::{SwdFault, SwdSession};
-use super::swd_wire::SwdWire;
+use super::swd_wire::{SwdWire, Traffic};
 
 #[derive(Debug)]
 pub struct SwdLink<P> {
     probe: P,
     session: SwdSession,
     touch: Touch,
+    /// What the user said about writing, if anything.
+    claim: Option<AlterClaim>,
 }
 
 impl<P: SwdProbe> SwdLink<P> {
@@ -23,7 +28,7 @@ impl<P: SwdProbe> SwdLink<P> {
     const GRACE: Micros = Micros::from_secs(2);
 
     pub fn new(probe: P, touch: Touch) -> Self {
-        Self { probe, session: SwdSession::default(), touch }
+        Self { probe, session: SwdSession::default(), touch, claim: None }
     }
 
     pub const fn probe(&self) -> &P {
@@ -33,9 +38,14 @@ impl<P: SwdProbe> SwdLink<P> {
     fn attempt(&mut self, step: &Step, deadline: Micros) -> (Result<(), SwdFault>, StepRecord) {
         let started = self.probe.now();
         self.probe.give_until(started + deadline + Self::GRACE);
-        let mut wire = SwdWire::new(&mut self.probe, self.touch, deadline);
-        let outcome = self.session.perform(step, &mut wire);
-        let traffic = wire.into_traffic();
+        let (outcome, traffic) = match step {
+            Step::Alter(alteration) => self.alter(alteration, deadline),
+            _ => {
+                let mut wire = SwdWire::new(&mut self.probe, self.touch, deadline);
+                let outcome = self.session.perform(step, &mut wire);
+                (outcome, wire.into_traffic())
+            }
+        };
         let mut summary = TransferSummary::default();
         traffic.accesses.iter().for_each(|access| summary.add(access));
         summary.waits = traffic.hidden.waits;
@@ -57,6 +67,38 @@ impl<P: SwdProbe> SwdLink<P> {
             facts: self.session.take_learned(),
         };
         (outcome, record)
+    }
+
+    /// The permit is made anew for every alteration, from the target that is there now; it opens the wire for one sequence.
+    fn alter(&mut self, alteration: &Alteration, deadline: Micros) -> (Result<(), SwdFault>, Traffic) {
+        let mut wire = SwdWire::new(&mut self.probe, Touch::Observe, deadline);
+        let planned = match alteration {
+            Alteration::OptionBytes { address, data } => self
+                .session
+                .altered(&mut wire)
+                .and_then(|target| swd_alter::sequence(&mut wire, &target, *address, data)),
+            other => {
+                let code = format!("`{}` is not done over SWD; nothing was sent", other.phase());
+                Err(SwdFault::new(FailureClass::BadArguments, code))
+            }
+        };
+        let remaining = wire.remaining();
+        let mut traffic = wire.into_traffic();
+        let opened = planned.and_then(|sequence| Ok((self.permit_now()?, sequence)));
+        let outcome = opened.and_then(|(permit, sequence)| {
+            let mut wire = SwdWire::altering(&mut self.probe, &permit, &sequence, remaining);
+            let outcome = swd_alter::write(&mut wire, &sequence);
+            traffic.append(wire.into_traffic());
+            outcome
+        });
+        (outcome, traffic)
+    }
+
+    /// A probe sees one target, which the silicon's own number names.
+    fn permit_now(&self) -> Result<AlterPermit, SwdFault> {
+        let refused = |refusal: &GateRefusal| SwdFault::new(FailureClass::BadArguments, refusal.to_string());
+        let claim = self.claim.as_ref().ok_or_else(|| refused(&GateRefusal::NotAsked))?;
+        AlterPermit::grant(claim, self.session.identity(), &[]).map_err(|refusal| refused(&refusal))
     }
 
     /// A probe that is gone was lost, whatever the call said; and one that kept us beyond all patience hangs.
@@ -90,6 +132,11 @@ impl<P: SwdProbe> Link for SwdLink<P> {
 
     fn identity(&self) -> BoardIdentity {
         self.session.identity().clone()
+    }
+
+    fn permit(&mut self, claim: &AlterClaim) -> Result<(), GateRefusal> {
+        self.claim = Some(claim.clone());
+        Ok(())
     }
 
     fn forget_boot(&mut self) {

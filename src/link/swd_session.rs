@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::observation::alteration::Payload;
 use crate::observation::board::BoardIdentity;
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::failure::FailureClass;
@@ -12,6 +13,7 @@ use crate::profile::device::{Device, SerialKind};
 use crate::swd::core_debug::{AIRCR, SYSRESETREQ};
 
 use super::core_watch;
+use super::session::alter::SAVED;
 use super::session::checksum;
 use super::swd_coprocessor;
 use super::swd_probe::{ProbeError, ProbeIdentity, SwdProbe};
@@ -30,6 +32,8 @@ pub struct SwdSession {
     /// NRST is low because we pull it.
     reset_held: bool,
     learned: Vec<Fact>,
+    /// What registers held before they were altered.
+    saved: BTreeMap<Address, Vec<u8>>,
     /// What each range read the first time.
     first_read: BTreeMap<Address, Vec<u8>>,
 }
@@ -101,6 +105,8 @@ impl SwdSession {
             }
             Step::OptionBytes => self.option_registers(wire),
             Step::Otp => self.otp(wire),
+            Step::Save { address, length_bytes } => self.save(wire, *address, *length_bytes),
+            Step::Verify { address, data } => self.verify(wire, *address, data),
             Step::FusState => {
                 let target = self.known(wire)?;
                 swd_coprocessor::read(wire, &target, &mut self.learned)
@@ -128,8 +134,6 @@ impl SwdSession {
             | Step::Descriptors
             | Step::Layout
             | Step::Status
-            | Step::Save { .. }
-            | Step::Verify { .. }
             | Step::Alter(_) => {
                 let code = format!("`{}` is a step of DFU, not of a debug probe", step.phase());
                 Err(SwdFault::new(FailureClass::BadArguments, code))
@@ -307,6 +311,42 @@ impl SwdSession {
             self.learn("option-registers", FactValue::Bytes(bytes));
         }
         Ok(())
+    }
+
+    fn save<P: SwdProbe>(
+        &mut self,
+        wire: &mut SwdWire<'_, P>,
+        address: Address,
+        length_bytes: u32,
+    ) -> Result<(), SwdFault> {
+        let bytes = twice(wire, address, |wire| read_block(wire, address, length_bytes))?;
+        self.saved.insert(address, bytes.clone());
+        self.learn(SAVED, FactValue::Bytes(bytes));
+        Ok(())
+    }
+
+    /// A controller may take a word and keep the old one.
+    fn verify<P: SwdProbe>(
+        &mut self,
+        wire: &mut SwdWire<'_, P>,
+        address: Address,
+        wanted: &Payload,
+    ) -> Result<(), SwdFault> {
+        let read = twice(wire, address, |wire| read_block(wire, address, wanted.len_bytes()))?;
+        match differs(address, wanted.bytes(), &read) {
+            Ok(()) => Ok(()),
+            Err(fault) if self.saved.get(&address) == Some(&read) => {
+                let code = "nothing was refused, and it holds what it held before".to_owned();
+                Err(SwdFault { class: FailureClass::WriteProtected, code, ..fault })
+            }
+            Err(fault) => Err(SwdFault { class: FailureClass::VerifyFailed, ..fault }),
+        }
+    }
+
+    /// The target that an alteration is about; what was read of it before is no reference any more.
+    pub fn altered<P: SwdProbe>(&mut self, wire: &mut SwdWire<'_, P>) -> Result<KnownTarget, SwdFault> {
+        self.first_read.clear();
+        self.known(wire)
     }
 
     /// A part without OTP has nothing to read, which is no failure.

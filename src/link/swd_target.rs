@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::observation::failure::FailureClass;
 use crate::observation::units::Address;
-use crate::profile::device::{self, Device, Devices};
+use crate::profile::device::{self, Device, Devices, FlashControl};
 use crate::swd::core_debug::CPUID;
+use crate::swd::option_sequence::Controller;
 use crate::swd::transaction::mem_ap;
 
 use super::swd_probe::{ProbeErrorKind, SwdProbe};
@@ -127,6 +128,11 @@ impl KnownTarget {
         registers.sort_unstable();
         registers.dedup();
         registers
+    }
+
+    /// The controller that guards its option registers, where the profile knows it.
+    pub fn controller(&self) -> Option<Controller> {
+        self.device.as_ref()?.flash_control.as_ref().map(FlashControl::controller)
     }
 
     /// Data and lock bytes of OTP, with their lengths.

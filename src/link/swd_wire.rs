@@ -1,7 +1,9 @@
 //! The transport of an SWD session: the one place through which every access passes, is checked, timed and recorded.
 
+use crate::observation::permit::AlterPermit;
 use crate::observation::step::{ConnectMode, Touch, TransferRecord};
 use crate::observation::units::{Address, Micros};
+use crate::swd::option_sequence::OptionSequence;
 use crate::swd::transaction::dp;
 use crate::swd::whitelist::{self, TargetWrite};
 
@@ -12,6 +14,8 @@ use super::swd_probe::{Hidden, ProbeError, ProbeErrorKind, SwdProbe};
 pub struct SwdWire<'a, P> {
     probe: &'a mut P,
     touch: Touch,
+    /// What an alteration may write beyond that, word by word.
+    scope: Option<&'a OptionSequence>,
     /// The moment at which the step has to be over.
     until: Micros,
     accesses: Vec<TransferRecord>,
@@ -27,6 +31,17 @@ pub struct Traffic {
     pub hidden: Hidden,
 }
 
+impl Traffic {
+    /// What came after.
+    pub fn append(&mut self, after: Self) {
+        self.accesses.extend(after.accesses);
+        self.written.extend(after.written);
+        self.hidden.waits += after.hidden.waits;
+        self.hidden.repeats += after.hidden.repeats;
+        self.hidden.lines.extend(after.hidden.lines);
+    }
+}
+
 impl<'a, P: SwdProbe> SwdWire<'a, P> {
     /// How often an access that failed on the wire is made again. Libraries repeat nothing but WAIT.
     const REPEATS: u32 = 2;
@@ -34,7 +49,12 @@ impl<'a, P: SwdProbe> SwdWire<'a, P> {
     pub fn new(probe: &'a mut P, touch: Touch, deadline: Micros) -> Self {
         probe.take_hidden();
         let until = probe.now() + deadline;
-        Self { probe, touch, until, accesses: Vec::new(), written: Vec::new(), repeats: 0 }
+        Self { probe, touch, scope: None, until, accesses: Vec::new(), written: Vec::new(), repeats: 0 }
+    }
+
+    /// Under a permit, for one alteration: observing, and the words of its sequence.
+    pub fn altering(probe: &'a mut P, _permit: &AlterPermit, scope: &'a OptionSequence, deadline: Micros) -> Self {
+        Self { scope: Some(scope), ..Self::new(probe, Touch::Observe, deadline) }
     }
 
     /// For what reaches the probe only.
@@ -123,7 +143,11 @@ impl<'a, P: SwdProbe> SwdWire<'a, P> {
     }
 
     fn admit(&mut self, write: TargetWrite) -> Result<(), ProbeError> {
-        if !whitelist::permits(self.touch, &write) {
+        let in_scope = match (self.scope, write) {
+            (Some(scope), TargetWrite::Memory { address, word, .. }) => scope.covers(address, word),
+            _ => false,
+        };
+        if !in_scope && !whitelist::permits(self.touch, &write) {
             let needed = whitelist::needed(&write);
             let code = format!("{write:?} needs leave to {needed:?}; it was not sent");
             return Err(ProbeError::new(ProbeErrorKind::Unsupported, code));

@@ -206,7 +206,8 @@ impl Step {
             Self::Read { .. } | Self::OptionBytes | Self::Otp | Self::FusState | Self::Close | Self::Wait { .. } => {
                 true
             }
-            Self::Save { .. } | Self::Verify { .. } | Self::Alter(_) => matches!(transport, Transport::Dfu),
+            Self::Save { .. } | Self::Verify { .. } | Self::Alter(Alteration::OptionBytes { .. }) => true,
+            Self::Alter(_) => matches!(transport, Transport::Dfu),
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::observation::units::Address;
+use crate::swd::option_sequence::{Controller, ControllerKind};
 
 use super::flash_layout;
 use super::loader::{self, ProfileError};
@@ -41,6 +42,7 @@ pub struct Device {
     pub option_bytes: Option<OptionBytes>,
     pub otp: Option<Otp>,
     pub registers: Option<Registers>,
+    pub flash_control: Option<FlashControl>,
     pub coprocessor: Option<CoprocessorTables>,
     #[serde(default, rename = "rom-pin")]
     pub rom_pins: Vec<RomPin>,
@@ -123,6 +125,23 @@ pub struct ResetCauseRegister {
 pub struct ResetFlag {
     pub name: String,
     pub bit: u8,
+}
+
+/// The controller through which option registers are written over SWD; absent where its sequence is not known here.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FlashControl {
+    pub kind: ControllerKind,
+    pub base: Address,
+    pub source: String,
+    #[serde(default)]
+    pub confidence: Confidence,
+}
+
+impl FlashControl {
+    pub const fn controller(&self) -> Controller {
+        Controller { kind: self.kind, base: self.base }
+    }
 }
 
 /// Where the coprocessor of a WB keeps what it tells about itself.

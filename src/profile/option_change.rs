@@ -42,35 +42,54 @@ pub enum ChangeRefusal {
     Damaged { damage: Damage },
     #[error("afterwards the ROM could not be entered to take it back: {entry}")]
     NoWayBack { entry: String },
+    #[error(
+        "how the option registers of {part} are unlocked over SWD is not in its profile, and a guess could lock the part; set them over DFU, or with the manufacturer's tool; nothing was changed"
+    )]
+    Locked { part: String },
     #[error("every field has that value already; nothing was written")]
     Nothing,
 }
 
 /// The areas that change, as whole areas, because the ROM takes nothing less.
-pub fn plan(device: &Device, readings: &[Reading], wishes: &[Wish]) -> Result<Vec<AreaChange>, ChangeRefusal> {
+pub fn plan(
+    device: &Device,
+    view: View,
+    readings: &[Reading],
+    wishes: &[Wish],
+) -> Result<Vec<AreaChange>, ChangeRefusal> {
     let known = device.option_bytes.as_ref().ok_or_else(|| encoding(device, None))?;
-    let before = option_bytes::decode(device, View::Dfu, readings);
+    refuse_locked(device, view)?;
+    let before = option_bytes::decode(device, view, readings);
     refuse_protected(device, &before)?;
-    let fields = wishes.iter().map(|wish| field(device, known, wish)).collect::<Result<Vec<_>, _>>()?;
+    let fields = wishes.iter().map(|wish| field(device, known, view, wish)).collect::<Result<Vec<_>, _>>()?;
     if let Some(wish) = wishes.iter().enumerate().find(|(n, wish)| wishes[..*n].iter().any(|it| it.field == wish.field))
     {
         return Err(ChangeRefusal::Twice { field: wish.1.field.clone() });
     }
-    refuse_damaged(device, known, &before, &fields)?;
+    // Registers have no complements; the controller makes them.
+    let encoding = if view == View::Swd { Encoding::Registers } else { known.encoding };
+    if view == View::Dfu {
+        refuse_damaged(device, known, &before, &fields)?;
+    }
     let mut after = readings.to_vec();
     for (field, wish) in fields.iter().zip(wishes) {
         let not_read = || ChangeRefusal::NotRead { field: field.name.clone() };
         let reading = after.iter_mut().find(|reading| holds(reading, field.at)).ok_or_else(not_read)?;
-        put(reading, field, wish.value, known.encoding).ok_or_else(not_read)?;
+        put(reading, field, wish.value, encoding).ok_or_else(not_read)?;
     }
-    refuse_no_way_back(&before, &option_bytes::decode(device, View::Dfu, &after))?;
+    refuse_no_way_back(&before, &option_bytes::decode(device, view, &after))?;
     differing(readings, after)
 }
 
 /// The areas that go back to what a case has saved; the same rules hold.
-pub fn plan_back(device: &Device, now: &[Reading], saved: &[Reading]) -> Result<Vec<AreaChange>, ChangeRefusal> {
-    let (before, after) =
-        (option_bytes::decode(device, View::Dfu, now), option_bytes::decode(device, View::Dfu, saved));
+pub fn plan_back(
+    device: &Device,
+    view: View,
+    now: &[Reading],
+    saved: &[Reading],
+) -> Result<Vec<AreaChange>, ChangeRefusal> {
+    refuse_locked(device, view)?;
+    let (before, after) = (option_bytes::decode(device, view, now), option_bytes::decode(device, view, saved));
     for difference in option_bytes::differences(&before, &after) {
         if let Some(why) = irreversible(&difference.name) {
             return Err(ChangeRefusal::Irreversible { field: difference.name, why });
@@ -93,8 +112,24 @@ fn differing(before: &[Reading], after: Vec<Reading>) -> Result<Vec<AreaChange>,
     if changes.is_empty() { Err(ChangeRefusal::Nothing) } else { Ok(changes) }
 }
 
-fn field<'a>(device: &Device, known: &'a OptionBytes, wish: &Wish) -> Result<&'a OptionField, ChangeRefusal> {
-    let fields = known.fields(View::Dfu);
+/// Over SWD the way through the controller has to be known.
+fn refuse_locked(device: &Device, view: View) -> Result<(), ChangeRefusal> {
+    let is_described = device.option_bytes.as_ref().is_some_and(|known| !known.swd_fields.is_empty());
+    match view {
+        View::Swd if device.flash_control.is_none() || !is_described => {
+            Err(ChangeRefusal::Locked { part: device.name.clone() })
+        }
+        View::Swd | View::Dfu => Ok(()),
+    }
+}
+
+fn field<'a>(
+    device: &Device,
+    known: &'a OptionBytes,
+    view: View,
+    wish: &Wish,
+) -> Result<&'a OptionField, ChangeRefusal> {
+    let fields = known.fields(view);
     let Some(field) = fields.iter().find(|field| field.name.eq_ignore_ascii_case(&wish.field)) else {
         let near = loader::nearest(&wish.field, fields.iter().map(|field| field.name.as_str())).map(str::to_owned);
         return Err(ChangeRefusal::Unknown { part: device.name.clone(), field: wish.field.clone(), near });
@@ -274,7 +309,7 @@ mod tests {
     }
 
     fn f4(words: &[u32], wishes: &[Wish]) -> Result<Vec<AreaChange>, ChangeRefusal> {
-        plan(&device("STM32F407VG"), &[reading(0x1FFF_C000, words)], wishes)
+        plan(&device("STM32F407VG"), View::Dfu, &[reading(0x1FFF_C000, words)], wishes)
     }
 
     #[test]
@@ -285,14 +320,15 @@ mod tests {
             changes,
             [AreaChange { address: Address(0x1FFF_C000), before: reading(0, &F4).bytes, after: expected.bytes }]
         );
-        let changes = plan(&device("STM32WB55CE"), &[reading(0x1FFF_8000, &WB)], &wish("bor_lev", 4)).unwrap();
+        let changes =
+            plan(&device("STM32WB55CE"), View::Dfu, &[reading(0x1FFF_8000, &WB)], &wish("bor_lev", 4)).unwrap();
         assert_eq!(changes[0].after, reading(0, &[0x3DFF_F9AA, 0xC200_0655, 0xFFFF_FFFF, 0]).bytes);
     }
 
     #[test]
     fn what_cannot_be_taken_back_is_refused_whatever_the_value() {
         assert!(matches!(f4(&F4, &wish("RDP", 0xAA)), Err(ChangeRefusal::Irreversible { .. })));
-        let wb = |field| plan(&device("STM32WB55CE"), &[reading(0x1FFF_8000, &WB)], &wish(field, 0));
+        let wb = |field| plan(&device("STM32WB55CE"), View::Dfu, &[reading(0x1FFF_8000, &WB)], &wish(field, 0));
         for field in ["RDP", "ESE", "SFSA", "SBRV", "C2OPT", "IPCCDBA", "FSD"] {
             assert!(matches!(wb(field), Err(ChangeRefusal::Irreversible { .. })), "{field}");
         }
@@ -322,7 +358,7 @@ mod tests {
     #[test]
     fn a_change_that_closes_the_rom_is_refused() {
         let wb = device("STM32WB55CE");
-        let refusal = plan(&wb, &[reading(0x1FFF_8000, &WB)], &wish("nBOOT1", 0)).unwrap_err();
+        let refusal = plan(&wb, View::Dfu, &[reading(0x1FFF_8000, &WB)], &wish("nBOOT1", 0)).unwrap_err();
         assert!(matches!(refusal, ChangeRefusal::NoWayBack { .. }), "{refusal}");
         assert!(refusal.to_string().contains("NOT the ROM"), "{refusal}");
     }
@@ -331,12 +367,12 @@ mod tests {
     fn a_damaged_word_is_mended_only_where_it_is_meant() {
         let wb = device("STM32WB55CE");
         let damaged = [reading(0x1FFF_8000, &[WB[0], 0xC200_0E54, WB[2], WB[3]])];
-        let mended = plan(&wb, &damaged, &wish("BOR_LEV", 0)).unwrap();
+        let mended = plan(&wb, View::Dfu, &damaged, &wish("BOR_LEV", 0)).unwrap();
         assert_eq!(mended[0].after, reading(0, &WB).bytes);
         let mut whole = WB.to_vec();
         whole.resize(32, 0xFFFF_FFFF);
         (whole[6], whole[7], whole[1]) = (0xFF00_FFFF, 0x00FF_0000, 0xC200_0E54);
-        let refusal = plan(&wb, &[reading(0x1FFF_8000, &whole)], &wish("WRP1A_STRT", 3)).unwrap_err();
+        let refusal = plan(&wb, View::Dfu, &[reading(0x1FFF_8000, &whole)], &wish("WRP1A_STRT", 3)).unwrap_err();
         assert!(matches!(refusal, ChangeRefusal::Damaged { .. }), "{refusal}");
     }
 
@@ -361,8 +397,27 @@ mod tests {
         let f407 = device("STM32F407VG");
         let changed = f4(&F4, &wish("BOR_LEV", 0)).unwrap();
         let now = [Reading { address: changed[0].address, bytes: changed[0].after.clone() }];
-        let back = plan_back(&f407, &now, &[reading(0x1FFF_C000, &F4)]).unwrap();
+        let back = plan_back(&f407, View::Dfu, &now, &[reading(0x1FFF_C000, &F4)]).unwrap();
         assert_eq!(back[0].after, reading(0, &F4).bytes);
-        assert_eq!(plan_back(&f407, &now, &now), Err(ChangeRefusal::Nothing));
+        assert_eq!(plan_back(&f407, View::Dfu, &now, &now), Err(ChangeRefusal::Nothing));
+    }
+
+    #[test]
+    fn a_register_changes_by_itself_and_without_a_complement() {
+        let wb = device("STM32WB55CE");
+        let now = [reading(0x5800_4020, &[0x3DFF_F1AA]), reading(0x5800_402C, &[0xFF00_00FF])];
+        let changes = plan(&wb, View::Swd, &now, &wish("BOR_LEV", 4)).unwrap();
+        let [AreaChange { address: Address(0x5800_4020), after, .. }] = changes.as_slice() else {
+            panic!("{changes:?}")
+        };
+        assert_eq!(after, &0x3DFF_F9AA_u32.to_le_bytes());
+        let refusal = plan(&wb, View::Swd, &now, &wish("SFSA", 4)).unwrap_err();
+        assert!(refusal.to_string().contains("belongs to the coprocessor"), "{refusal}");
+    }
+
+    #[test]
+    fn a_part_whose_controller_is_not_known_is_refused_over_swd() {
+        let refusal = plan(&device("STM32H743ZI"), View::Swd, &[], &wish("BOR_LEV", 1)).unwrap_err();
+        assert!(refusal.to_string().contains("a guess could lock the part"), "{refusal}");
     }
 }

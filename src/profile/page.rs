@@ -202,6 +202,9 @@ fn registers(page: &mut Page, device: &Device) {
             page.row(label, &address.to_string());
         }
     }
+    if let Some(control) = &device.flash_control {
+        page.row("flash controller", &format!("{} ({})", control.base, founded(&control.source, control.confidence)));
+    }
     if let Some(tables) = &device.coprocessor {
         page.row(
             "shared RAM",

@@ -4,6 +4,7 @@ pub mod clock_tree;
 pub mod coprocessor_table;
 pub mod core_debug;
 pub mod crs;
+pub mod option_sequence;
 pub mod reset_cause;
 pub mod stlink_firmware;
 pub mod stlink_probe;

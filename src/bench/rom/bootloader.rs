@@ -112,6 +112,17 @@ impl Bootloader {
         }
     }
 
+    /// Fields that came through the flash controller; a WB's secure ones are its coprocessor's alone.
+    pub fn store_options(&mut self, fields: &[(String, u32)]) {
+        let layout = &self.rom.option_layout;
+        for (name, value) in fields {
+            let secure = layout.place(name).is_some_and(UpgradeService::keeps_options_at);
+            if self.service.is_none() || !secure {
+                layout.write(&mut self.memory, name, *value);
+            }
+        }
+    }
+
     pub const fn service(&self) -> Option<&UpgradeService> {
         self.service.as_ref()
     }

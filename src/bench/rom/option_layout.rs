@@ -51,6 +51,10 @@ impl OptionLayout {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    pub fn place(&self, name: &str) -> Option<Address> {
+        self.field(name).map(|field| field.at)
+    }
+
     pub fn read(&self, memory: &Memory, name: &str) -> Option<u32> {
         let field = self.field(name)?;
         Some(memory.option_word(field.at)? >> field.bit & mask(field))

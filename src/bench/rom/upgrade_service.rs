@@ -356,6 +356,11 @@ impl UpgradeService {
         memory.set(SFSA_WORD, &[bytes, bytes.map(|byte| !byte)].concat());
     }
 
+    /// Whether the option word is one that only the coprocessor writes.
+    pub fn keeps_options_at(address: Address) -> bool {
+        SECURE_WORDS.contains(&address.0)
+    }
+
     /// Option bytes as they will be after the main processor has written `data`: some words are not its to write.
     pub fn option_bytes_after(first: Address, data: &[u8], memory: &Memory) -> Vec<u8> {
         let mut kept = data.to_vec();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::clock_registers::{self, ClockSetup};
 use super::core::{CoreDebug, CoreNow, Effect};
 use super::debug_port::BusFault;
+use super::flash_control::FlashControl;
 use super::mem_ap::Bus;
 use super::reset_flags::ResetFlags;
 use super::silicon::{REVISION, Silicon};
@@ -21,6 +22,7 @@ pub struct BoardBus<'a> {
     pub memory: &'a Memory,
     /// RAM and peripheral registers that were written, by word address.
     pub written: &'a mut BTreeMap<u32, u32>,
+    pub flash_control: Option<&'a mut FlashControl>,
     pub core: &'a mut CoreDebug,
     pub now: CoreNow,
     pub clocks: ClockSetup,
@@ -70,6 +72,11 @@ impl Bus for BoardBus<'_> {
             }
             return Ok(());
         }
+        let controlled = self.flash_control.as_mut().and_then(|control| control.write(self.now.at, address, merged));
+        if let Some(effect) = controlled {
+            self.effect = effect;
+            return Ok(());
+        }
         // A locked flash takes nothing and says nothing.
         if RAM.contains(&address.0) || PERIPHERALS.contains(&address.0) || PRIVATE.contains(&address.0) {
             self.written.insert(address.0, merged);
@@ -102,7 +109,9 @@ impl BoardBus<'_> {
         {
             return Some(word);
         }
-        self.coprocessor_word(address).or_else(|| self.option_register(address))
+        let options = self.option_register(address);
+        let controlled = self.flash_control.as_ref().and_then(|control| control.read(self.now.at, address, options));
+        self.coprocessor_word(address).or(controlled).or(options)
     }
 
     /// The mailbox, and the table that it points to right after a few words; where exactly is chosen.

@@ -28,6 +28,10 @@ pub enum Effect {
     /// Resumed at an address that the debugger set.
     ResumedFrom(u32),
     SystemReset,
+    /// The flash controller has stored option registers.
+    OptionsStored,
+    /// It resets the part to load them.
+    OptionsLoaded,
 }
 
 #[derive(Clone, Debug)]

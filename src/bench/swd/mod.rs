@@ -5,6 +5,7 @@ pub mod clock_registers;
 pub mod core;
 pub mod dap_host;
 pub mod debug_port;
+pub mod flash_control;
 pub mod mechanism;
 pub mod mem_ap;
 pub mod reset_flags;

@@ -3,8 +3,9 @@
 //! Identities of debug port, access port and core: OpenOCD's target files and ARM's manuals of the cores.
 
 use crate::observation::units::Address;
-use crate::profile::device::Device;
+use crate::profile::device::{Device, FlashControl};
 use crate::swd::clock_tree::ClockTree;
+use crate::swd::option_sequence::Controller;
 use crate::swd::reset_cause::ResetCause;
 
 #[derive(Clone, Debug)]
@@ -21,6 +22,7 @@ pub struct Silicon {
     pub crs: Option<Address>,
     pub reset_cause: Option<ResetRegister>,
     pub option_fields: Vec<Mirror>,
+    pub flash_control: Option<Controller>,
     /// RAM that a coprocessor shares, and the option register with the bit at which its mailbox address stands.
     pub shared_ram: Option<Address>,
     pub mailbox_field: Option<(Address, u8)>,
@@ -35,8 +37,9 @@ pub struct ResetRegister {
 }
 
 /// A field of the option bytes and where the same field stands in the registers of the flash controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
+    pub name: String,
     pub from: Address,
     pub from_bit: u8,
     pub register: Address,
@@ -107,6 +110,7 @@ impl Silicon {
             crs: registers.and_then(|known| known.crs),
             reset_cause: reset_register(device),
             option_fields: mirrors(device),
+            flash_control: device.flash_control.as_ref().map(FlashControl::controller),
             shared_ram: device.coprocessor.as_ref().map(|tables| tables.shared_ram),
             mailbox_field: device.option_bytes.as_ref().and_then(|options| {
                 let field = options.swd_fields.iter().find(|field| field.name == "IPCCDBA")?;
@@ -128,6 +132,7 @@ fn mirrors(device: &Device) -> Vec<Mirror> {
     let pairs = options.swd_fields.iter().filter_map(|field| {
         let from = options.dfu_fields.iter().find(|other| other.name == field.name)?;
         Some(Mirror {
+            name: field.name.clone(),
             from: from.at,
             from_bit: from.bit,
             register: field.at,

@@ -6,10 +6,11 @@ use super::bus::BoardBus;
 use super::clock_registers::ClockSetup;
 use super::core::{CoreDebug, CoreNow, Effect};
 use super::debug_port::{DebugPort, Readiness};
+use super::flash_control::FlashControl;
 use super::mechanism::{Refusal, Scene, Spoilt, Stance, SwdMechanism, SwdMechanisms};
 use super::mem_ap::{MemoryPort, Reach};
 use super::reset_flags::ResetFlags;
-use super::silicon::Silicon;
+use super::silicon::{Mirror, Silicon};
 use crate::bench::rom::memory::Memory;
 use crate::bench::rom::serial::Uid;
 use crate::bench::surroundings::{Dice, Runs};
@@ -53,6 +54,7 @@ pub struct DebugTarget {
     core: CoreDebug,
     flags: ResetFlags,
     written: BTreeMap<u32, u32>,
+    flash_control: Option<FlashControl>,
     hooks: Vec<Box<dyn SwdMechanism>>,
     kilohertz: u32,
     log: Option<Vec<(Micros, TargetWrite)>>,
@@ -74,6 +76,7 @@ impl DebugTarget {
             core: CoreDebug::new(family.core, family.cycle_counter),
             flags: ResetFlags::default(),
             written: BTreeMap::new(),
+            flash_control: silicon.flash_control.map(FlashControl::new),
             hooks: mechanisms.into_hooks(),
             kilohertz: 1_000,
             log: None,
@@ -112,7 +115,7 @@ impl DebugTarget {
         self.port.power_on_reset();
         self.core.power_on_reset();
         self.flags.power_on();
-        self.written.clear();
+        self.forget_written();
     }
 
     /// The part is reset; the debug domain only if its supply gave way.
@@ -122,7 +125,31 @@ impl DebugTarget {
             self.core.power_on_reset();
         }
         self.flags.note(cause);
+        self.forget_written();
+    }
+
+    pub fn jam_flash_control(&mut self) {
+        if let Some(control) = &mut self.flash_control {
+            control.jam();
+        }
+    }
+
+    fn forget_written(&mut self) {
         self.written.clear();
+        if let Some(control) = &mut self.flash_control {
+            control.reset();
+        }
+    }
+
+    /// Fields that were stored through the flash controller since this was last asked, with their values.
+    pub fn take_stored_options(&mut self) -> Vec<(String, u32)> {
+        let stored = self.flash_control.as_mut().map(FlashControl::take_stored).unwrap_or_default();
+        let value = |mirror: &Mirror| {
+            let word = stored.get(&mirror.register.0)?;
+            let ones = u32::MAX >> (32 - u32::from(mirror.bits).clamp(1, 32));
+            Some((mirror.name.clone(), word >> mirror.register_bit & ones))
+        };
+        self.silicon.option_fields.iter().filter_map(value).collect()
     }
 
     /// The core leaves reset and runs, or stops at its first instruction, which is told.
@@ -228,6 +255,7 @@ impl DebugTarget {
             uid: self.uid,
             memory,
             written: &mut self.written,
+            flash_control: self.flash_control.as_mut(),
             core: &mut self.core,
             now,
             clocks: condition.clocks,

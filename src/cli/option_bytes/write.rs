@@ -19,14 +19,15 @@ use crate::cli::exit::ExitCode;
 use crate::cli::gate::GateArgs;
 use crate::cli::look::Look;
 use crate::cli::{new_case, part};
+use crate::dfu::layout::Area;
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
 use crate::investigation::live::{Conduct, LiveRun, Order};
 use crate::investigation::snapshot::Snapshot;
 use crate::link::link_used::LinkUsed;
 use crate::observation::alteration::{Alteration, Payload};
-use crate::observation::event::{CampaignStart, EventKind, Reentry, Transport};
-use crate::observation::step::{Step, Touch};
+use crate::observation::event::{CampaignStart, EventKind, Reentry};
+use crate::observation::step::{ConnectMode, Step, Touch};
 use crate::observation::units::Micros;
 use crate::profile::device::Device;
 use crate::profile::option_bytes::{self, Reading, View};
@@ -51,6 +52,22 @@ pub struct WriteArgs {
 enum Way {
     Dfu,
     Swd,
+}
+
+impl Way {
+    const fn used(self) -> LinkUsed {
+        match self {
+            Self::Dfu => LinkUsed::Dfu,
+            Self::Swd => LinkUsed::Swd,
+        }
+    }
+
+    const fn view(self) -> View {
+        match self {
+            Self::Dfu => View::Dfu,
+            Self::Swd => View::Swd,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -93,18 +110,18 @@ impl FromStr for FieldValue {
 
 pub fn set(args: &SetArgs, console: &mut Console) -> ExitCode {
     let wishes: Vec<_> = args.fields.iter().map(|field| field.0.clone()).collect();
-    let plan = |device: &Device, now: &[Reading], _: &Case| option_change::plan(device, now, &wishes);
+    let plan = |device: &Device, view: View, now: &[Reading], _: &Case| option_change::plan(device, view, now, &wishes);
     ended(change(&args.write, "option-bytes-set", args.case.as_deref(), &plan, console), console)
 }
 
 pub fn restore(args: &RestoreArgs, console: &mut Console) -> ExitCode {
-    let plan = |device: &Device, now: &[Reading], case: &Case| {
+    let plan = |device: &Device, view: View, now: &[Reading], case: &Case| {
         let journal = journal::of(case).unwrap_or_default();
         let saved = now.iter().filter_map(|reading| {
             let bytes = journal.saved(reading.address)?.bytes().to_vec();
             Some(Reading { address: reading.address, bytes })
         });
-        option_change::plan_back(device, now, &saved.collect::<Vec<_>>())
+        option_change::plan_back(device, view, now, &saved.collect::<Vec<_>>())
     };
     if !args.case.exists() {
         console.error(&format!("there is no case file {}", args.case.display()));
@@ -120,7 +137,7 @@ fn ended(result: Result<ExitCode, Refusal>, console: &mut Console) -> ExitCode {
     })
 }
 
-type Planning<'a> = dyn Fn(&Device, &[Reading], &Case) -> Result<Vec<AreaChange>, ChangeRefusal> + 'a;
+type Planning<'a> = dyn Fn(&Device, View, &[Reading], &Case) -> Result<Vec<AreaChange>, ChangeRefusal> + 'a;
 
 fn change(
     args: &WriteArgs,
@@ -132,25 +149,24 @@ fn change(
     args.gate.demand_write()?;
     let quiet = |code| Refusal { code, text: "nothing was changed".to_owned() };
     let devices = part::devices(console).map_err(quiet)?;
-    let (mut link, facts) = args.choice.reach(
-        &board_choice::Way { link: LinkUsed::Dfu, touch: Touch::Observe },
-        1,
-        false,
-        &Arc::default(),
-    )?;
-    let part = args.part.clone().or_else(|| part::said(&facts));
-    let part = part.ok_or_else(|| Refusal {
-        code: ExitCode::Usage,
-        text: "option bytes lie differently in every part: name it with --part; nothing was changed".to_owned(),
-    })?;
-    let device = part::find(&devices, &part, console).map_err(quiet)?;
-    if args.link == Way::Swd {
-        return Err(Refusal { code: ExitCode::Usage, text: no_unlock_sequence(device) });
-    }
-    let look = Look::at(link.as_mut())?;
+    let way = board_choice::Way { link: args.link.used(), touch: Touch::Observe };
+    let (mut link, facts) = args.choice.reach(&way, 1, false, &Arc::default())?;
+    let (device, look) = match args.link {
+        Way::Dfu => {
+            // Over DFU the board does not say what it is; nothing is asked of it before somebody has.
+            let device = part::of_board(&devices, args.part.as_deref(), &facts, None, console)?;
+            (device, Look::at(link.as_mut())?)
+        }
+        Way::Swd => {
+            let look =
+                Look::over_swd(link.as_mut(), Area::OptionBytes).map_err(|refusal| Look::before_altering(&refusal))?;
+            (part::of_board(&devices, args.part.as_deref(), &facts, look.dev_id, console)?, look)
+        }
+    };
+    let view = args.link.view();
     let mut case = new_case::open(case, &args.choice)?;
     let path = case.path().to_owned();
-    let changes = match planning(device, &look.option_bytes, &case) {
+    let changes = match planning(device, view, &look.option_bytes, &case) {
         Ok(changes) => changes,
         Err(ChangeRefusal::Nothing) => {
             note_as_found(&mut case, &look)?;
@@ -159,14 +175,17 @@ fn change(
         }
         Err(refusal) => return Err(Refusal::of(ExitCode::Usage, &refusal)),
     };
-    let plan =
-        format!("About to ALTER the option bytes of {}\n{}", device.name, before_and_after(device, &look, &changes));
+    let plan = format!(
+        "About to ALTER the option bytes of {}\n{}",
+        device.name,
+        before_and_after(device, view, &look, &changes)
+    );
     args.gate.open(link.as_mut(), &plan, args.choice.virtual_board.is_some(), console)?;
     let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     let order = Order {
         library: Arc::new(library),
-        plan: campaign(name, &changes),
-        start: start(name, &args.choice),
+        plan: campaign(name, args.link, &changes),
+        start: start(name, args.link, &args.choice),
         link,
         facts,
         case: Some(case),
@@ -215,15 +234,7 @@ fn note_as_found(case: &mut Case, look: &Look) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn no_unlock_sequence(device: &Device) -> String {
-    format!(
-        "how the option registers of {} are unlocked over SWD is not in the tables of this program, and a guess could lock the part; \
-         set them over DFU, or with the manufacturer's tool; nothing was changed",
-        device.name
-    )
-}
-
-fn before_and_after(device: &Device, look: &Look, changes: &[AreaChange]) -> String {
+fn before_and_after(device: &Device, view: View, look: &Look, changes: &[AreaChange]) -> String {
     let with = |bytes: fn(&AreaChange) -> &Vec<u8>| {
         let changed = |reading: &Reading| changes.iter().find(|change| change.address == reading.address).map(bytes);
         let reading = |reading: &Reading| Reading {
@@ -231,7 +242,7 @@ fn before_and_after(device: &Device, look: &Look, changes: &[AreaChange]) -> Str
             bytes: changed(reading).unwrap_or(&reading.bytes).clone(),
         };
         let readings: Vec<_> = look.option_bytes.iter().map(reading).collect();
-        option_bytes::decode(device, View::Dfu, &readings)
+        option_bytes::decode(device, view, &readings)
     };
     let (before, after) = (with(|change| &change.before), with(|change| &change.after));
     let mut text = String::new();
@@ -250,9 +261,10 @@ fn before_and_after(device: &Device, look: &Look, changes: &[AreaChange]) -> Str
         );
     }
     for change in changes {
+        let what = if view == View::Swd { "register" } else { "area" };
         let _ = writeln!(
             text,
-            "  area {}, {} bytes, written as a whole; the part then resets",
+            "  {what} {}, {} bytes, written as a whole; the part then resets",
             change.address,
             change.after.len()
         );
@@ -260,9 +272,14 @@ fn before_and_after(device: &Device, look: &Look, changes: &[AreaChange]) -> Str
     text
 }
 
-/// Every area: saved, written, and read back after the reset.
-fn campaign(name: &str, changes: &[AreaChange]) -> Plan {
-    let mut steps = vec![Step::Enumerate, Step::Open, Step::Claim, Step::Descriptors, Step::Layout, Step::Status];
+/// Every area or register: saved, written, and read back after the reset.
+fn campaign(name: &str, way: Way, changes: &[AreaChange]) -> Plan {
+    let mut steps = match way {
+        Way::Dfu => vec![Step::Enumerate, Step::Open, Step::Claim, Step::Descriptors, Step::Layout, Step::Status],
+        Way::Swd => {
+            vec![Step::OpenProbe, Step::TargetVoltage, Step::Connect { mode: ConnectMode::Hotplug }, Step::Identify]
+        }
+    };
     let area = |change: &AreaChange| (change.address, Payload::new(change.after.clone()));
     steps.extend(changes.iter().map(|change| {
         let (address, data) = area(change);
@@ -273,11 +290,14 @@ fn campaign(name: &str, changes: &[AreaChange]) -> Plan {
         steps.push(Step::Alter(Alteration::OptionBytes { address, data: data.clone() }));
         steps.push(Step::Verify { address, data });
     }
+    if way == Way::Swd {
+        steps.push(Step::Disconnect);
+    }
     steps.push(Step::Close);
     let deadline = |step: &Step| Micros::from_secs(if matches!(step, Step::Alter(_)) { 30 } else { 15 });
     let steps = steps.into_iter().map(|step| RecipeStep { deadline: deadline(&step), step }).collect();
     let description = "ALTERS the option bytes".to_owned();
-    let recipe = Recipe { name: name.to_owned(), description, link: Transport::Dfu, steps };
+    let recipe = Recipe { name: name.to_owned(), description, link: way.used().transport(), steps };
     Plan {
         recipe,
         beside: None,
@@ -292,9 +312,9 @@ fn campaign(name: &str, changes: &[AreaChange]) -> Plan {
     }
 }
 
-fn start(name: &str, choice: &BoardChoice) -> CampaignStart {
+fn start(name: &str, way: Way, choice: &BoardChoice) -> CampaignStart {
     CampaignStart {
-        transport: Transport::Dfu,
+        transport: way.used().transport(),
         virtual_board: choice.virtual_board.clone(),
         recipe: name.to_owned(),
         reentry: Reentry::None,

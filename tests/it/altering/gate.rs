@@ -1,6 +1,7 @@
 //! Every gate is tried, and holds: nothing reaches the board's memory.
 
 use super::bench::Bench;
+use crate::program::{answer, flakescope};
 
 const IMAGE: [&str; 2] = ["--image-address", "0x08053000"];
 
@@ -101,11 +102,35 @@ fn no_key_of_the_screen_alters() {
     }
 }
 
+/// Over SWD the silicon's own number confirms the board.
 #[test]
-fn option_bytes_over_swd_are_refused_with_the_reason() {
-    let bench = Bench::new("healthy-f407");
-    let case = bench.text_path("board.case");
-    let set = ["option-bytes", "set", "BOR_LEV=0", "--link", "swd", "--case", &case, "--write", "--confirm", "1-1"];
-    bench.answer(&set).refused(2, &["unlocked over SWD is not in the tables"]);
-    untouched(&bench);
+fn option_bytes_are_set_over_swd_behind_the_same_gate() {
+    let set = |more: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let case = folder.path().join("board.case");
+        let given = ["option-bytes", "set", "BOR_LEV=1", "--link", "swd", "--virtual", "healthy-f407", "--case"];
+        answer(flakescope().args(given).arg(case).args(more))
+    };
+    set(&[]).refused(2, &["--write was not given"]);
+    set(&["--write"]).refused(2, &["type its serial number"]);
+    set(&["--write", "--confirm", "1-1"]).refused(2, &["`1-1` is not this board: serial"]);
+    let shown = set(&["--write", "--confirm", "x"]).err;
+    let serial = shown.split("serial ").nth(1).unwrap().split([';', ',']).next().unwrap().to_owned();
+    let done = set(&["--write", "--confirm", &serial]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(
+        done.err.contains("BOR_LEV      0x3 -> 0x1") && done.err.contains("register 0x40023C14, 4 bytes"),
+        "{done:?}"
+    );
+    assert!(done.out.starts_with("written, and after the reset it reads back as it should"), "{done:?}");
+    for (field, board, words) in
+        [("RDP=0xCC", "healthy-f407", "RDP cannot be changed here"), ("BOR_LEV=1", "healthy-h743", "over SWD")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let case = folder.path().join("board.case");
+        let given =
+            ["option-bytes", "set", field, "--link", "swd", "--virtual", board, "--write", "--confirm", "x", "--case"];
+        let refused = answer(flakescope().args(given).arg(case));
+        assert!(refused.code != Some(0) && refused.err.contains(words), "{refused:?}");
+    }
 }
