@@ -86,7 +86,7 @@ impl Recipe {
                 name: recipe.name,
             }),
             (_, Some(recipe)) => Ok((recipe, None)),
-            (LinkUsed::Dfu, None) => Ok((usual("dfu-read")?, None)),
+            (LinkUsed::Dfu | LinkUsed::Witnessed, None) => Ok((usual("dfu-read")?, None)),
             (LinkUsed::Swd, None) => Ok((usual("swd-read")?, None)),
         }
     }

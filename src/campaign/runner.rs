@@ -165,7 +165,11 @@ impl Runner<'_> {
             let record = self.step(line, arm)?;
             if let (None, Some(failure)) = (&reaction, record.failure().filter(|failure| !failure.is_expected())) {
                 let moment = Moment { failure, boot: self.numbering.boots, cycle: self.numbering.cycles };
-                reaction = Some(self.attend.failed(&moment, self.link));
+                let mut told = self.attend.failed(&moment, self.link);
+                if !told.held {
+                    told.facts.extend(self.link.look());
+                }
+                reaction = Some(told);
             }
             steps.push(record);
         }

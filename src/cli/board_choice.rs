@@ -98,7 +98,7 @@ impl BoardChoice {
         let link = match way.link {
             LinkUsed::Dfu => dfu()?,
             LinkUsed::Swd => probe_link(self.probe.as_ref().or(self.board.as_ref()), way.touch, may_be_absent, stop)?,
-            LinkUsed::Both => {
+            LinkUsed::Both | LinkUsed::Witnessed => {
                 let swd = probe_link(self.probe.as_ref(), way.touch, may_be_absent, stop)?;
                 Box::new(BothLinks::new(dfu()?, swd))
             }

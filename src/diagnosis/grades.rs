@@ -15,10 +15,20 @@ pub enum Grade {
     Decisive,
     /// The finding says by itself what is wrong, as an error code whose documented meaning is the cause.
     Named,
+    /// The very thing that the cause claims was measured at the moment of the failure, and the conditions of the measurement held.
+    Witnessed,
 }
 
 impl Grade {
-    pub const ALL: [Self; 6] = [Self::Hint, Self::Weak, Self::Moderate, Self::Strong, Self::Decisive, Self::Named];
+    pub const ALL: [Self; 7] = [
+        Self::Hint,
+        Self::Weak,
+        Self::Moderate,
+        Self::Strong,
+        Self::Decisive,
+        Self::Named,
+        Self::Witnessed,
+    ];
 
     /// How many times more likely the finding is if the cause is at work.
     pub const fn likelihood_ratio(self) -> f64 {
@@ -29,6 +39,7 @@ impl Grade {
             Self::Strong => 8.0,
             Self::Decisive => 30.0,
             Self::Named => 200.0,
+            Self::Witnessed => 2_000.0,
         }
     }
 
@@ -40,6 +51,7 @@ impl Grade {
             Self::Strong => "strong",
             Self::Decisive => "decisive",
             Self::Named => "named",
+            Self::Witnessed => "witnessed",
         }
     }
 }

@@ -3,11 +3,12 @@
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::event::Transport;
+use crate::observation::fact::Fact;
 use crate::observation::field_text::FieldText;
 use crate::observation::step::{Step, StepRecord};
 use crate::observation::units::Micros;
 
-use super::Link;
+use super::{Link, witness};
 use super::hub_power::PortState;
 use crate::observation::permit::{AlterClaim, GateRefusal};
 
@@ -56,6 +57,11 @@ impl Link for BothLinks {
 
     fn permit(&mut self, claim: &AlterClaim) -> Result<(), GateRefusal> {
         self.dfu.permit(claim)
+    }
+
+    /// Through the probe, while it has nothing else to do.
+    fn look(&mut self) -> Vec<Fact> {
+        if self.active == Transport::Swd { Vec::new() } else { witness::look(self.swd.as_mut()) }
     }
 
     fn rearrange(&mut self, change: Option<&str>, span: Micros) -> bool {

@@ -1,11 +1,9 @@
 //! The core of the target through its debug registers: whether it lives, and stopping it where that is allowed.
 
-use crate::observation::fact::{Fact, FactValue};
 use crate::observation::failure::FailureClass;
-use crate::observation::units::{Address, Micros};
+use crate::observation::units::Micros;
 use crate::swd::core_debug::{
-    C_DEBUGEN, C_HALT, CYCCNTENA, DEBUG_KEY, DEMCR, DHCSR, DWT_CTRL, DWT_CYCCNT, NOCYCCNT, S_HALT, S_LOCKUP,
-    S_RESET_ST, S_RETIRE_ST, TRCENA, VC_CORERESET,
+    C_DEBUGEN, C_HALT, DEBUG_KEY, DEMCR, DHCSR, S_HALT, S_LOCKUP, S_RESET_ST, S_RETIRE_ST, VC_CORERESET,
 };
 
 use super::swd_probe::SwdProbe;
@@ -82,68 +80,4 @@ pub fn catch_reset<P: SwdProbe>(wire: &mut SwdWire<'_, P>) -> Result<(), SwdFaul
 /// Lets the core go on and ends debugging.
 pub fn let_go<P: SwdProbe>(wire: &mut SwdWire<'_, P>) -> Result<(), SwdFault> {
     Ok(wire.write_word(DHCSR, DEBUG_KEY)?)
-}
-
-/// Counts cycles of the core over a span of the link's time; puts the counter's switches back as they were.
-pub fn clock<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros, learned: &mut Vec<Fact>) -> Result<(), SwdFault> {
-    let trace = wire.read_word(DEMCR)?;
-    set(wire, DEMCR, trace, TRCENA)?;
-    let counting = with_trace(wire, span);
-    let restored = set_back(wire, DEMCR, trace);
-    if let Some((hertz, uncertainty)) = counting? {
-        learned.push(Fact::measured("core-clock", FactValue::FrequencyMhz(hertz / 1e6)));
-        learned.push(Fact::measured("core-clock-uncertainty-ppm", FactValue::Number(uncertainty * 1e6)));
-    }
-    restored
-}
-
-fn with_trace<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros) -> Result<Option<(f64, f64)>, SwdFault> {
-    let control = wire.read_word(DWT_CTRL)?;
-    if control & NOCYCCNT != 0 {
-        return Ok(None);
-    }
-    set(wire, DWT_CTRL, control, CYCCNTENA)?;
-    let counted = count(wire, span);
-    let restored = set_back(wire, DWT_CTRL, control);
-    let counted = counted?;
-    restored?;
-    Ok(counted)
-}
-
-/// Frequency and its relative uncertainty; nothing where the counter stands.
-fn count<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros) -> Result<Option<(f64, f64)>, SwdFault> {
-    let (began, began_for, first) = stamped(wire)?;
-    let span = span.min(wire.remaining());
-    wire.probe().wait(span);
-    let (ended, ended_for, last) = stamped(wire)?;
-    let cycles = f64::from(last.wrapping_sub(first));
-    let seconds = (ended - began).as_secs_f64();
-    if cycles == 0.0 || seconds == 0.0 {
-        return Ok(None);
-    }
-    // Each reading happened somewhere within its call.
-    let uncertainty = (began_for + ended_for).as_secs_f64() / 2.0 / seconds;
-    Ok(Some((cycles / seconds, uncertainty)))
-}
-
-/// The middle and the length of the call, and the counter.
-fn stamped<P: SwdProbe>(wire: &mut SwdWire<'_, P>) -> Result<(Micros, Micros, u32), SwdFault> {
-    let before = wire.probe().now();
-    let cycles = wire.read_word(DWT_CYCCNT)?;
-    let length = wire.probe().now() - before;
-    Ok((before + Micros(length.0 / 2), length, cycles))
-}
-
-fn set<P: SwdProbe>(wire: &mut SwdWire<'_, P>, register: Address, before: u32, bit: u32) -> Result<(), SwdFault> {
-    if before & bit == 0 {
-        wire.write_word(register, before | bit)?;
-    }
-    Ok(())
-}
-
-fn set_back<P: SwdProbe>(wire: &mut SwdWire<'_, P>, register: Address, before: u32) -> Result<(), SwdFault> {
-    if wire.read_word(register)? != before {
-        wire.write_word(register, before)?;
-    }
-    Ok(())
 }

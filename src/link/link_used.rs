@@ -23,6 +23,8 @@ pub enum LinkUsed {
     Dfu,
     Swd,
     Both,
+    /// Cycles over USB, and a debug probe that looks at the board when one fails.
+    Witnessed,
 }
 
 impl FromStr for LinkUsed {
@@ -33,7 +35,8 @@ impl FromStr for LinkUsed {
             "dfu" => Ok(Self::Dfu),
             "swd" => Ok(Self::Swd),
             "both" => Ok(Self::Both),
-            _ => Err("expected dfu, swd or both".to_owned()),
+            "witnessed" => Ok(Self::Witnessed),
+            _ => Err("expected dfu, swd, both or witnessed".to_owned()),
         }
     }
 }
@@ -42,7 +45,7 @@ impl LinkUsed {
     /// What is done where nobody names a recipe.
     pub const fn usual_recipe(self) -> &'static str {
         match self {
-            Self::Dfu | Self::Both => "dfu-read",
+            Self::Dfu | Self::Both | Self::Witnessed => "dfu-read",
             Self::Swd => "swd-read",
         }
     }
@@ -50,7 +53,7 @@ impl LinkUsed {
     /// As the start of a campaign tells it; of two links neither is the one.
     pub const fn transport(self) -> Transport {
         match self {
-            Self::Dfu => Transport::Dfu,
+            Self::Dfu | Self::Witnessed => Transport::Dfu,
             Self::Swd => Transport::Swd,
             Self::Both => Transport::Other,
         }
@@ -64,7 +67,7 @@ impl LinkUsed {
         match self {
             Self::Dfu => dfu(),
             Self::Swd => swd(),
-            Self::Both => Box::new(BothLinks::new(dfu(), swd())),
+            Self::Both | Self::Witnessed => Box::new(BothLinks::new(dfu(), swd())),
         }
     }
 }

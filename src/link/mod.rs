@@ -2,6 +2,7 @@
 
 pub mod board_selector;
 pub mod both_links;
+pub mod core_clock;
 pub mod core_watch;
 pub mod dfu_link;
 pub mod host_watch;
@@ -37,6 +38,7 @@ pub mod virtual_board;
 pub mod virtual_memory;
 pub mod virtual_probe;
 pub mod wire;
+pub mod witness;
 pub mod worker;
 pub mod worker_client;
 

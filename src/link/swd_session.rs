@@ -12,6 +12,7 @@ use crate::observation::units::{Address, Micros};
 use crate::profile::device::{Device, SerialKind};
 use crate::swd::core_debug::{AIRCR, SYSRESETREQ};
 
+use super::core_clock;
 use super::core_watch;
 use super::session::alter::SAVED;
 use super::session::checksum;
@@ -115,7 +116,7 @@ impl SwdSession {
                 let target = self.known(wire)?;
                 swd_registers::read(wire, &target, &mut self.learned)
             }
-            Step::CoreClock { span } => core_watch::clock(wire, *span, &mut self.learned),
+            Step::CoreClock { span } => core_clock::measure(wire, *span, &mut self.learned),
             Step::Disconnect => self.disconnect(wire),
             Step::Reset { kind } => reset(wire, *kind),
             Step::Close => {

@@ -3,7 +3,9 @@
 pub mod clock_tree;
 pub mod coprocessor_table;
 pub mod core_debug;
+pub mod core_ratio;
 pub mod crs;
+pub mod crystal_witness;
 pub mod option_sequence;
 pub mod reset_cause;
 pub mod stlink_firmware;

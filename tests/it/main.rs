@@ -27,3 +27,4 @@ mod traffic;
 mod triage;
 mod verdict_schema;
 mod virtual_boards;
+mod witness;

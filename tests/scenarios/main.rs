@@ -54,6 +54,25 @@ fn a_noisy_pair_is_the_cable_or_the_pair_and_not_a_clock_cause() {
     }
 }
 
+/// With a debug probe beside the board: what it saw of the ROM settles the argument, one way and the other.
+#[test]
+fn a_misread_crystal_that_was_witnessed_is_nearly_sure() {
+    let trials = trials_of("witness.toml", "witness-f746-25mhz-warm-hsi", 6);
+    let shares: Vec<_> =
+        trials.iter().filter(|trial| trial.is_scored()).map(|trial| share_of(trial, "hse-mismatch")).collect();
+    // A second cause that may be at work beside it holds half of their pair, so a draw can stay a little below.
+    assert!(shares.iter().all(|share| *share > 0.93), "{shares:?}");
+    assert!(shares.iter().sum::<f64>() / shares.len() as f64 > 0.95, "{shares:?}");
+}
+
+#[test]
+fn a_crystal_that_was_witnessed_to_be_read_right_is_not_accused() {
+    for trial in trials_of("witness.toml", "witness-f746-25mhz-noisy-pair", 4).iter().filter(|trial| trial.is_scored()) {
+        assert_eq!(trial.families[0].0, "usb-signal-integrity", "{:?}", trial.families);
+        assert!(share_of(trial, "hse-mismatch") < 0.01, "{:?}", trial.families);
+    }
+}
+
 #[test]
 fn an_open_receive_pin_is_found() {
     each_prefers("open-receive-pin", "bootloader-interface-conflict", "hse-mismatch");

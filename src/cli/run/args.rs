@@ -29,8 +29,8 @@ pub struct RunArgs {
     /// The board profile: crystal, supply and wiring as somebody said
     #[arg(long, value_name = "BOARD", conflicts_with = "virtual_board")]
     pub profile: Option<String>,
-    /// The way to the board: dfu (USB), swd (debug probe), or both in turn
-    #[arg(long, value_name = "dfu|swd|both", default_value = "dfu")]
+    /// The way to the board: dfu (USB), swd (debug probe), both in turn, or witnessed (USB, and a probe looks when a cycle fails)
+    #[arg(long, value_name = "dfu|swd|both|witnessed", default_value = "dfu")]
     pub link: LinkUsed,
     /// The steps of a cycle; dfu-read or swd-read where it is not given
     #[arg(long, value_name = "RECIPE")]

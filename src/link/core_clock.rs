@@ -1,0 +1,213 @@
+//! The clock of the core, counted by its cycle counter against the link's time, and where the program is meanwhile. The core
+//! keeps running; the counter's two switches are put back as they were.
+
+use crate::observation::fact::{Fact, FactValue};
+use crate::observation::field_text::FieldText;
+use crate::observation::units::{Address, Hertz, Micros, Ppm};
+use crate::swd::core_debug::{
+    CYCCNTENA, DEMCR, DHCSR, DWT_CTRL, DWT_CYCCNT, DWT_PCSR, NOCYCCNT, S_HALT, S_LOCKUP, S_RESET_ST, S_SLEEP, TRCENA,
+};
+use crate::swd::crystal_witness::CoreClock;
+
+use super::swd_probe::SwdProbe;
+use super::swd_session::SwdFault;
+use super::swd_wire::SwdWire;
+
+pub const CORE_CLOCK: &str = "core-clock";
+pub const UNCERTAINTY: &str = "core-clock-uncertainty-ppm";
+/// Why the counter was not believed.
+pub const REFUSED: &str = "core-clock-refused";
+pub const PROGRAM_COUNTER: &str = "program-counter";
+
+/// Of several readings the one with the shortest call is known best.
+const READINGS: usize = 5;
+/// How far the clock of a computer may be off: crystals of computers, and the most that time services slew is 500 ppm. Judgement.
+const HOST_CLOCK: Ppm = Ppm(100.0);
+/// What a sound clock may change by within one measurement: warming of a crystal or an internal oscillator.
+const DRIFT: Ppm = Ppm(1_000.0);
+
+/// Counts cycles over a span of the link's time.
+pub fn measure<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros, learned: &mut Vec<Fact>) -> Result<(), SwdFault> {
+    let trace = wire.read_word(DEMCR)?;
+    set(wire, DEMCR, trace, TRCENA)?;
+    let counting = with_trace(wire, span, learned);
+    let restored = set_back(wire, DEMCR, trace);
+    match counting? {
+        Ok(clock) => {
+            learned.push(Fact::measured(CORE_CLOCK, FactValue::FrequencyMhz(clock.frequency.as_mhz())));
+            learned.push(Fact::measured(UNCERTAINTY, FactValue::Number(clock.uncertainty.0)));
+        }
+        Err(why) => learned.push(Fact::measured(REFUSED, FactValue::Text(FieldText::from(why)))),
+    }
+    restored
+}
+
+/// A clock, or why the counter is not believed.
+type Counted = Result<CoreClock, &'static str>;
+
+fn with_trace<P: SwdProbe>(
+    wire: &mut SwdWire<'_, P>,
+    span: Micros,
+    learned: &mut Vec<Fact>,
+) -> Result<Counted, SwdFault> {
+    let control = wire.read_word(DWT_CTRL)?;
+    if control & NOCYCCNT != 0 {
+        return Ok(Err("this core has no cycle counter"));
+    }
+    set(wire, DWT_CTRL, control, CYCCNTENA)?;
+    let counted = count(wire, span, learned);
+    let restored = set_back(wire, DWT_CTRL, control);
+    let counted = counted?;
+    restored?;
+    Ok(counted)
+}
+
+fn count<P: SwdProbe>(
+    wire: &mut SwdWire<'_, P>,
+    span: Micros,
+    learned: &mut Vec<Fact>,
+) -> Result<Counted, SwdFault> {
+    let half = Micros(span.min(wire.remaining()).0 / 2);
+    // Reading the status clears what it says of the time before.
+    wire.read_word(DHCSR)?;
+    let mut status = 0;
+    let mut readings = vec![Reading::take(wire)?];
+    for _ in 0..2 {
+        wire.probe().wait(half);
+        let counter = wire.read_word(DWT_PCSR)?;
+        if counter != u32::MAX {
+            learned.push(Fact::measured(PROGRAM_COUNTER, FactValue::Address(Address(counter))));
+        }
+        readings.push(Reading::take(wire)?);
+        status |= wire.read_word(DHCSR)?;
+    }
+    Ok(judge(status, &readings))
+}
+
+fn judge(status: u32, readings: &[Reading]) -> Counted {
+    let [first, middle, last] = readings else { return Err("the counter could not be read") };
+    match () {
+        () if status & (S_HALT | S_LOCKUP) != 0 => return Err("the core stood while its cycles were counted"),
+        () if status & S_RESET_ST != 0 => return Err("the core was reset while its cycles were counted"),
+        () if status & S_SLEEP != 0 => return Err("the core slept while its cycles were counted"),
+        () => {}
+    }
+    let (Some(whole), Some(early), Some(late)) = (first.until(last), first.until(middle), middle.until(last)) else {
+        return Err("the cycle counter stands");
+    };
+    let apart = (early.frequency.0 / late.frequency.0 - 1.0).abs() * 1e6;
+    if apart > early.uncertainty.0 + late.uncertainty.0 + DRIFT.0 {
+        return Err("the cycle counter runs at times only, as in a core that sleeps between its tasks");
+    }
+    Ok(whole)
+}
+
+/// The counter, and between which moments it was read.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    middle: Micros,
+    length: Micros,
+    cycles: u32,
+}
+
+impl Reading {
+    fn take<P: SwdProbe>(wire: &mut SwdWire<'_, P>) -> Result<Self, SwdFault> {
+        let mut best = None::<Self>;
+        for _ in 0..READINGS {
+            let before = wire.probe().now();
+            let cycles = wire.read_word(DWT_CYCCNT)?;
+            let length = wire.probe().now() - before;
+            if best.is_none_or(|best| length < best.length) {
+                best = Some(Self { middle: before + Micros(length.0 / 2), length, cycles });
+            }
+        }
+        Ok(best.expect("there is at least one reading"))
+    }
+
+    /// The clock between two readings; nothing where the counter stands. Each reading happened somewhere within its call.
+    fn until(&self, later: &Self) -> Option<CoreClock> {
+        let cycles = f64::from(later.cycles.wrapping_sub(self.cycles));
+        let seconds = (later.middle - self.middle).as_secs_f64();
+        if cycles == 0.0 || seconds == 0.0 {
+            return None;
+        }
+        // The moments are whole microseconds.
+        let unknown = (self.length + later.length).as_secs_f64() / 2.0 + 1e-6;
+        Some(CoreClock {
+            frequency: Hertz(cycles / seconds),
+            uncertainty: Ppm(unknown / seconds * 1e6 + HOST_CLOCK.0),
+        })
+    }
+}
+
+fn set<P: SwdProbe>(wire: &mut SwdWire<'_, P>, register: Address, before: u32, bit: u32) -> Result<(), SwdFault> {
+    if before & bit == 0 {
+        wire.write_word(register, before | bit)?;
+    }
+    Ok(())
+}
+
+fn set_back<P: SwdProbe>(wire: &mut SwdWire<'_, P>, register: Address, before: u32) -> Result<(), SwdFault> {
+    if wire.read_word(register)? != before {
+        wire.write_word(register, before)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::surroundings::Dice;
+
+    fn reading(micros: u64, length: u64, cycles: u64) -> Reading {
+        Reading { middle: Micros(micros), length: Micros(length), cycles: cycles as u32 }
+    }
+
+    #[test]
+    fn a_counter_that_stands_sleeps_or_is_reset_is_refused() {
+        let sound = [reading(0, 100, 0), reading(1_000_000, 100, 60_000_000), reading(2_000_000, 100, 120_000_000)];
+        assert!((judge(0, &sound).unwrap().frequency.as_mhz() - 60.0).abs() < 1e-9);
+        for (status, word) in [(S_HALT, "stood"), (S_RESET_ST, "reset"), (S_SLEEP, "slept")] {
+            assert!(judge(status, &sound).unwrap_err().contains(word));
+        }
+        let standing = sound.map(|reading| Reading { cycles: 5, ..reading });
+        assert_eq!(judge(0, &standing), Err("the cycle counter stands"));
+        let now_and_then = [sound[0], reading(1_000_000, 100, 60_000_000), reading(2_000_000, 100, 90_000_000)];
+        assert!(judge(0, &now_and_then).unwrap_err().contains("at times only"));
+    }
+
+    /// A probe behind a busy USB: most calls take 0.2 to 0.6 ms, some of them many times as long, and the counter is read anywhere
+    /// within its call. The host's own clock is off by up to 40 ppm.
+    fn campaign(seed: u64) -> (CoreClock, f64) {
+        let mut dice = Dice::new(seed);
+        let truth = 55.0 + 10.0 * dice.share();
+        let host = 1.0 + (dice.share() - 0.5) * 80e-6;
+        let mut at = 1_000.0 * dice.share();
+        let mut take = |gap: f64| {
+            at += gap;
+            let calls: Vec<_> = (0..READINGS)
+                .map(|_| {
+                    let slow = if dice.chance(0.2) { 8_000.0 * dice.share() } else { 0.0 };
+                    let length = 200.0 + 400.0 * dice.share() + slow;
+                    let read = at + length * dice.share();
+                    let (from, to) = ((at * host) as u64, ((at + length) * host) as u64);
+                    at += length;
+                    reading((from + to) / 2, to - from, (read * truth) as u64)
+                })
+                .collect();
+            *calls.iter().min_by_key(|reading| reading.length).unwrap()
+        };
+        let readings = [take(0.0), take(1_000_000.0), take(1_000_000.0)];
+        (judge(0, &readings).unwrap(), truth)
+    }
+
+    #[test]
+    fn the_stated_uncertainty_covers_the_truth_under_jitter() {
+        let covered = (0..100).filter(|seed| {
+            let (clock, truth) = campaign(*seed);
+            assert!(clock.uncertainty.0 < 1_500.0, "an uncertainty that covers everything says nothing: {clock:?}");
+            (clock.frequency.as_mhz() / truth - 1.0).abs() * 1e6 <= clock.uncertainty.0
+        });
+        assert!(covered.count() >= 95);
+    }
+}

@@ -1,0 +1,91 @@
+//! A DFU campaign with a debug probe beside the board: what the probe saw decides, and the same failures without it do not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use flakescope::case::file::Case;
+use flakescope::diagnosis::conclusion::Library;
+use flakescope::diagnosis::verdict::Verdict;
+use flakescope::investigation::ledger::{Depth, Ledger};
+use flakescope::observation::event::{Event, EventKind};
+use flakescope::observation::fact::{Fact, FactValue};
+
+use crate::program::{answer, flakescope};
+
+/// An F746 at 25 MHz whose ROM takes 24 in most boots, with a probe beside it.
+fn witnessed_case(folder: &Path) -> Vec<Event> {
+    let case = folder.join("board.flakescope");
+    let path = case.to_str().unwrap();
+    let arguments = ["--link", "witnessed", "--boots", "20", "--cycles", "2", "--seed", "3", "--headless"];
+    let mut run = vec!["run", "--virtual", "f746-25mhz-warm-hsi", "--case", path];
+    run.extend(arguments);
+    let answer = answer(flakescope().args(&run));
+    assert_eq!(answer.code, Some(1), "{}", answer.err);
+    let mut events = Vec::new();
+    Case::open(&case).unwrap().for_each(|event| events.push(event)).unwrap();
+    events
+}
+
+/// The verdict on the events, each fact changed as `change` says; one that becomes nothing was never noted.
+fn verdict(events: &[Event], change: impl Fn(&Fact) -> Option<Fact>) -> Verdict {
+    let mut ledger = Ledger::new(Arc::new(Library::load().unwrap()));
+    for event in events {
+        let kind = match &event.kind {
+            EventKind::FactNoted(fact) => change(fact).map(EventKind::FactNoted),
+            other => Some(other.clone()),
+        };
+        if let Some(kind) = kind {
+            ledger.absorb(&Event { kind, ..event.clone() });
+        }
+    }
+    ledger.verdict(Depth::Verdict)
+}
+
+fn share(verdict: &Verdict, family: &str) -> f64 {
+    verdict.causes.iter().filter(|cause| cause.family == family).map(|cause| cause.probability).sum()
+}
+
+fn shares(verdict: &Verdict) -> Vec<(&str, f64)> {
+    verdict.causes.iter().map(|cause| (cause.id.as_str(), cause.probability)).collect()
+}
+
+fn is_of_the_witness(fact: &Fact) -> bool {
+    ["crystal-believed", "crystal-measured", "crystal-misread-witnessed", "crystal-right-witnessed"]
+        .contains(&fact.key.as_str())
+}
+
+#[test]
+fn the_same_failures_are_judged_by_what_the_probe_saw() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = witnessed_case(folder.path());
+    let noted = |key: &str| {
+        let of_event = |event: &Event| match &event.kind {
+            EventKind::FactNoted(fact) if fact.key == key => Some(fact.clone()),
+            _ => None,
+        };
+        events.iter().find_map(of_event).unwrap_or_else(|| panic!("no {key}"))
+    };
+    assert_eq!(noted("crystal-believed").value, FactValue::FrequencyMhz(24.0));
+    let FactValue::FrequencyMhz(measured) = noted("crystal-measured").value else { panic!() };
+    assert!((measured - 25.0).abs() < 0.05, "{measured}");
+    let quote = noted("crystal-misread-witnessed").quote.unwrap();
+    assert!(quote.raw().contains("believed 24.0 MHz, measured 2"), "{}", quote.raw());
+    assert!(quote.raw().contains("HSE ready, PLL locked and fed by HSE"), "{}", quote.raw());
+
+    let seen = verdict(&events, |fact| Some(fact.clone()));
+    assert!(share(&seen, "hse-mismatch") > 0.95, "{:?}", shares(&seen));
+
+    let right = |fact: &Fact| match fact.key.as_str() {
+        "crystal-misread-witnessed" => Some(Fact { key: "crystal-right-witnessed".to_owned(), ..fact.clone() }),
+        "crystal-believed" => Some(Fact { value: FactValue::FrequencyMhz(25.0), ..fact.clone() }),
+        _ => Some(fact.clone()),
+    };
+    let cleared = verdict(&events, right);
+    assert!(share(&cleared, "hse-mismatch") < 0.05, "{:?}", shares(&cleared));
+    assert!(share(&cleared, "crystal-fault") > 0.005, "{:?}", shares(&cleared));
+
+    let alone = verdict(&events, |fact| (!is_of_the_witness(fact)).then(|| fact.clone()));
+    assert!(share(&alone, "hse-mismatch") < share(&seen, "hse-mismatch"), "{:?}", shares(&alone));
+    assert!(alone.causes.iter().all(|cause| cause.probability <= 0.9), "{:?}", shares(&alone));
+    assert!(alone.next.iter().any(|next| next.experiment == "believed-crystal"), "{:?}", alone.next);
+}
