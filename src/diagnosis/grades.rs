@@ -20,15 +20,8 @@ pub enum Grade {
 }
 
 impl Grade {
-    pub const ALL: [Self; 7] = [
-        Self::Hint,
-        Self::Weak,
-        Self::Moderate,
-        Self::Strong,
-        Self::Decisive,
-        Self::Named,
-        Self::Witnessed,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Hint, Self::Weak, Self::Moderate, Self::Strong, Self::Decisive, Self::Named, Self::Witnessed];
 
     /// How many times more likely the finding is if the cause is at work.
     pub const fn likelihood_ratio(self) -> f64 {

@@ -8,8 +8,8 @@ use crate::observation::field_text::FieldText;
 use crate::observation::step::{Step, StepRecord};
 use crate::observation::units::Micros;
 
-use super::{Link, witness};
 use super::hub_power::PortState;
+use super::{Link, witness};
 use crate::observation::permit::{AlterClaim, GateRefusal};
 
 pub struct BothLinks {

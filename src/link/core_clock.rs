@@ -62,11 +62,7 @@ fn with_trace<P: SwdProbe>(
     Ok(counted)
 }
 
-fn count<P: SwdProbe>(
-    wire: &mut SwdWire<'_, P>,
-    span: Micros,
-    learned: &mut Vec<Fact>,
-) -> Result<Counted, SwdFault> {
+fn count<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros, learned: &mut Vec<Fact>) -> Result<Counted, SwdFault> {
     let half = Micros(span.min(wire.remaining()).0 / 2);
     // Reading the status clears what it says of the time before.
     wire.read_word(DHCSR)?;
@@ -133,10 +129,7 @@ impl Reading {
         }
         // The moments are whole microseconds.
         let unknown = (self.length + later.length).as_secs_f64() / 2.0 + 1e-6;
-        Some(CoreClock {
-            frequency: Hertz(cycles / seconds),
-            uncertainty: Ppm(unknown / seconds * 1e6 + HOST_CLOCK.0),
-        })
+        Some(CoreClock { frequency: Hertz(cycles / seconds), uncertainty: Ppm(unknown / seconds * 1e6 + HOST_CLOCK.0) })
     }
 }
 

@@ -52,11 +52,7 @@ pub fn testify(dev_id: u16, read: impl Fn(Address) -> Option<u32>, core: CoreClo
         return Err(Silence::Doubtful(belief.doubts.join("; ")));
     }
     let ratio = core_ratio::core_per_crystal(dev_id, &read)?;
-    Ok(Testimony {
-        believed: belief.crystal,
-        measured: Hertz(core.frequency.0 / ratio),
-        uncertainty: core.uncertainty,
-    })
+    Ok(Testimony { believed: belief.crystal, measured: Hertz(core.frequency.0 / ratio), uncertainty: core.uncertainty })
 }
 
 impl Testimony {

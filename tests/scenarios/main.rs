@@ -67,7 +67,8 @@ fn a_misread_crystal_that_was_witnessed_is_nearly_sure() {
 
 #[test]
 fn a_crystal_that_was_witnessed_to_be_read_right_is_not_accused() {
-    for trial in trials_of("witness.toml", "witness-f746-25mhz-noisy-pair", 4).iter().filter(|trial| trial.is_scored()) {
+    for trial in trials_of("witness.toml", "witness-f746-25mhz-noisy-pair", 4).iter().filter(|trial| trial.is_scored())
+    {
         assert_eq!(trial.families[0].0, "usb-signal-integrity", "{:?}", trial.families);
         assert!(share_of(trial, "hse-mismatch") < 0.01, "{:?}", trial.families);
     }
