@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::alterations;
 use super::failures::grouped;
 use super::wording;
 use crate::diagnosis::verdict::{Argument, RankedCause, Verdict};
@@ -20,6 +21,7 @@ pub fn write(out: &mut impl Write, verdict: &Verdict, snapshot: Option<&Snapshot
     next(out, verdict)?;
     failures(out, verdict)?;
     if let Some(snapshot) = snapshot {
+        altered(out, snapshot)?;
         latencies(out, snapshot)?;
         findings(out, &snapshot.findings)?;
         limits(out, snapshot)?;
@@ -97,6 +99,19 @@ fn failures(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn altered(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    let told = alterations::told(snapshot);
+    if told.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Alterations\n")?;
+    for line in told {
+        let mark = if line.bad { "**!** " } else { "" };
+        writeln!(out, "- {mark}{}", safe(&line.text))?;
+    }
+    alterations::advice(snapshot).lines().try_for_each(|line| writeln!(out, "\n{}", safe(line.trim())))
 }
 
 fn latencies(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {

@@ -27,6 +27,7 @@ pub fn page(verdict: &Verdict, snapshot: Option<&Snapshot>) -> String {
             @if let Some(snapshot) = snapshot { (figures::charts(snapshot)) }
             (tables::failures(verdict))
             @if let Some(snapshot) = snapshot {
+                (tables::altered(snapshot))
                 (tables::findings(&snapshot.findings))
                 (tables::limits(snapshot))
                 (tables::set_up(snapshot))

@@ -10,6 +10,7 @@ use crate::investigation::snapshot::Snapshot;
 use crate::observation::board::BoardIdentity;
 use crate::observation::event::Reentry;
 use crate::observation::field_text::FieldText;
+use crate::report::alterations;
 use crate::report::chart::strip::color_class;
 use crate::report::failures::{FailureGroup, grouped};
 use crate::report::wording;
@@ -111,6 +112,25 @@ fn significant(number: f64) -> String {
     let digits = 2 - number.abs().log10().floor().clamp(-6.0, 2.0) as i32;
     let text = format!("{number:.*}", digits.max(0) as usize);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// What was written to the board, and the way back where it was left halfway.
+pub fn altered(snapshot: &Snapshot) -> Markup {
+    let told = alterations::told(snapshot);
+    let advice = alterations::advice(snapshot);
+    html! {
+        @if !told.is_empty() {
+            section {
+                h2 { "Alterations" }
+                ul.limits {
+                    @for line in &told {
+                        li { @if line.bad { strong { "! " } } (safe(&line.text)) }
+                    }
+                }
+                @for line in advice.lines() { p.note { (safe(line.trim())) } }
+            }
+        }
+    }
 }
 
 pub fn limits(snapshot: &Snapshot) -> Markup {

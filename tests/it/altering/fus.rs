@@ -36,6 +36,8 @@ fn is_near(measured: f64, expected: f64) {
 /// reset, and after it 0.3 s until the ROM connects and 0.24 s of the host.
 const PAGES: f64 = 45.0 * 0.023;
 const BYTES: f64 = 183_536.0 * 11e-6;
+/// 90 blocks of 2 KB in packets of 64 bytes, some 15 of which go in a frame of 1 ms.
+const BUS: f64 = 90.0 * 2048.0 / 64.0 / 15.0 * 1e-3;
 const RESET: f64 = 0.4 + 0.3 + 0.24;
 
 #[test]
@@ -52,6 +54,8 @@ fn an_upgrade_goes_through_all_its_phases_in_their_times() {
     is_near(seconds(&journal, "fus-delete"), PAGES + RESET);
     is_near(seconds(&journal, "erase"), PAGES);
     is_near(seconds(&journal, "fus-upgrade"), 0.5 + PAGES + BYTES + 2.0 * RESET);
+    // Both move every byte over the bus at full speed, about 1 MB/s with its packets; the download also programs them.
+    is_near(seconds(&journal, "write"), BYTES + BUS);
 }
 
 #[test]
@@ -69,6 +73,17 @@ fn a_dip_while_it_installs_is_a_write_error_at_its_time_and_the_supply_leads() {
     assert_eq!(states(&journal), ["installation-failed"]);
     for words in ["no working wireless stack", "hypothesis", "--recipe fus-install"] {
         assert!(answer.err.contains(words), "`{words}`: {answer:?}");
+    }
+    for kind in ["html", "md"] {
+        let out = bench.text_path(&format!("report.{kind}"));
+        let made = answer_of(&["report", &bench.text_path("board.case"), "--out", &out]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let report = std::fs::read_to_string(out).unwrap();
+        for words in
+            ["Alterations", "install the image", "WRTERROR", "not observable, no probe looked on", "hypothesis"]
+        {
+            assert!(report.contains(words), "`{words}` is missing in {kind}");
+        }
     }
     let explained = answer_of(&["explain", "fus-power"]);
     assert!(explained.out.contains("hypothesis"), "{explained:?}");
@@ -116,6 +131,13 @@ fn a_second_copy_is_called_corrupt_and_a_board_without_stack_can_still_be_instal
     assert!(second.out.contains("FUS_IMG_CORRUPT (state 0x10, error 0x02)"), "{second:?}");
     assert_eq!(bench.stack_page(), None);
     assert!(second.err.contains("The board was left altered"), "{second:?}");
+    // Somebody who knows nothing of the first attempt.
+    let fresh = bench.text_path("fresh.case");
+    let install =
+        ["run", "--headless", "--format", "json", "--recipe", "fus-install", "--case", &fresh, "--image", &image];
+    let again = bench.answer(&[&install[..], &PLACE, &["--write", "--confirm", "1-1"]].concat());
+    assert_eq!(failure(&again).2, "FUS_IMG_CORRUPT (state 0x10, error 0x02)");
+    assert!(causes(&verdict(&again)).iter().take(3).any(|cause| cause == "fus-duplicate"), "{again:?}");
 }
 
 #[test]
