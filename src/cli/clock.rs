@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::clock_measure::{self, MeasureArgs};
 use super::console::Console;
 use super::exit::ExitCode;
 use crate::clock::detection::{DetectionClock, HseDetection, Standing, Window};
@@ -15,26 +16,30 @@ use crate::profile::rom::{Rom, UsbClock, version_name};
 use crate::profile::sources::Confidence;
 
 /// What the ROM bootloader of a part makes of its crystal: detection windows, believed against fitted, USB clock error
+///
+/// With --measure a debug probe counts the core clock of an attached board, without stopping it, and with it the crystal that runs.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  flakescope clock --part STM32F746 --hse 25MHz\n  flakescope clock --part STM32F407 --hse 8MHz --hsi-error=-3% --format json"
+    after_help = "Examples:\n  flakescope clock --part STM32F746 --hse 25MHz\n  flakescope clock --part STM32F407 --hse 8MHz --hsi-error=-3% --format json\n  flakescope clock --measure --probe 1-4.2 --repeat 10"
 )]
 pub struct ClockArgs {
     /// Order code or its beginning
-    #[arg(long)]
-    part: String,
+    #[arg(long, required_unless_present = "measure", conflicts_with = "measure")]
+    part: Option<String>,
     /// The crystal or oscillator that is fitted
-    #[arg(long, value_parser = parse_frequency, value_name = "MHZ")]
-    hse: Hertz,
+    #[arg(long, value_parser = parse_frequency, value_name = "MHZ", required_unless_present = "measure", conflicts_with = "measure")]
+    hse: Option<Hertz>,
     /// How far the internal oscillator (HSI) is off
-    #[arg(long, value_parser = parse_percent, value_name = "PERCENT", allow_hyphen_values = true)]
+    #[arg(long, value_parser = parse_percent, value_name = "PERCENT", allow_hyphen_values = true, conflicts_with = "measure")]
     hsi_error: Option<Ppm>,
+    #[command(flatten)]
+    measure: MeasureArgs,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     Text,
     Json,
 }
@@ -108,6 +113,9 @@ struct Belief {
 }
 
 pub fn run(args: &ClockArgs, console: &mut Console) -> ExitCode {
+    let (Some(part), Some(hse)) = (&args.part, args.hse) else {
+        return clock_measure::run(&args.measure, args.format, console);
+    };
     let devices = match device::catalogue() {
         Ok(devices) => devices,
         Err(error) => {
@@ -115,17 +123,17 @@ pub fn run(args: &ClockArgs, console: &mut Console) -> ExitCode {
             return ExitCode::UnreadableInput;
         }
     };
-    let Some(device) = devices.by_part(&args.part) else {
-        let candidates: Vec<_> = devices.candidates(&args.part).iter().map(|device| device.name.as_str()).collect();
+    let Some(device) = devices.by_part(part) else {
+        let candidates: Vec<_> = devices.candidates(part).iter().map(|device| device.name.as_str()).collect();
         let advice = if candidates.is_empty() {
             "`flakescope profile list` shows the parts that are known".to_owned()
         } else {
             format!("it may be one of: {}", candidates.join("; "))
         };
-        console.error(&format!("`{}` does not name one part; {advice}", args.part));
+        console.error(&format!("`{}` does not name one part; {advice}", part));
         return ExitCode::Usage;
     };
-    let sheet = sheet(device, args.hse, args.hsi_error.unwrap_or_default());
+    let sheet = sheet(device, hse, args.hsi_error.unwrap_or_default());
     let written = match args.format {
         Format::Text => write_text(&sheet, &mut console.out),
         Format::Json => {

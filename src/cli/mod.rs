@@ -5,6 +5,7 @@ pub mod bench_image;
 mod bench_show;
 pub mod board_choice;
 pub mod clock;
+mod clock_measure;
 pub mod compare;
 pub mod completions;
 pub mod console;

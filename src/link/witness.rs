@@ -29,26 +29,7 @@ const SPAN: Micros = Micros::from_secs(1);
 
 /// One look through the probe of `link`, which nobody else uses at this moment. Every step of it only observes.
 pub fn look(link: &mut dyn Link) -> Vec<Fact> {
-    let mut seen = Vec::new();
-    let mut stopped = None;
-    for step in [
-        Step::OpenProbe,
-        Step::TargetVoltage,
-        Step::Speed { kilohertz: SPEED_KILOHERTZ },
-        Step::Connect { mode: ConnectMode::Hotplug },
-        Step::Identify,
-        Step::RegisterFacts,
-        Step::CoreClock { span: SPAN },
-        Step::Disconnect,
-    ] {
-        let record = link.perform(&step, DEADLINE);
-        stopped = record.failure().cloned();
-        seen.extend(record.facts);
-        if stopped.is_some() {
-            break;
-        }
-    }
-    link.perform(&Step::Close, DEADLINE);
+    let Sight { mut seen, stopped } = Sight::take(link, SPAN);
     let mut facts = match stopped {
         Some(failure) => vec![silent(&in_words(&failure))],
         None => testimony(&seen),
@@ -56,6 +37,59 @@ pub fn look(link: &mut dyn Link) -> Vec<Fact> {
     seen.retain(|fact| NOTED.contains(&fact.key.as_str()));
     facts.extend(seen);
     facts
+}
+
+/// What one look showed, and what ended it early.
+#[derive(Debug)]
+pub struct Sight {
+    seen: Vec<Fact>,
+    stopped: Option<Failure>,
+}
+
+impl Sight {
+    /// Counts cycles over `span`.
+    pub fn take(link: &mut dyn Link, span: Micros) -> Self {
+        let mut sight = Self { seen: Vec::new(), stopped: None };
+        for step in [
+            Step::OpenProbe,
+            Step::TargetVoltage,
+            Step::Speed { kilohertz: SPEED_KILOHERTZ },
+            Step::Connect { mode: ConnectMode::Hotplug },
+            Step::Identify,
+            Step::RegisterFacts,
+            Step::CoreClock { span },
+            Step::Disconnect,
+        ] {
+            let record = link.perform(&step, DEADLINE + span);
+            sight.stopped = record.failure().cloned();
+            sight.seen.extend(record.facts);
+            if sight.stopped.is_some() {
+                break;
+            }
+        }
+        link.perform(&Step::Close, DEADLINE);
+        sight
+    }
+
+    pub fn dev_id(&self) -> Option<u16> {
+        number(&self.seen, "dev-id").map(|number| number as u16)
+    }
+
+    /// The counted clock, or why there is none.
+    pub fn core_clock(&self) -> Result<CoreClock, String> {
+        match &self.stopped {
+            Some(failure) => Err(in_words(failure)),
+            None => core_clock(&self.seen),
+        }
+    }
+
+    /// Both crystals, or why nothing can be said of them.
+    pub fn testimony(&self) -> Result<Testimony, String> {
+        match &self.stopped {
+            Some(failure) => Err(in_words(failure)),
+            None => witnessed(&self.seen),
+        }
+    }
 }
 
 fn in_words(failure: &Failure) -> String {
@@ -94,21 +128,28 @@ fn to_kilohertz(crystal: Hertz) -> f64 {
     (crystal.0 / 1e3).round() / 1e3
 }
 
+fn number(seen: &[Fact], key: &str) -> Option<f64> {
+    match seen.iter().find(|fact| fact.key == key)?.value {
+        FactValue::Number(number) | FactValue::FrequencyMhz(number) => Some(number),
+        _ => None,
+    }
+}
+
+fn core_clock(seen: &[Fact]) -> Result<CoreClock, String> {
+    match (number(seen, CORE_CLOCK), number(seen, UNCERTAINTY)) {
+        (Some(mhz), Some(ppm)) => Ok(CoreClock { frequency: Hertz::from_mhz(mhz), uncertainty: Ppm(ppm) }),
+        _ => {
+            let refused = seen.iter().find(|fact| fact.key == REFUSED).and_then(text);
+            Err(refused.unwrap_or("the core clock was not measured").to_owned())
+        }
+    }
+}
+
 fn witnessed(seen: &[Fact]) -> Result<Testimony, String> {
-    let number = |key: &str| {
-        seen.iter().find(|fact| fact.key == key).and_then(|fact| match fact.value {
-            FactValue::Number(number) | FactValue::FrequencyMhz(number) => Some(number),
-            _ => None,
-        })
-    };
-    let dev_id = number("dev-id").ok_or("the part was not identified")? as u16;
-    let (Some(mhz), Some(ppm)) = (number(CORE_CLOCK), number(UNCERTAINTY)) else {
-        let refused = seen.iter().find(|fact| fact.key == REFUSED).and_then(text);
-        return Err(refused.unwrap_or("the core clock was not measured").to_owned());
-    };
+    let dev_id = number(seen, "dev-id").ok_or("the part was not identified")? as u16;
+    let clock = core_clock(seen)?;
     demand_rom(seen, dev_id)?;
     let words = words(seen);
-    let clock = CoreClock { frequency: Hertz::from_mhz(mhz), uncertainty: Ppm(ppm) };
     testify(dev_id, |address| words.get(&address).copied(), clock).map_err(|silence| silence.to_string())
 }
 
@@ -148,83 +189,5 @@ fn text(fact: &Fact) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bench::board::VirtualBoard;
-    use crate::link::swd_link::SwdLink;
-    use crate::link::virtual_bench::BenchShare;
-    use crate::link::virtual_probe::VirtualProbe;
-    use crate::observation::step::Touch;
-
-    fn seen_of(board: &str, settle: Micros) -> (Vec<Fact>, BenchShare) {
-        let bench = BenchShare::new(VirtualBoard::from_toml("board", board, 1).unwrap());
-        bench.lock().board.keep_write_log();
-        bench.lock().wait(settle);
-        let mut link = SwdLink::new(VirtualProbe::new(bench.clone()), Touch::Observe);
-        (look(&mut link), bench)
-    }
-
-    fn f746(hsi_percent: f64) -> String {
-        format!(
-            "text = \"x\"\npart = \"STM32F746ZGT6\"\nrom = \"f74x\"\ncrystal-mhz = 25.0\n\
-             [mechanism.internal-oscillator]\nerror-percent = {hsi_percent}\ndrift-percent-per-kelvin = 0.0\nnoise-percent = 0.0\n"
-        )
-    }
-
-    fn mhz(facts: &[Fact], key: &str) -> f64 {
-        let fact = facts.iter().find(|fact| fact.key == key).unwrap_or_else(|| panic!("{key}: {facts:?}"));
-        if let FactValue::FrequencyMhz(mhz) = fact.value { mhz } else { panic!("{fact:?}") }
-    }
-
-    #[test]
-    fn a_rom_that_took_24_for_25_is_seen_through() {
-        let (facts, _) = seen_of(&f746(3.5), Micros::from_secs(2));
-        assert!((mhz(&facts, "crystal-believed") - 24.0).abs() < 1e-9);
-        assert!((mhz(&facts, "crystal-measured") - 25.0).abs() < 0.05);
-        assert!(facts.iter().any(|fact| fact.key == MISREAD) && facts.iter().all(|fact| fact.key != READ_RIGHT));
-    }
-
-    #[test]
-    fn a_rom_that_is_right_is_said_to_be() {
-        let (facts, _) = seen_of(&f746(0.0), Micros::from_secs(2));
-        assert!((mhz(&facts, "crystal-believed") - 25.0).abs() < 1e-9);
-        assert!(facts.iter().any(|fact| fact.key == READ_RIGHT) && facts.iter().all(|fact| fact.key != MISREAD));
-    }
-
-    #[test]
-    fn looking_leaves_no_trace() {
-        let (_, bench) = seen_of(&f746(0.0), Micros::from_secs(2));
-        let bench = bench.lock();
-        use crate::swd::whitelist::{TargetWrite, permits};
-        assert!(bench.board.write_log().iter().all(|(_, write)| permits(Touch::Observe, write)));
-        let last = |register: Address| {
-            let to = |write: &TargetWrite| match write {
-                TargetWrite::Memory { address, word, .. } if *address == register => Some(*word),
-                _ => None,
-            };
-            bench.board.write_log().iter().filter_map(|(_, write)| to(write)).next_back()
-        };
-        use crate::swd::core_debug::{CYCCNTENA, DEMCR, DWT_CTRL, TRCENA};
-        assert_eq!(last(DEMCR).unwrap() & TRCENA, 0);
-        assert_eq!(last(DWT_CTRL).unwrap() & CYCCNTENA, 0);
-        assert!(!bench.board.is_halted());
-    }
-
-    #[test]
-    fn an_application_says_nothing_of_the_rom() {
-        let straps = "[mechanism.straps]\nboot0-mv = 0.0\nnoise-mv = 0.0\nthreshold-mv = 1650.0\n";
-        let board = format!("{}{straps}", f746(0.0));
-        let (facts, _) = seen_of(&board, Micros::from_secs(2));
-        assert!(facts.iter().any(|fact| fact.key == SILENT), "{facts:?}");
-        assert!(facts.iter().all(|fact| fact.key != READ_RIGHT && fact.key != MISREAD));
-    }
-
-    #[test]
-    fn a_target_without_power_leaves_the_witness_silent() {
-        let bench = BenchShare::new(VirtualBoard::by_name("swd-unpowered-f407", 1).unwrap());
-        let mut link = SwdLink::new(VirtualProbe::new(bench), Touch::Observe);
-        let facts = look(&mut link);
-        let silent = facts.iter().find(|fact| fact.key == SILENT).unwrap();
-        assert!(text(silent).unwrap().contains(" at "), "{silent:?}");
-    }
-}
+#[path = "witness_tests.rs"]
+mod tests;

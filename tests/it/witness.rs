@@ -89,3 +89,41 @@ fn the_same_failures_are_judged_by_what_the_probe_saw() {
     assert!(alone.causes.iter().all(|cause| cause.probability <= 0.9), "{:?}", shares(&alone));
     assert!(alone.next.iter().any(|next| next.experiment == "believed-crystal"), "{:?}", alone.next);
 }
+
+fn measured(board: &str, more: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let mut arguments = vec!["clock", "--measure", "--virtual", board, "--format", "json"];
+    arguments.extend(more);
+    let answer = answer(flakescope().args(&arguments));
+    let json = serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
+    (answer.code, json)
+}
+
+#[test]
+fn the_clock_of_an_attached_board_is_measured_with_its_uncertainty() {
+    let (code, sheet) = measured("healthy-f407", &["--repeat", "3", "--seconds", "4"]);
+    assert_eq!(code, Some(0), "{sheet}");
+    let readings = sheet["measurements"].as_array().unwrap();
+    assert_eq!(readings.len(), 3);
+    for reading in readings {
+        let (core, ppm) = (reading["core_mhz"].as_f64().unwrap(), reading["uncertainty_ppm"].as_f64().unwrap());
+        assert!((core / 60.0 - 1.0).abs() * 1e6 <= ppm && ppm < 1_000.0, "{reading}");
+        assert_eq!(reading["believed_crystal_mhz"], 8.0, "{reading}");
+    }
+    assert!(sheet["drift_ppm"].as_f64().unwrap().abs() <= sheet["drift_uncertainty_ppm"].as_f64().unwrap(), "{sheet}");
+}
+
+#[test]
+fn a_board_that_cannot_be_measured_says_why_and_gives_no_number() {
+    for (board, why) in [("swd-unpowered-f407", "low-voltage"), ("swd-sleeping-l476", "")] {
+        let (code, sheet) = measured(board, &[]);
+        let reading = &sheet["measurements"][0];
+        assert!(reading["core_mhz"].is_null() && code == Some(5), "{code:?} {sheet}");
+        assert!(reading["refused"].as_str().unwrap().contains(why), "{sheet}");
+    }
+}
+
+#[test]
+fn measuring_and_calculating_exclude_each_other() {
+    answer(flakescope().args(["clock", "--measure", "--part", "STM32F407", "--hse", "8MHz"])).refused(2, &["--measure"]);
+    answer(flakescope().args(["clock", "--probe", "1-4"])).refused(2, &["--measure"]);
+}
