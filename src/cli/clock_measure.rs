@@ -168,7 +168,10 @@ fn write_reading(reading: &Reading, out: &mut impl Write) -> io::Result<()> {
     }
     match (reading.believed_crystal_mhz, reading.crystal_mhz, reading.usb_error_percent) {
         (Some(believed), Some(mhz), Some(off)) => {
-            writeln!(out, "  crystal    {mhz:.4} MHz runs; the ROM believes {believed:.1} MHz, so USB is off by {off:+.2} %")
+            writeln!(
+                out,
+                "  crystal    {mhz:.4} MHz runs; the ROM believes {believed:.1} MHz, so USB is off by {off:+.2} %"
+            )
         }
         _ if reading.core_mhz.is_none() => Ok(()),
         _ => writeln!(out, "  crystal    cannot be told: {}", reading.silent.as_deref().unwrap_or("no clock tree")),

@@ -124,6 +124,7 @@ fn a_board_that_cannot_be_measured_says_why_and_gives_no_number() {
 
 #[test]
 fn measuring_and_calculating_exclude_each_other() {
-    answer(flakescope().args(["clock", "--measure", "--part", "STM32F407", "--hse", "8MHz"])).refused(2, &["--measure"]);
+    answer(flakescope().args(["clock", "--measure", "--part", "STM32F407", "--hse", "8MHz"]))
+        .refused(2, &["--measure"]);
     answer(flakescope().args(["clock", "--probe", "1-4"])).refused(2, &["--measure"]);
 }
