@@ -130,7 +130,7 @@ pub fn run(args: &ClockArgs, console: &mut Console) -> ExitCode {
         } else {
             format!("it may be one of: {}", candidates.join("; "))
         };
-        console.error(&format!("`{}` does not name one part; {advice}", part));
+        console.error(&format!("`{part}` does not name one part; {advice}"));
         return ExitCode::Usage;
     };
     let sheet = sheet(device, hse, args.hsi_error.unwrap_or_default());
