@@ -262,3 +262,32 @@ fn both_sides_of_the_upgrade_service_are_read_in_one_campaign() {
     let table = std::fs::read_to_string(json).unwrap();
     assert!(table.contains("fus-state"), "{table}");
 }
+
+/// Before anyone flashes: each mistake has its sentence.
+#[test]
+fn an_image_of_another_family_a_part_without_coprocessor_and_a_sleeping_service_are_told() {
+    let image = "stm32wb5x_BLE_Stack_full_fw.bin";
+    for (given, words) in [
+        (
+            vec!["stm32wb1x_BLE_Stack_full_fw.bin", "--part", "STM32WB55CE"],
+            "is an image for WB1x, and STM32WB55CE is WB5x",
+        ),
+        (vec![image, "--part", "STM32F407VG"], "STM32F407VG has no coprocessor"),
+        (vec![image, "--part", "STM32WB55CE", "--fus-version", "0.0.0"], "the FUS does not run"),
+    ] {
+        let arguments = [&["fus", "check"][..], &given, &["--release", "1.20.0"]].concat();
+        let (code, out, _) = flakescope(&arguments);
+        assert_eq!(code, Some(1), "{given:?}");
+        assert!(
+            out.lines().any(|line| line.trim_start().starts_with("WRONG") && line.contains(words)),
+            "`{words}` is missing: {out}"
+        );
+    }
+}
+
+#[test]
+fn protection_and_redirected_boot_have_their_words_over_swd() {
+    let (code, out, _) = flakescope(&["option-bytes", "show", "--link", "swd", "--virtual", "swd-rdp1-f407"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("level 1: reading, writing and erasing over DFU end in errVENDOR"), "{out}");
+}

@@ -134,3 +134,33 @@ fn option_bytes_are_set_over_swd_behind_the_same_gate() {
         assert!(refused.code != Some(0) && refused.err.contains(words), "{refused:?}");
     }
 }
+
+/// A board whose register holds something else than the case has saved gets the saved word back.
+#[test]
+fn option_bytes_are_restored_over_swd() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("board.case");
+    let serial_of = |answer: &crate::program::Answer| {
+        answer
+            .err
+            .split("is not this board: serial ")
+            .nth(1)
+            .map(|rest| rest.split([';', ',']).next().unwrap().to_owned())
+    };
+    let set = |confirm: &str| {
+        let given =
+            ["option-bytes", "set", "BOR_LEV=1", "--link", "swd", "--virtual", "healthy-f407", "--write", "--case"];
+        answer(flakescope().args(given).arg(&case).args(["--confirm", confirm]))
+    };
+    let serial = serial_of(&set("x")).unwrap();
+    assert_eq!(set(&serial).code, Some(0));
+    // The same kind of board, with another brown-out level.
+    let restore = |confirm: &str| {
+        let given = ["option-bytes", "restore", "--link", "swd", "--virtual", "f407-brown-out-3", "--write"];
+        answer(flakescope().args(given).arg(&case).args(["--confirm", confirm]))
+    };
+    let serial = serial_of(&restore("x")).unwrap();
+    let done = restore(&serial);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.err.contains("BOR_LEV      0x0 -> 0x3"), "{done:?}");
+}
