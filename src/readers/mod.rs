@@ -33,3 +33,4 @@ pub mod stlink_utility;
 pub mod timestamps;
 pub mod uart_loaders;
 pub mod webdfu;
+mod word_classes;

@@ -1,5 +1,7 @@
 //! The poster's own words as facts: patterns kept as readable data in `profiles/phrases`.
 
+use std::collections::BTreeMap;
+
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
@@ -12,15 +14,19 @@ use crate::profile::shelf::{self, Sheet};
 
 use super::message::{Line, first_number};
 use super::notebook::Notebook;
+use super::word_classes::WordClasses;
 
-/// One rule of a phrase file.
+/// A phrase file: classes of words that the patterns of every file may use, and rules.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct PhraseSheet {
     #[serde(default)]
+    class: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
     phrase: Vec<PhraseEntry>,
 }
 
+/// One rule of a phrase file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct PhraseEntry {
@@ -99,15 +105,23 @@ impl Phrases {
     }
 
     pub fn from_sheets(sheets: &[Sheet]) -> Result<Self, ProfileError> {
-        let mut phrases = Vec::new();
+        let mut parsed = Vec::new();
+        let mut classes = WordClasses::default();
         for sheet in sheets {
-            let parsed: PhraseSheet = loader::parse(&sheet.file, &sheet.text)?;
-            for entry in parsed.phrase {
+            let PhraseSheet { class, phrase } = loader::parse(&sheet.file, &sheet.text)?;
+            classes.extend(class);
+            parsed.push((sheet, phrase));
+        }
+        let mut phrases = Vec::new();
+        for (sheet, entries) in parsed {
+            for entry in entries {
                 let compile = |pattern: &String| {
-                    RegexBuilder::new(pattern).case_insensitive(true).build().map_err(|error| {
-                        let message = format!("`{pattern}` is not a pattern: {error}");
-                        loader::refuse(&sheet.file, &sheet.text, pattern, message, None)
-                    })
+                    let refuse = |message| loader::refuse(&sheet.file, &sheet.text, pattern, message, None);
+                    let written_out = classes.write_out(pattern).map_err(refuse)?;
+                    RegexBuilder::new(&written_out)
+                        .case_insensitive(true)
+                        .build()
+                        .map_err(|error| refuse(format!("`{pattern}` is not a pattern: {error}")))
                 };
                 let any = entry.any.iter().map(compile).collect::<Result<_, _>>()?;
                 let unless = entry.unless.iter().map(compile).collect::<Result<_, _>>()?;
