@@ -110,7 +110,9 @@ impl Runner<'_> {
         let number = self.numbering.boots;
         let (kind, proof) = self.reenter.reenter(self.link, number)?;
         let started = self.link.now();
-        self.emit(EventKind::BootStarted(Boot { number, started, kind, proof }))
+        self.emit(EventKind::BootStarted(Boot { number, started, kind, proof }))?;
+        self.link.boot_began();
+        Ok(())
     }
 
     /// One run of the recipe. Says where the campaign is to end with it: whoever stands by wants that, or it altered the board and

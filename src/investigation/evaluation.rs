@@ -24,6 +24,7 @@ use crate::diagnosis::conclusion::Library;
 use crate::diagnosis::verdict::{UNKNOWN_CAUSE, Verdict, VerdictKind};
 use crate::observation::event::{CampaignStart, Event, EventKind, Reentry};
 use crate::observation::fact::{Fact, FactValue, Origin};
+use crate::observation::step::Touch;
 use crate::observation::units::Micros;
 use crate::profile::loader::ProfileError;
 
@@ -143,7 +144,11 @@ fn campaign(
         keep_going: false,
     };
     announce(scenario, &plan, &board, &mut sink)?;
-    let mut link = scenario.link.to_virtual(board, plan.touch());
+    let touch = if scenario.clear_reset_flags { plan.touch().max(Touch::Disturb) } else { plan.touch() };
+    let mut link = scenario.link.to_virtual(board, touch);
+    if scenario.clear_reset_flags {
+        link.clear_flags_each_boot();
+    }
     let mut reenter = LinkPower { off_time: plan.off_time };
     Runner {
         plan: &plan,
@@ -339,6 +344,7 @@ mod tests {
             expect: vec!["usb-signal-integrity".into()],
             boots: 4,
             cycles: 2,
+            clear_reset_flags: false,
             link: LinkUsed::Dfu,
             vary: Vec::new(),
             board: "text = \"A pair.\"\npart = \"STM32F407VGT6\"\nrom = \"f40x-v9\"\ncrystal-mhz = 8.0\n[mechanism.bit-errors]\nto-host-per-bit = {rate}\nto-device-per-bit = {rate}\nfactor-per-run-bit = 1.2\n".into(),

@@ -36,6 +36,9 @@ pub struct Scenario {
     /// Over which link the cycles go.
     #[serde(default)]
     pub link: LinkUsed,
+    /// The witness clears the reset flags at the beginning of each boot.
+    #[serde(default)]
+    pub clear_reset_flags: bool,
     /// What is varied, as after `--vary`.
     #[serde(default)]
     pub vary: Vec<Varied>,
@@ -155,6 +158,7 @@ mod tests {
             boots: 1,
             cycles: 1,
             link: LinkUsed::Dfu,
+            clear_reset_flags: false,
             vary: Vec::new(),
             board: "x = {x}".into(),
             range: BTreeMap::from([("x".to_owned(), Range { low: 1.0, high: 2.0 })]),

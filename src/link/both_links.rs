@@ -9,6 +9,7 @@ use crate::observation::step::{Step, StepRecord};
 use crate::observation::units::Micros;
 
 use super::hub_power::PortState;
+use super::reset_witness::Flags;
 use super::{Link, witness};
 use crate::observation::permit::{AlterClaim, GateRefusal};
 
@@ -17,11 +18,14 @@ pub struct BothLinks {
     swd: Box<dyn Link>,
     /// Steps that both can do go where the last one went that only one can.
     active: Transport,
+    /// Whether the reset flags are cleared at the beginning of each boot.
+    clears_flags: bool,
+    flags: Flags,
 }
 
 impl BothLinks {
     pub fn new(dfu: Box<dyn Link>, swd: Box<dyn Link>) -> Self {
-        Self { dfu, swd, active: Transport::Dfu }
+        Self { dfu, swd, active: Transport::Dfu, clears_flags: false, flags: Flags::SinceUnknown }
     }
 
     fn active(&mut self) -> &mut dyn Link {
@@ -61,7 +65,16 @@ impl Link for BothLinks {
 
     /// Through the probe, while it has nothing else to do.
     fn look(&mut self) -> Vec<Fact> {
-        if self.active == Transport::Swd { Vec::new() } else { witness::look(self.swd.as_mut()) }
+        if self.active == Transport::Swd { Vec::new() } else { witness::look(self.swd.as_mut(), self.flags) }
+    }
+
+    fn clear_flags_each_boot(&mut self) -> bool {
+        self.clears_flags = true;
+        true
+    }
+
+    fn boot_began(&mut self) {
+        self.flags = if self.clears_flags { witness::clear_flags(self.swd.as_mut()) } else { Flags::SinceUnknown };
     }
 
     fn rearrange(&mut self, change: Option<&str>, span: Micros) -> bool {

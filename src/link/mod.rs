@@ -21,6 +21,7 @@ pub mod probe_listing;
 pub mod probe_lock;
 pub mod probe_log;
 pub mod probe_real;
+pub mod reset_witness;
 #[cfg(test)]
 pub mod scripted_board;
 pub mod session;
@@ -77,6 +78,14 @@ pub trait Link: Send {
     fn host_messages(&mut self) -> Vec<FieldText> {
         Vec::new()
     }
+
+    /// From now on the witness clears the reset flags when a boot has begun; false where there is no witness.
+    fn clear_flags_each_boot(&mut self) -> bool {
+        false
+    }
+
+    /// A boot has begun, and no step of it was performed yet.
+    fn boot_began(&mut self) {}
 
     /// What a witness sees of the board at this moment without touching it, where there is one.
     fn look(&mut self) -> Vec<Fact> {

@@ -109,6 +109,7 @@ impl Session {
             | Step::Connect { .. }
             | Step::Identify
             | Step::RegisterFacts
+            | Step::ClearResetFlags
             | Step::CoreClock { .. }
             | Step::Disconnect
             | Step::Reset { .. } => {

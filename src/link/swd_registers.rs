@@ -1,6 +1,7 @@
 //! Registers that tell about clocks, resets and where the core is, read as they stand. What they mean is decided elsewhere.
 
 use crate::observation::fact::{Fact, FactValue};
+use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
 use crate::observation::units::Address;
 use crate::swd::clock_tree::ClockTree;
@@ -31,6 +32,22 @@ pub fn read<P: SwdProbe>(
         }
     }
     Ok(())
+}
+
+/// RMVF on and off again; the other bits of the register stay as they are. On some families the bit stays set until it is written 0, and flags
+/// would be cleared for ever.
+pub fn clear_reset_flags<P: SwdProbe>(wire: &mut SwdWire<'_, P>, target: &KnownTarget) -> Result<(), SwdFault> {
+    let register = target.device.as_ref().and_then(|device| device.registers.as_ref()?.reset_cause.as_ref());
+    let removes = register.and_then(|register| {
+        register.flags.iter().find(|flag| flag.name == "RMVF").map(|flag| (register.address, 1_u32 << flag.bit))
+    });
+    let Some((address, bit)) = removes else {
+        let code = format!("no profile says where the reset flags of DEV_ID 0x{:03X} lie", target.dev_id);
+        return Err(SwdFault::new(FailureClass::BadArguments, code));
+    };
+    let before = wire.read_word(address)?;
+    wire.write_word(address, before | bit)?;
+    Ok(wire.write_word(address, before & !bit)?)
 }
 
 fn table(target: &KnownTarget) -> Vec<(&'static str, Address)> {

@@ -116,6 +116,10 @@ impl SwdSession {
                 let target = self.known(wire)?;
                 swd_registers::read(wire, &target, &mut self.learned)
             }
+            Step::ClearResetFlags => {
+                let target = self.known(wire)?;
+                swd_registers::clear_reset_flags(wire, &target)
+            }
             Step::CoreClock { span } => core_clock::measure(wire, *span, &mut self.learned),
             Step::Disconnect => self.disconnect(wire),
             Step::Reset { kind } => reset(wire, *kind),

@@ -5,38 +5,66 @@ use std::collections::BTreeMap;
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::failure::Failure;
 use crate::observation::field_text::FieldText;
-use crate::observation::step::{ConnectMode, Step};
+use crate::observation::step::{ConnectMode, Outcome, Step};
 use crate::observation::units::{Address, Hertz, Micros, Ppm};
 use crate::profile::device::{self, Device};
 use crate::swd::crystal_witness::{CoreClock, Says, Testimony, testify};
 
 use super::Link;
 use super::core_clock::{CORE_CLOCK, PROGRAM_COUNTER, REFUSED, UNCERTAINTY};
+use super::reset_witness::{self, Flags};
 use super::swd_registers::REGISTER;
 
 pub const BELIEVED: &str = "crystal-believed";
 pub const MEASURED: &str = "crystal-measured";
 pub const MISREAD: &str = "crystal-misread-witnessed";
 pub const READ_RIGHT: &str = "crystal-right-witnessed";
+/// What the probe measured on the target once, at the look.
+pub const VOLTAGE: &str = "target-voltage-at-look";
 /// Why the probe saw nothing.
 pub const SILENT: &str = "witness-silent";
 
 /// What is noted of a look; who the board is, the campaign knows by itself.
-const NOTED: [&str; 3] = [REGISTER, REFUSED, "target-voltage"];
+const NOTED: [&str; 3] = [REGISTER, REFUSED, VOLTAGE];
 const DEADLINE: Micros = Micros::from_secs(5);
 const SPEED_KILOHERTZ: u32 = 1_800;
 const SPAN: Micros = Micros::from_secs(1);
 
 /// One look through the probe of `link`, which nobody else uses at this moment. Every step of it only observes.
-pub fn look(link: &mut dyn Link) -> Vec<Fact> {
+pub fn look(link: &mut dyn Link, flags: Flags) -> Vec<Fact> {
     let Sight { mut seen, stopped } = Sight::take(link, SPAN);
     let mut facts = match stopped {
         Some(failure) => vec![silent(&in_words(&failure))],
         None => testimony(&seen),
     };
+    facts.extend(reset_witness::told(number(&seen, "dev-id").map(|id| id as u16), &words(&seen), flags));
+    // One reading misses every dip, so that under its usual key it would speak for a supply that it does not know.
+    seen.iter_mut().filter(|fact| fact.key == "target-voltage").for_each(|fact| VOLTAGE.clone_into(&mut fact.key));
     seen.retain(|fact| NOTED.contains(&fact.key.as_str()));
     facts.extend(seen);
     facts
+}
+
+/// Clears the reset flags, which disturbs; the first tries may meet a part that has not left reset.
+pub fn clear_flags(link: &mut dyn Link) -> Flags {
+    const TRIES: u32 = 3;
+    const BETWEEN: Micros = Micros::from_millis(100);
+    for _ in 0..TRIES {
+        let steps = [
+            Step::OpenProbe,
+            Step::Speed { kilohertz: SPEED_KILOHERTZ },
+            Step::Connect { mode: ConnectMode::Hotplug },
+            Step::ClearResetFlags,
+            Step::Disconnect,
+        ];
+        let done = steps.iter().all(|step| link.perform(step, DEADLINE).outcome == Outcome::Done);
+        link.perform(&Step::Close, DEADLINE);
+        if done {
+            return Flags::ClearedThisBoot;
+        }
+        link.perform(&Step::Wait { span: BETWEEN }, DEADLINE);
+    }
+    Flags::SinceUnknown
 }
 
 /// What one look showed, and what ended it early.

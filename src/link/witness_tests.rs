@@ -4,13 +4,14 @@ use crate::link::swd_link::SwdLink;
 use crate::link::virtual_bench::BenchShare;
 use crate::link::virtual_probe::VirtualProbe;
 use crate::observation::step::Touch;
+use crate::swd::whitelist::TargetWrite;
 
 fn seen_of(board: &str, settle: Micros) -> (Vec<Fact>, BenchShare) {
     let bench = BenchShare::new(VirtualBoard::from_toml("board", board, 1).unwrap());
     bench.lock().board.keep_write_log();
     bench.lock().wait(settle);
     let mut link = SwdLink::new(VirtualProbe::new(bench.clone()), Touch::Observe);
-    (look(&mut link), bench)
+    (look(&mut link, Flags::SinceUnknown), bench)
 }
 
 fn f746(hsi_percent: f64) -> String {
@@ -44,7 +45,7 @@ fn a_rom_that_is_right_is_said_to_be() {
 fn looking_leaves_no_trace() {
     let (_, bench) = seen_of(&f746(0.0), Micros::from_secs(2));
     let bench = bench.lock();
-    use crate::swd::whitelist::{TargetWrite, permits};
+    use crate::swd::whitelist::permits;
     assert!(bench.board.write_log().iter().all(|(_, write)| permits(Touch::Observe, write)));
     let last = |register: Address| {
         let to = |write: &TargetWrite| match write {
@@ -72,7 +73,34 @@ fn an_application_says_nothing_of_the_rom() {
 fn a_target_without_power_leaves_the_witness_silent() {
     let bench = BenchShare::new(VirtualBoard::by_name("swd-unpowered-f407", 1).unwrap());
     let mut link = SwdLink::new(VirtualProbe::new(bench), Touch::Observe);
-    let facts = look(&mut link);
+    let facts = look(&mut link, Flags::SinceUnknown);
     let silent = facts.iter().find(|fact| fact.key == SILENT).unwrap();
     assert!(text(silent).unwrap().contains(" at "), "{silent:?}");
+}
+
+#[test]
+fn reset_flags_are_cleared_only_by_a_probe_that_may_disturb() {
+    const CSR: Address = Address(0x4002_3874);
+    for (touch, expected) in [(Touch::Observe, Flags::SinceUnknown), (Touch::Disturb, Flags::ClearedThisBoot)] {
+        let bench = BenchShare::new(VirtualBoard::by_name("healthy-f407", 1).unwrap());
+        bench.lock().board.keep_write_log();
+        let mut link = SwdLink::new(VirtualProbe::new(bench.clone()), touch);
+        assert_eq!(clear_flags(&mut link), expected);
+        let words: Vec<_> = bench
+            .lock()
+            .board
+            .write_log()
+            .iter()
+            .filter_map(|(_, write)| match write {
+                TargetWrite::Memory { address, word, .. } => Some((*address, word >> 24 & 1)),
+                _ => None,
+            })
+            .collect();
+        let wanted: &[(Address, u32)] = if touch == Touch::Disturb { &[(CSR, 1), (CSR, 0)] } else { &[] };
+        assert_eq!(words, wanted, "RMVF is set and taken back, and nothing else is written");
+        let flags =
+            look(&mut link, expected).into_iter().find(|fact| fact.key.starts_with("reset-flags-since")).unwrap();
+        let none = flags.value == FactValue::Text("none".into());
+        assert_eq!(none, touch == Touch::Disturb, "{flags:?}");
+    }
 }

@@ -64,6 +64,8 @@ pub enum Step {
     CoreClock {
         span: Micros,
     },
+    /// Clear the sticky reset flags, so that those which are set later tell of this boot.
+    ClearResetFlags,
     /// Leave the target as it was found and let go of it.
     Disconnect,
     Reset {
@@ -146,7 +148,7 @@ impl Step {
             Self::Speed { .. } => Phase::Speed,
             Self::Connect { .. } => Phase::Connect,
             Self::Identify => Phase::Identify,
-            Self::RegisterFacts => Phase::Registers,
+            Self::RegisterFacts | Self::ClearResetFlags => Phase::Registers,
             Self::CoreClock { .. } => Phase::CoreClock,
             Self::Disconnect => Phase::Disconnect,
             Self::Reset { .. } => Phase::Reset,
@@ -183,7 +185,7 @@ impl Step {
             | Self::Wait { .. } => Touch::Observe,
             Self::Alter(_) => Touch::Alter,
             Self::Connect { mode } => mode.touch(),
-            Self::Reset { .. } => Touch::Disturb,
+            Self::Reset { .. } | Self::ClearResetFlags => Touch::Disturb,
         }
     }
 
@@ -200,6 +202,7 @@ impl Step {
             | Self::Identify
             | Self::RegisterFacts
             | Self::CoreClock { .. }
+            | Self::ClearResetFlags
             | Self::Disconnect
             | Self::Reset { .. } => matches!(transport, Transport::Swd),
             // Over DFU the upgrade service answers; over SWD the table that it or the stack keeps in shared RAM is read.

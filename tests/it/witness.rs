@@ -128,3 +128,9 @@ fn measuring_and_calculating_exclude_each_other() {
         .refused(2, &["--measure"]);
     answer(flakescope().args(["clock", "--probe", "1-4"])).refused(2, &["--measure"]);
 }
+
+#[test]
+fn clearing_reset_flags_needs_a_probe_beside_the_board() {
+    let run = ["run", "--virtual", "healthy-f407", "--headless", "--clear-reset-flags", "--boots", "1"];
+    answer(flakescope().args(run)).refused(2, &["--link witnessed"]);
+}

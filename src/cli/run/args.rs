@@ -38,6 +38,9 @@ pub struct RunArgs {
     /// What a debug probe may do beyond reading: halt (stop the core), reset
     #[arg(long, value_name = "DEED", value_delimiter = ',')]
     pub allow: Vec<Deed>,
+    /// Clear the sticky reset flags through the probe at the beginning of each boot, so that they tell of this boot; disturbs the board
+    #[arg(long)]
+    pub clear_reset_flags: bool,
     /// How the next boot is brought about: none, manual, hub (power of its port), or command='PROGRAM ...'
     #[arg(long, value_name = "HOW")]
     pub reenter: Option<ReentryChoice>,

@@ -41,8 +41,13 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
     // A virtual board's own profile is known with it.
     let may_be_absent = args.reenter == Some(ReentryChoice::Manual);
     // A probe alters nothing, whatever the other link is allowed.
-    let way = Way { link: args.link, touch: sketch.touch().min(Touch::Disturb) };
+    let touch = if args.clear_reset_flags { sketch.touch().max(Touch::Disturb) } else { sketch.touch() };
+    let way = Way { link: args.link, touch: touch.min(Touch::Disturb) };
     let (mut link, facts) = args.choice.reach(&way, args.seed, may_be_absent, &stop)?;
+    if args.clear_reset_flags && !link.clear_flags_each_boot() {
+        let text = "--clear-reset-flags needs a probe beside the board: --link witnessed or --link both";
+        return Err(Refusal::of(ExitCode::Usage, &text));
+    }
     let (profiled, bands) = args.profile.as_deref().map_or(Ok(Default::default()), board_profile)?;
     let conduct = args.conduct.conduct(args.choice.virtual_board.is_some(), on_screen, &bands)?;
     let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
