@@ -23,7 +23,8 @@ const MESSAGES: &[Message] = &[
     message("pyocd.core.exceptions", Says::Nothing),
     message("No ACK received", Says::Fails(F::NoAcknowledge, P::Connect)),
     message("SWD/JTAG communication failure", Says::Fails(F::NoAcknowledge, P::Connect)),
-    message("Memory transfer fault", Says::Fails(F::SwdFault, P::Read)),
+    // The memory refused: the wires had carried the request.
+    message("Memory transfer fault", Says::Fails(F::ReadFailed, P::Read)),
     message("TransferFaultError", Says::Fails(F::SwdFault, P::Read)),
     message("TransferTimeoutError", Says::Fails(F::SwdWait, P::Connect)),
     message("Transfer fault", Says::Fails(F::SwdFault, P::Read)),
