@@ -81,7 +81,9 @@ fn the_same_failures_are_judged_by_what_the_probe_saw() {
         _ => Some(fact.clone()),
     };
     let cleared = verdict(&events, right);
-    assert!(share(&cleared, "hse-mismatch") < 0.05, "{:?}", shares(&cleared));
+    // From about 0.9 down to where it neither leads nor comes second.
+    assert!(share(&cleared, "hse-mismatch") < 0.1, "{:?}", shares(&cleared));
+    assert!(cleared.causes.iter().take(2).all(|cause| cause.family != "hse-mismatch"), "{:?}", shares(&cleared));
     assert!(share(&cleared, "crystal-fault") > 0.005, "{:?}", shares(&cleared));
 
     let alone = verdict(&events, |fact| (!is_of_the_witness(fact)).then(|| fact.clone()));
