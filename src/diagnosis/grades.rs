@@ -52,8 +52,8 @@ impl Grade {
 /// A cause that does not account for a symptom loses this much against one that the symptom leaves cold.
 pub const UNACCOUNTED: f64 = 0.4;
 
-/// For a rule that chance does not make, such as a period, it loses much more: it would have had to keep to the rule by
-/// accident, and such accidents are reported six times in a thousand at most.
+/// For a rule that chance does not make, such as a period, it loses as much as the rule is sure, and this at the most: it would
+/// have had to keep to the rule by accident.
 pub const UNACCOUNTED_RULE: f64 = 0.006;
 
 /// A part to which a cause does not apply: wrong part numbers happen.

@@ -202,12 +202,15 @@ fn bundles<'f>(knowledge: &'f Knowledge, findings: &'f [Finding]) -> Vec<Bundle<
     bundles.into_values().collect()
 }
 
-/// What a cause pays, as a logarithm, for something certain that it says nothing about.
-pub(super) fn cost_of_silence(group: &Group) -> f64 {
+/// What a cause pays, as a logarithm, for something that it says nothing about.
+///
+/// For a rule that is the Bayes factor of an accident which the finding's certainty stands for (`evidence/weight.rs`): a p-value is
+/// no likelihood ratio, and p = 0.004 speaks 16 to 1 at most, not 250 to 1.
+pub(super) fn cost_of_silence(group: &Group, certainty: f64) -> f64 {
     if group.telling {
-        UNACCOUNTED_RULE.ln()
+        ((1.0 - certainty) / (1.0 + certainty)).max(UNACCOUNTED_RULE).ln()
     } else if group.symptom {
-        UNACCOUNTED.ln()
+        certainty * UNACCOUNTED.ln()
     } else {
         0.0
     }
@@ -231,9 +234,9 @@ fn weigh<'k>(subject: &Subject, bundles: &[Bundle<'_>], cause: &'k Cause, prior:
             continue;
         }
         if let Some(surest) = bundle.findings.iter().max_by(|a, b| a.certainty.total_cmp(&b.certainty))
-            && cost_of_silence(bundle.group) < 0.0
+            && cost_of_silence(bundle.group, surest.certainty) < 0.0
         {
-            log += surest.certainty * cost_of_silence(bundle.group);
+            log += cost_of_silence(bundle.group, surest.certainty);
             unaccounted.push(argument(surest));
         }
     }

@@ -113,14 +113,16 @@ fn both_ways(shifts: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 fn silence(bundle: &Bundle<'_>) -> f64 {
-    bundle.findings.iter().map(|finding| finding.certainty).fold(0.0, f64::max) * cost_of_silence(bundle.group)
+    cost_of_silence(bundle.group, bundle.findings.iter().map(|finding| finding.certainty).fold(0.0, f64::max))
 }
 
 /// Each finding is answered for by the cause that explains it better. What an own picture shows counts in full, however
 /// small its share of all failures.
 fn side_by_side(bundle: &Bundle<'_>, one: &[Stance], other: &[Stance]) -> f64 {
     let answered = bundle.findings.iter().zip(one.iter().zip(other)).filter_map(|(finding, (one, other))| {
-        let value = |stance: &Stance| finding.certainty * stance.unwrap_or_else(|| cost_of_silence(bundle.group));
+        let value = |stance: &Stance| {
+            stance.map_or_else(|| cost_of_silence(bundle.group, finding.certainty), |stance| finding.certainty * stance)
+        };
         (one.is_some() || other.is_some()).then(|| value(one).max(value(other)))
     });
     both_ways(answered).map_or_else(|| silence(bundle), |(best, worst)| best + worst)

@@ -12,7 +12,9 @@ use crate::observation::units::Micros;
 /// Fewer failures show no period.
 const LEAST_FAILURES: usize = 6;
 /// A period is looked for among many and says much, so it must stand out more.
-const BELOW: f64 = 0.006;
+const BELOW: f64 = 0.001;
+/// In time fewer shuffles can be afforded; they show no smaller p-value than 1/200.
+const BELOW_IN_TIME: f64 = 0.006;
 /// Of boots, a period is one of few.
 const LONGEST_OF_BOOTS: f64 = 12.0;
 
@@ -75,7 +77,7 @@ impl Periods {
         let counts = |period: f64| of_boot.is_none_or(|of_boot| !is_of_boots(period, of_boot, log));
         let outcomes: Vec<f64> = self.outcomes().into_iter().map(|failed| f64::from(u8::from(failed))).collect();
         let period = spectrum::strongest_in_time(&times, &outcomes, counts)?;
-        if period.p >= BELOW {
+        if period.p >= BELOW_IN_TIME {
             return None;
         }
         let text =
@@ -125,7 +127,7 @@ fn over_boots(log: &BootLog) -> Option<Finding> {
 }
 
 fn of_spectrum(what: &str, p: f64) -> String {
-    format!("Fisher's g test on the whitened periodogram{what} and shuffles that keep its streaks, p = {p:.3}")
+    format!("Fisher's g test on the whitened periodogram{what} and shuffles that keep its streaks, p = {p:.4}")
 }
 
 fn finding(id: &str, text: String, n: usize, unit: Unit, period: &Period, of: &str, method: String) -> Finding {

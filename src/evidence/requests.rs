@@ -17,6 +17,8 @@ const OVERHEAD_BYTES: u64 = 32;
 const ONE_PACKET_BYTES: u32 = 64;
 /// Requests differ in what they carry, and some of it is easier to damage.
 const NEARLY_ALL: f64 = 0.95;
+/// That short requests fail alone is a rule which hardly any cause makes, so it must stand out more.
+const RULE_BELOW: f64 = 0.006;
 /// Fewer boots show no preference.
 const LEAST_BOOTS: u64 = 3;
 
@@ -32,6 +34,8 @@ pub struct Requests {
 struct Load {
     transfers: u64,
     bytes: u64,
+    /// How long they took, in microseconds: what strikes at any moment strikes the slow ones.
+    time: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -78,17 +82,18 @@ impl Requests {
             let total: u64 = loads.values().map(of).sum();
             loads.get(kind.as_str()).map_or(0.0, |load| of(load) as f64 / total.max(1) as f64)
         };
-        let expected = share(|load| load.transfers).max(share(|load| load.bytes));
+        let expected = share(|load| load.transfers).max(share(|load| load.bytes)).max(share(|load| load.time));
         // Long requests need several packets, which some weaknesses mind; short ones alone are nobody's.
         let is_long = loads
             .get(kind.as_str())
             .is_some_and(|load| load.bytes > load.transfers * (OVERHEAD_BYTES + u64::from(ONE_PACKET_BYTES)));
         let id = if is_long { "fails-in-one-long-request" } else { "fails-in-one-short-request" };
+        let below = if is_long { weight::REPORTED_BELOW } else { RULE_BELOW };
         let p = (at_least(seen.boots, all, expected) * loads.len() as f64).min(1.0);
         if seen.boots < LEAST_BOOTS
             || (seen.boots as f64) < NEARLY_ALL * all as f64
             || expected <= 0.0
-            || p >= weight::REPORTED_BELOW
+            || p >= below
         {
             return Vec::new();
         }
@@ -102,7 +107,7 @@ impl Requests {
                 .of_size(seen.boots as f64 / all as f64, None, "share of failures")
                 .by(
                     format!(
-                        "binomial test against the share of transfers and bytes, Bonferroni over kinds, p = {p:.2e}"
+                        "binomial test against the share of transfers, bytes and time, Bonferroni over kinds, p = {p:.2e}"
                     ),
                     weight::of_p_value(p).min(weight::of_sightings(seen.boots)),
                 )
@@ -118,6 +123,7 @@ impl Requests {
                 let sum = loads.entry(kind).or_default();
                 sum.transfers += attempts * load.transfers;
                 sum.bytes += attempts * load.bytes;
+                sum.time += attempts * load.time;
             }
         }
         loads
@@ -129,6 +135,7 @@ fn load_of(step: &StepRecord) -> BTreeMap<String, Load> {
     for transfer in &step.transfers {
         let load = loads.entry(kind(&transfer.request)).or_default();
         load.transfers += 1;
+        load.time += if transfer.code.is_none() { transfer.elapsed.0 } else { 0 };
         load.bytes += asked_bytes(&transfer.request).unwrap_or(transfer.length_bytes.into()) + OVERHEAD_BYTES;
     }
     loads

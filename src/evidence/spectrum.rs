@@ -12,7 +12,7 @@ use super::permutation::{BlockPermutation, serial_correlation};
 use super::streak_shuffle;
 
 /// Longer sequences are judged by their latest outcomes.
-pub const LONGEST: usize = 1_024;
+pub const LONGEST: usize = 512;
 
 /// A period in units of the sequence.
 #[derive(Clone, Copy, Debug, PartialEq)]

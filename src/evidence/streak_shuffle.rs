@@ -10,8 +10,8 @@
 
 use super::chance::Chance;
 
-/// The smallest p-value is 1/500.
-pub const SHUFFLES: u32 = 499;
+/// The smallest p-value is 1/5000.
+pub const SHUFFLES: u32 = 4_999;
 
 /// How often outcomes shuffled either way reach the statistic of the outcomes themselves; no more shuffles are made than it
 /// takes to see that the result is not below `below` (Besag and Clifford 1991).
