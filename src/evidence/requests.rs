@@ -90,11 +90,7 @@ impl Requests {
         let id = if is_long { "fails-in-one-long-request" } else { "fails-in-one-short-request" };
         let below = if is_long { weight::REPORTED_BELOW } else { RULE_BELOW };
         let p = (at_least(seen.boots, all, expected) * loads.len() as f64).min(1.0);
-        if seen.boots < LEAST_BOOTS
-            || (seen.boots as f64) < NEARLY_ALL * all as f64
-            || expected <= 0.0
-            || p >= below
-        {
+        if seen.boots < LEAST_BOOTS || (seen.boots as f64) < NEARLY_ALL * all as f64 || expected <= 0.0 || p >= below {
             return Vec::new();
         }
         let text = format!(
