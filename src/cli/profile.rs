@@ -235,7 +235,7 @@ fn check(kind: Kind, sheet: &Sheet) -> Result<(), ProfileError> {
         Kind::Recipes => Recipe::check(&sheet.file, &sheet.text),
         Kind::Fus => fus::parse(sheet).map(drop),
         Kind::Findings => Catalogue::from_sheets(&with_the_shelf(kind, sheet)?).map(drop),
-        Kind::Phrases => Phrases::from_sheets(std::slice::from_ref(sheet)).map(drop),
+        Kind::Phrases => Phrases::from_sheets(&with_the_shelf(kind, sheet)?).map(drop),
         Kind::Benches => Blueprint::parse(&sheet.file, &sheet.text).map(drop),
         Kind::Keys => Bindings::parse(&sheet.file, &sheet.text).map(drop),
         Kind::Themes => theme::styles(&sheet.file, &sheet.text, true).map(drop),

@@ -63,3 +63,20 @@ fn an_unknown_part_is_answered_with_the_nearest_profile() {
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(err.contains("did you mean `stm32f74x`?"), "{err}");
 }
+
+#[test]
+fn a_users_phrases_may_use_the_classes_of_words_of_the_shelf() {
+    let phrase = |class: &str| {
+        format!(
+            "[[phrase]]\nfact = \"works-when-warm\"\nnear = [\"warm\"]\nany = ['\\b{{{class}}}']\nexamples = [\"it is warm\"]\ncounterexamples = [\"it is blue\"]\n"
+        )
+    };
+    let checked = |class: &str| {
+        let (_folder, path) = file("mine.toml", &phrase(class));
+        flakescope(&["profile", "check", &path, "--kind", "phrases"])
+    };
+    let (code, _, err) = checked("warm");
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let (code, _, err) = checked("worm");
+    assert!(code == Some(4) && err.contains("`{worm}` is no class of words"), "{err}");
+}
