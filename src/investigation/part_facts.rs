@@ -48,6 +48,9 @@ fn unfit_script(observed: &Observed, device: &Device) -> Option<Fact> {
     })
 }
 
+/// Product ids of the ST-LINK generations.
+const ST_LINKS: [&str; 8] = ["3744", "3748", "374b", "374e", "374f", "3752", "3753", "3754"];
+
 /// The old scripts of OpenOCD each know one product id: V2 is 3748, V2-1 is 374b.
 fn unfit_interface(observed: &Observed) -> Option<Fact> {
     let text = |key| match &fact(observed, key)?.value {
@@ -59,12 +62,17 @@ fn unfit_interface(observed: &Observed) -> Option<Fact> {
         "stlink-v1" => "3744",
         "stlink-v2" => "3748",
         "stlink-v2-1" => "374b",
+        "jlink" | "cmsis-dap" | "ftdi" if ST_LINKS.contains(&product.as_str()) => script.as_str(),
         _ => return None,
     };
     if product == looks_for {
         return None;
     }
-    let words = format!("interface/{script}.cfg looks for 0483:{looks_for}, the system lists 0483:{product}");
+    let words = if looks_for == script {
+        format!("interface/{script}.cfg is for another kind of probe, the system lists an ST-LINK (0483:{product})")
+    } else {
+        format!("interface/{script}.cfg looks for 0483:{looks_for}, the system lists 0483:{product}")
+    };
     let basis = fact(observed, "openocd-interface")?;
     Some(Fact {
         quote: Some(FieldText::new(words)),

@@ -13,7 +13,7 @@ use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind, Session, Transport};
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
-use crate::observation::step::Phase;
+use crate::observation::step::{Outcome, Phase};
 use crate::profile::fus::{self, FusTable};
 use crate::profile::loader::ProfileError;
 use crate::readers::parts;
@@ -163,7 +163,9 @@ impl Gathered {
     }
 
     fn count(&mut self, cycle: &Cycle) {
-        self.good_cycles += u32::from(cycle.failure().is_none());
+        // Nothing that went wrong is not yet something that went well.
+        let something_done = cycle.steps.iter().any(|step| step.outcome == Outcome::Done);
+        self.good_cycles += u32::from(cycle.failure().is_none() && something_done);
         for failure in cycle.failures() {
             let line = FailureLine::of(failure, None);
             match &failure.expected {
@@ -215,7 +217,7 @@ impl Gathered {
     fn kind(&self) -> VerdictKind {
         if !self.failures.is_empty() {
             VerdictKind::Fault
-        } else if self.sessions > 0 || self.good_cycles > 0 {
+        } else if self.good_cycles > 0 || !self.normal.is_empty() {
             VerdictKind::Clean
         } else {
             VerdictKind::Inconclusive

@@ -49,6 +49,7 @@ const MESSAGES: &[Message] = &[
     message("No DFU device found", Says::Look(no_dfu_device)),
     message("No STM32 DFU device", Says::Look(no_dfu_device)),
     message("Target device not found", Says::Fails(F::NotFound, P::Enumerate)),
+    message("Error: Device not found", Says::Fails(F::NotFound, P::Enumerate)),
     message("Establishing connection with the device failed", Says::Fails(F::ConnectFailed, P::Open)),
     message("Unable to open the USB device", Says::Fails(F::Access, P::Open)),
     message("Manuf. ID", Says::Done(P::Descriptors)),
@@ -167,6 +168,10 @@ fn start(notebook: &mut Notebook, line: &Line<'_>, transport: Transport) {
 
 fn over_dfu(notebook: &Notebook) -> bool {
     notebook.recall("transport") == Some(Transport::Dfu.name())
+}
+
+fn over_swd(notebook: &Notebook) -> bool {
+    notebook.recall("transport") == Some(Transport::Swd.name())
 }
 
 fn dev_connect_err(notebook: &mut Notebook, line: &Line<'_>) {
@@ -428,7 +433,7 @@ fn connection_lost(notebook: &mut Notebook, line: &Line<'_>) {
         Some("the device restarts after the firmware upgrade service has worked")
     } else if notebook.has_done(P::OptionBytesWrite) {
         Some("the device resets when new option bytes are loaded")
-    } else if over_dfu(notebook) && notebook.has_done(P::Leave) {
+    } else if notebook.has_done(P::Leave) && !over_swd(notebook) {
         Some("the device leaves DFU when the application is started")
     } else {
         None

@@ -47,6 +47,8 @@ const MESSAGES: &[Message] = &[
     message("FW_ROLLBACK_ERROR", Says::Fails(F::FusStatus, P::FusUpgrade)),
     message("startFus failed", Says::Fails(F::FusStatus, P::FusStart)),
     message("FUS is not running", Says::Fails(F::FusStatus, P::FusStart)),
+    message("FUS not running", Says::Fails(F::FusStatus, P::FusStart)),
+    message("FUS_NOT_RUNNING", Says::Fails(F::FusStatus, P::FusState)),
 ];
 
 const AFTER_DELETE: &str = "no image is what remains after a delete, or on a blank part";

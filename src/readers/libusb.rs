@@ -4,7 +4,7 @@ use crate::observation::event::Transport;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::message::{Line, Message, Says, Tool};
+use super::message::{Line, Message, Says, Tool, first_number};
 use super::notebook::Notebook;
 
 pub static TOOL: Tool = Tool {
@@ -12,6 +12,7 @@ pub static TOOL: Tool = Tool {
     transport: Transport::Other,
     messages: &[
         Message { needle: "LIBUSB_ERROR_", says: Says::Look(named) },
+        Message { needle: "submiturb failed, errno=", says: Says::Look(of_usbfs) },
         Message { needle: "[Errno 32] Pipe error", says: Says::Look(of_pyusb) },
         Message { needle: "[Errno 110] Operation timed out", says: Says::Look(of_pyusb) },
         Message { needle: "[Errno 5] Input/Output Error", says: Says::Look(of_pyusb) },
@@ -55,6 +56,17 @@ fn of_pyusb(notebook: &mut Notebook, line: &Line<'_>) {
     };
     let phase = if class == F::Busy { P::Claim } else { notebook.under_way().unwrap_or(P::Unknown) };
     notebook.fail(class, phase, line.text.trim(), line);
+}
+
+/// `libusb: error [submit_bulk_transfer] submiturb failed, errno=19`: the kernel took no more transfers.
+fn of_usbfs(notebook: &mut Notebook, line: &Line<'_>) {
+    let class = match line.value_of("errno=").and_then(first_number) {
+        Some(19.0) => F::Disconnected,
+        Some(16.0) => F::Busy,
+        Some(32.0) => F::Stall,
+        _ => F::BusError,
+    };
+    notebook.fail(class, notebook.under_way().unwrap_or(P::Unknown), line.text.trim(), line);
 }
 
 /// Lines that a tool's own reader has already understood are left to it.

@@ -37,6 +37,8 @@ const MESSAGES: &[Message] = &[
     message("USB disconnect, device number", Says::Look(disconnect)),
     message("did not claim interface", Says::Nothing),
     message("usbfs: process", Says::Nothing),
+    message("Undervoltage detected", Says::Look(under_voltage)),
+    message("Under-voltage detected", Says::Look(under_voltage)),
 ];
 
 /// An attempt begins unless the kernel is still retrying the last one.
@@ -114,6 +116,13 @@ fn over_current(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.host_message(line);
     notebook.fact("over-current", FactValue::Flag(true), line);
     notebook.fail(F::NoPower, P::Enumerate, "over-current", line);
+}
+
+/// A Raspberry Pi tells of its own supply, on which the board hangs.
+fn under_voltage(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
+    notebook.fact("supply-weak", FactValue::Flag(true), line);
 }
 
 fn host_reset(notebook: &mut Notebook, line: &Line<'_>) {

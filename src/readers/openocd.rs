@@ -27,7 +27,7 @@ const MESSAGES: &[Message] = &[
     message("init mode failed", Says::Fails(F::NoTarget, P::Connect)),
     message("Error: open failed", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("(): open failed", Says::Fails(F::NoProbe, P::ProbeOpen)),
-    message("interface/stlink", Says::Look(interface_script)),
+    message("interface/", Says::Look(interface_script)),
     message("Error: unable to open ftdi device", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("Error: unable to find a matching CMSIS-DAP device", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("Error: unable to find CMSIS-DAP device", Says::Fails(F::NoProbe, P::ProbeOpen)),
