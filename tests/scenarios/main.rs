@@ -129,7 +129,7 @@ fn healthy_boards_are_clean() {
 }
 
 /// Over SWD: in every campaign with enough failures one of the expected families is among the first three. The open
-/// remainder often leads, because failures over a probe show patterns that no cause speaks of.
+/// remainder still leads where a cause has but one finding to show for itself.
 fn is_found_over_swd(names: &[&str]) {
     for name in names {
         let trials = trials_of("swd.toml", name, 4);
