@@ -5,12 +5,12 @@ use serde::Deserialize;
 
 use super::mechanism::{Impossible, Mechanisms};
 use super::place::Places;
+use super::rom::coprocessor::Coprocessor;
 use super::rom::memory::{Kind, Memory};
 use super::rom::option_layout::{BROWN_OUT, READ_PROTECTION};
 use super::rom::protection::ReadOut;
 use super::rom::serial::Uid;
 use super::rom::sheet::{self, OptionArea, RomModel, UsbClock};
-use super::rom::upgrade_service::Coprocessor;
 use super::swd::setup::SwdSetup;
 use super::wire::Pace;
 use crate::observation::units::{Address, Micros};

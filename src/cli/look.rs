@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::dfu::layout::{Area, Layout};
 use crate::link::Link;
 use crate::link::session::alter::SAVED;
+use crate::link::swd_registers::{self, OPTION_REGISTER};
 use crate::observation::event::Transport;
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::step::{ConnectMode, Outcome, Step, StepRecord};
@@ -98,13 +99,8 @@ impl Look {
 
 /// Option registers as a session over SWD has learned them.
 pub fn registers(facts: &[Fact]) -> Vec<Reading> {
-    let of_fact = |fact: &Fact| {
-        let FactValue::Text(text) = &fact.value else { return None };
-        let (address, word) = text.raw().split_once(' ')?;
-        let number = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok();
-        Some(Reading { address: Address(number(address)?), bytes: number(word)?.to_le_bytes().to_vec() })
-    };
-    facts.iter().filter(|fact| fact.key == "option-register").filter_map(of_fact).collect()
+    let read = facts.iter().filter(|fact| fact.key == OPTION_REGISTER).filter_map(swd_registers::reading);
+    read.map(|(address, word)| Reading { address, bytes: word.to_le_bytes().to_vec() }).collect()
 }
 
 /// Where a memory of a kind lies, as the layout strings say.

@@ -46,7 +46,7 @@ pub fn cycle(number: u32, boot: u32) -> Cycle {
 /// Fails at `phase`; what follows is skipped.
 pub fn failing(number: u32, boot: u32, class: FailureClass, phase: Phase) -> Cycle {
     let mut cycle = cycle(number, boot);
-    let at = cycle.steps.iter().position(|step| step.phase == phase).unwrap();
+    let at = cycle.steps.iter().position(|step| step.phase == phase).expect("the recipe has every phase");
     cycle.steps[at].outcome = Outcome::Failed(Failure::new(class, phase).after(Micros::from_millis(5)));
     for step in &mut cycle.steps[at + 1..] {
         step.outcome = Outcome::Skipped;

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use super::sys_root::SysRoot;
 
+const WRITABLE: &str = "the folder for temporary files can be written";
+
 /// A computer with one hub on port 1-4 and boards below it.
 pub struct FakeHost {
     folder: TempDir,
@@ -14,9 +16,9 @@ pub struct FakeHost {
 
 impl FakeHost {
     pub fn new() -> Self {
-        let host = Self { folder: tempfile::tempdir().unwrap() };
+        let host = Self { folder: tempfile::tempdir().expect(WRITABLE) };
         host.write("sys/devices/pci0/0000:00:14.0/usb1/busnum", "1");
-        fs::create_dir_all(host.folder.path().join("sys/bus/pci/drivers/xhci_hcd")).unwrap();
+        fs::create_dir_all(host.folder.path().join("sys/bus/pci/drivers/xhci_hcd")).expect(WRITABLE);
         host.link("sys/devices/pci0/0000:00:14.0/driver", "sys/bus/pci/drivers/xhci_hcd");
         host.link("sys/bus/usb/devices/usb1", "sys/devices/pci0/0000:00:14.0/usb1");
         host.device("1-4", "05e3", "0608", "480", &[("product", "USB2.0 Hub"), ("bDeviceClass", "09")]);
@@ -29,14 +31,14 @@ impl FakeHost {
 
     pub fn write(&self, place: &str, text: &str) {
         let path = self.folder.path().join(place);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, format!("{text}\n")).unwrap();
+        fs::create_dir_all(path.parent().expect("a place lies in a folder")).expect(WRITABLE);
+        fs::write(path, format!("{text}\n")).expect(WRITABLE);
     }
 
     pub fn link(&self, place: &str, target: &str) {
         let path = self.folder.path().join(place);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        symlink(self.folder.path().join(target), path).unwrap();
+        fs::create_dir_all(path.parent().expect("a place lies in a folder")).expect(WRITABLE);
+        symlink(self.folder.path().join(target), path).expect(WRITABLE);
     }
 
     pub fn device(&self, port: &str, vendor: &str, product: &str, speed: &str, more: &[(&str, &str)]) {

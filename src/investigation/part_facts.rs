@@ -139,3 +139,30 @@ fn image_address(observed: &Observed, images: &FusTable) -> Option<Fact> {
     let known = FactValue::Flag(!fit.fits.is_empty());
     Some(Fact { quote: Some(quote), ..from(basis, "fus-address-known", known) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::event::Event;
+    use crate::observation::fact::Origin;
+
+    /// What follows of the script that OpenOCD was given and the probe that the system lists.
+    fn unfit(script: &str, product: &str) -> Option<String> {
+        let mut observed = Observed::default();
+        for (key, text) in [("openocd-interface", script), ("probe-product", product)] {
+            let value = FactValue::Text(FieldText::new(text));
+            let fact = Fact { key: key.to_owned(), value, origin: Origin::Line(1), quote: None };
+            observed.absorb(&Event { seq: 1, at: None, kind: EventKind::FactNoted(fact) });
+        }
+        unfit_interface(&observed)?.quote.map(|quote| quote.raw().to_owned())
+    }
+
+    #[test]
+    fn a_script_for_another_probe_is_told() {
+        assert!(unfit("stlink-v2-1", "3748").unwrap().contains("looks for 0483:374b"));
+        assert!(unfit("jlink", "3748").unwrap().contains("is for another kind of probe"));
+        for (script, product) in [("stlink-v2", "3748"), ("stlink", "374e"), ("jlink", "0101")] {
+            assert_eq!(unfit(script, product), None, "{script} {product}");
+        }
+    }
+}

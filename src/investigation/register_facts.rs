@@ -145,13 +145,7 @@ fn reset_flags(dump: &Dump<'_>, device: &Device) -> Vec<Fact> {
         return Vec::new();
     };
     let Some(word) = dump.word(register.address) else { return Vec::new() };
-    let set: Vec<&str> = register
-        .flags
-        .iter()
-        .filter(|flag| word >> flag.bit & 1 == 1 && flag.name != "RMVF")
-        .map(|flag| flag.name.as_str())
-        .collect();
-    let names = if set.is_empty() { "none".to_owned() } else { set.join(" ") };
+    let names = register.names(word);
     let origin = dump.origin(register.address);
     let words = format!("reset flags: {names}; {}", reset_cause::STICKY);
     let mut facts = vec![told("reset-flags", FactValue::Text(FieldText::new(&names)), origin, words.clone())];

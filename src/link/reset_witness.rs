@@ -7,7 +7,6 @@ use crate::observation::fact::{Fact, FactValue};
 use crate::observation::field_text::FieldText;
 use crate::observation::units::Address;
 use crate::profile::device;
-use crate::swd::reset_cause::ResetCause;
 
 /// The key of flags that count, and of those that do not.
 pub const SINCE_CLEARED: &str = "reset-flags-since-cleared";
@@ -26,13 +25,7 @@ pub fn told(dev_id: Option<u16>, words: &BTreeMap<Address, u32>, flags: Flags) -
     let register =
         devices.by_dev_id(dev_id?).into_iter().find_map(|device| device.registers.as_ref()?.reset_cause.as_ref())?;
     let word = *words.get(&register.address)?;
-    let set: Vec<&str> = register
-        .flags
-        .iter()
-        .filter(|flag| word >> flag.bit & 1 == 1 && ResetCause::of_flag(&flag.name).is_some())
-        .map(|flag| flag.name.as_str())
-        .collect();
-    let names = if set.is_empty() { "none".to_owned() } else { set.join(" ") };
+    let names = register.names(word);
     let (key, since) = match flags {
         Flags::ClearedThisBoot => (SINCE_CLEARED, "cleared at the beginning of the boot"),
         Flags::SinceUnknown => (SINCE_UNKNOWN, "sticky, and never cleared in this boot"),

@@ -15,6 +15,18 @@ use super::swd_wire::SwdWire;
 /// The key of the facts: `RCC_PLLCFGR 0x40023804 0x05403C08`.
 pub const REGISTER: &str = "register";
 
+/// The key of the facts of option registers: `0x40023C14 0x0FFFAAED`.
+pub const OPTION_REGISTER: &str = "option-register";
+
+/// A register as it was read, from a fact under either key.
+pub fn reading(fact: &Fact) -> Option<(Address, u32)> {
+    let FactValue::Text(text) = &fact.value else { return None };
+    let hex = |word: &str| u32::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    let mut words = text.raw().split_whitespace().rev();
+    let word = hex(words.next()?)?;
+    Some((Address(hex(words.next()?)?), word))
+}
+
 /// Reads each register of the table once; one that faults is not there in this part.
 pub fn read<P: SwdProbe>(
     wire: &mut SwdWire<'_, P>,

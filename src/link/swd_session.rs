@@ -308,7 +308,7 @@ impl SwdSession {
         let mut bytes = Vec::new();
         for register in target.option_registers() {
             let word = twice(wire, register, |wire| Ok(wire.read_word(register)?))?;
-            self.learn("option-register", text(format!("{register} 0x{word:08X}")));
+            self.learn(swd_registers::OPTION_REGISTER, text(format!("{register} 0x{word:08X}")));
             self.compare(register, &word.to_le_bytes())?;
             bytes.extend(word.to_le_bytes());
         }

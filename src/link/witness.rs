@@ -13,7 +13,7 @@ use crate::swd::crystal_witness::{CoreClock, Says, Testimony, testify};
 use super::Link;
 use super::core_clock::{CORE_CLOCK, PROGRAM_COUNTER, REFUSED, UNCERTAINTY};
 use super::reset_witness::{self, Flags};
-use super::swd_registers::REGISTER;
+use super::swd_registers::{self, REGISTER};
 
 pub const BELIEVED: &str = "crystal-believed";
 pub const MEASURED: &str = "crystal-measured";
@@ -202,14 +202,8 @@ fn holds(device: &Device, address: Address) -> bool {
     memory.start.zip(memory.end).is_some_and(|(start, end)| (start..=end).contains(&address))
 }
 
-/// `RCC_PLLCFGR 0x40023804 0x05403C08`.
 fn words(seen: &[Fact]) -> BTreeMap<Address, u32> {
-    let hex = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok();
-    let word = |fact: &Fact| {
-        let mut parts = text(fact)?.split_whitespace().skip(1);
-        Some((Address(hex(parts.next()?)?), hex(parts.next()?)?))
-    };
-    seen.iter().filter(|fact| fact.key == REGISTER).filter_map(word).collect()
+    seen.iter().filter(|fact| fact.key == REGISTER).filter_map(swd_registers::reading).collect()
 }
 
 fn text(fact: &Fact) -> Option<&str> {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::observation::units::Address;
 use crate::swd::option_sequence::{Controller, ControllerKind};
+use crate::swd::reset_cause::ResetCause;
 
 use super::flash_layout;
 use super::loader::{self, ProfileError};
@@ -118,6 +119,16 @@ pub struct Registers {
 pub struct ResetCauseRegister {
     pub address: Address,
     pub flags: Vec<ResetFlag>,
+}
+
+impl ResetCauseRegister {
+    /// The flags that are set in a word read from it, in words; RMVF, which clears them, is none of them.
+    pub fn names(&self, word: u32) -> String {
+        let set = self.flags.iter().filter(|flag| word >> flag.bit & 1 == 1);
+        let names: Vec<_> =
+            set.map(|flag| flag.name.as_str()).filter(|name| ResetCause::of_flag(name).is_some()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

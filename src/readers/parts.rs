@@ -86,16 +86,6 @@ fn part(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
-/// A line that begins with a bare name, which no needle with a space in front finds.
-pub fn at_start(notebook: &mut Notebook, line: &Line<'_>) {
-    let begins = line.text.trim_start_matches(['>', ' ', '(', '"', '*', '-']).as_bytes();
-    if let [b'F' | b'G' | b'H' | b'L' | b'U' | b'C' | b'W', second, ..] = begins
-        && (second.is_ascii_digit() || matches!(second, b'B' | b'L'))
-    {
-        part(notebook, line);
-    }
-}
-
 /// Which link the report is about, where no tool's line tells.
 fn names_dfu(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.fact("names-dfu", FactValue::Flag(true), line);

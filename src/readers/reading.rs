@@ -98,7 +98,6 @@ impl Readers {
         meanings.sort_unstable();
         let of_phrases = meanings.partition_point(|&meaning| meaning < self.messages.len());
         let (of_messages, of_phrases) = meanings.split_at(of_phrases);
-        parts::at_start(notebook, line);
         self.hear_messages(notebook, of_messages, line);
         // A stamped line was printed by a tool, not written by a person.
         if !timestamps::is_stamped(line.text) {

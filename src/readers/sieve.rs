@@ -28,10 +28,11 @@ impl Sieve {
         Self { matcher, meanings }
     }
 
-    /// What the literals in a text stand for, in the order in which they end, each once.
-    pub fn meanings_in(&self, text: &str) -> Vec<usize> {
+    /// What the literals in a line stand for, in the order in which they end, each once. A literal that begins with a space is a word's
+    /// beginning, and so is the beginning of a line.
+    pub fn meanings_in(&self, line: &str) -> Vec<usize> {
         let mut found = Vec::new();
-        for hit in self.matcher.find_overlapping_iter(text) {
+        for hit in self.matcher.find_overlapping_iter(&format!(" {line}")) {
             let meaning = self.meanings[hit.pattern()];
             if !found.contains(&meaning) {
                 found.push(meaning);

@@ -9,6 +9,8 @@ use flakescope::bench::board::VirtualBoard;
 use flakescope::investigation::scenario;
 use serde_json::Value;
 
+use super::kept_block;
+
 const BEGIN: &str = "<!-- mechanisms: begin -->\n";
 const END: &str = "<!-- mechanisms: end -->";
 
@@ -22,15 +24,7 @@ fn page() -> PathBuf {
 
 #[test]
 fn the_reference_of_mechanisms_is_that_of_the_code() {
-    let text = fs::read_to_string(page()).unwrap();
-    let (head, rest) = text.split_once(BEGIN).unwrap();
-    let (_, tail) = rest.split_once(END).unwrap();
-    let expected = format!("{head}{BEGIN}{}{END}{tail}", reference());
-    if std::env::var_os("FLAKESCOPE_UPDATE").is_some() {
-        fs::write(page(), &expected).unwrap();
-    } else {
-        assert_eq!(text, expected, "run with FLAKESCOPE_UPDATE=1 and look at the difference");
-    }
+    kept_block::is_kept("docs/boards.md", (BEGIN, END), &reference());
 }
 
 /// Each fenced TOML block of the page is a board or a file of scenarios, and is accepted as such.

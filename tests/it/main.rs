@@ -12,6 +12,7 @@ mod example_reports;
 mod golden_help;
 mod guided;
 mod hostile_text;
+mod kept_block;
 mod observability;
 mod parts_commands;
 mod picture;

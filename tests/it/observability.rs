@@ -1,8 +1,6 @@
 //! A virtual link shows what libusb and the kernel could show, and nothing else; the table of who can see what is in the docs.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use flakescope::bench::board::VirtualBoard;
 use flakescope::link::Link;
@@ -13,18 +11,11 @@ use flakescope::observation::step::{Phase, Step, StepRecord};
 use flakescope::observation::units::{Address, Micros};
 use serde_json::Value;
 
+use super::kept_block;
+
 #[test]
 fn the_table_in_the_docs_is_the_table_of_the_code() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/observability.md");
-    let text = fs::read_to_string(&file).unwrap();
-    let (head, rest) = text.split_once(BEGIN).unwrap();
-    let (_, tail) = rest.split_once(END).unwrap();
-    let expected = format!("{head}{BEGIN}{}{END}{tail}", observability::table());
-    if std::env::var_os("FLAKESCOPE_UPDATE").is_some() {
-        fs::write(&file, &expected).unwrap();
-    } else {
-        assert_eq!(text, expected, "run with FLAKESCOPE_UPDATE=1 and look at the difference");
-    }
+    kept_block::is_kept("docs/observability.md", (BEGIN, END), &observability::table());
 }
 
 const BEGIN: &str = "<!-- table: begin -->\n";

@@ -2,11 +2,12 @@
 //!
 //! What a DFU request does to the state is in `states`, what a download sets going in `work`.
 
+use super::coprocessor::Coprocessor;
 use super::descriptors::Descriptors;
 use super::memory::{KeptMemory, Memory};
 use super::protection::{Protection, ReadOut};
 use super::sheet::RomModel;
-use super::upgrade_service::{Coprocessor, Kept, UpgradeService};
+use super::upgrade_service::{Kept, UpgradeService};
 use super::work::UnderWay;
 use crate::bench::surroundings::Runs;
 use crate::dfu::command::{

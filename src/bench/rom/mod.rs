@@ -1,6 +1,7 @@
 //! The device side of the STM32 ROM bootloader over USB, as AN3156 describes it. No I/O and no clock.
 
 pub mod bootloader;
+pub mod coprocessor;
 pub mod descriptors;
 pub mod limitations;
 pub mod memory;

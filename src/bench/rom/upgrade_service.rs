@@ -6,51 +6,18 @@
 //! error an image gets that needs a newer service (0x03), and that a stack gives way after the second question without a reset.
 //! HYPOTHESIS: that flash work fails below `flash-needs-mv`. No numeric requirement on the supply has been published.
 
-use schemars::JsonSchema;
+mod shown;
+
 use serde::{Deserialize, Serialize};
 
-use super::memory::{Memory, UPGRADE_SERVICE};
+use self::shown::{SFSA_WORD, code};
+use super::coprocessor::Coprocessor;
+use super::memory::Memory;
 use super::sheet::{FlashTiming, millis};
 use super::virtual_image::{self, Found, ImageKind};
 use crate::dfu::command::{FUS_DELETE, FUS_INSTALL, FUS_START};
 use crate::observation::units::{Address, Micros, Millivolts};
 use crate::profile::fus_check::FusVersion;
-use crate::swd::coprocessor_table::{CoprocessorTable, CoprocessorVersion, Owner};
-
-/// The coprocessor side of a board, as its file describes it.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Coprocessor {
-    #[schemars(with = "String")]
-    pub fus_version: FusVersion,
-    /// Flash page at which an installed stack begins; absent where none is installed.
-    pub stack_page: Option<u16>,
-    /// The stack runs, and the service only after it was asked for twice.
-    pub stack_runs: bool,
-    /// Images older than this are refused.
-    #[schemars(with = "String")]
-    pub oldest_image: FusVersion,
-    /// How long an image is checked before anything is written.
-    pub check_ms: f64,
-    /// How often the part resets after an installation.
-    pub resets: u32,
-    /// HYPOTHESIS: below this, erasing and programming inside the service fail.
-    pub flash_needs_mv: f64,
-}
-
-impl Default for Coprocessor {
-    fn default() -> Self {
-        Self {
-            fus_version: FusVersion(1, 2, 0),
-            stack_page: None,
-            stack_runs: false,
-            oldest_image: FusVersion(0, 0, 0),
-            check_ms: 500.0,
-            resets: 2,
-            flash_needs_mv: 2_500.0,
-        }
-    }
-}
 
 /// What survives a reset and the end of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,29 +73,6 @@ const GRAIN: Micros = Micros::from_millis(1);
 const SETTLING: Micros = Micros::from_millis(400);
 /// Time for the host to read the answer to its command; chosen.
 const BEFORE_RESET: Micros = Micros::from_millis(20);
-/// Of the option-byte area of a WB: SFSA with its neighbours, and the complement after it.
-const SFSA_WORD: Address = Address(0x1fff_8070);
-/// Words that only the coprocessor writes.
-const SECURE_WORDS: std::ops::Range<u32> = 0x1fff_8068..0x1fff_8080;
-
-mod code {
-    pub const IDLE: u8 = 0x00;
-    pub const STACK_AT_WORK: u8 = 0x10;
-    pub const SERVICE_AT_WORK: u8 = 0x20;
-    pub const BUSY: u8 = 0x30;
-    pub const ERROR: u8 = 0xff;
-    pub const NO_ERROR: u8 = 0x00;
-    pub const NOT_FOUND: u8 = 0x01;
-    pub const CORRUPT: u8 = 0x02;
-    pub const NOT_AUTHENTIC: u8 = 0x03;
-    pub const NO_SPACE: u8 = 0x04;
-    pub const ABORTED: u8 = 0x05;
-    pub const ERASE: u8 = 0x06;
-    pub const WRITE: u8 = 0x07;
-    pub const ROLLBACK: u8 = 0x11;
-    pub const NOT_RUNNING: u8 = 0xfe;
-}
-
 impl UpgradeService {
     pub fn new(figures: Coprocessor, flash: FlashTiming, memory: &mut Memory) -> Self {
         let word = memory.read(SFSA_WORD, 1).and_then(|bytes| bytes.first().copied());
@@ -152,18 +96,6 @@ impl UpgradeService {
     pub fn restore(&mut self, kept: Kept, memory: &mut Memory) {
         self.kept = kept;
         self.publish(memory);
-    }
-
-    /// What it, or the stack, keeps for the main processor in shared RAM. The bench keeps no version of a stack; 1.0.0 is chosen.
-    pub fn told(&self) -> CoprocessorTable {
-        let (major, minor, sub) = self.kept.fus_version;
-        let owner = if self.kept.runs { Owner::Stack } else { Owner::Service };
-        CoprocessorTable {
-            owner,
-            service: CoprocessorVersion(major, minor, sub),
-            stack: self.kept.stack_page.map(|_| CoprocessorVersion(1, 0, 0)),
-            last_state: (owner == Owner::Service).then_some(self.kept.shown.0),
-        }
     }
 
     /// Whether the main processor's writes there are lost without a word.
@@ -336,48 +268,12 @@ impl UpgradeService {
         }
         self.publish(memory);
     }
-
-    fn show(&mut self, state: u8, error: u8, memory: &mut Memory) {
-        self.kept.shown = (state, error);
-        self.publish(memory);
-    }
-
-    /// State, error and SFSA where the main processor can read them.
-    fn publish(&self, memory: &mut Memory) {
-        let answer = if self.kept.runs && self.job.is_none() {
-            [code::ERROR, code::NOT_RUNNING]
-        } else {
-            [self.kept.shown.0, self.kept.shown.1]
-        };
-        memory.set(UPGRADE_SERVICE, &answer);
-        let Some(word) = memory.read(SFSA_WORD, 4).filter(|bytes| bytes.len() == 4) else { return };
-        let page = self.kept.stack_page.unwrap_or(self.own_page) as u8;
-        let bytes = [page, word[1], word[2], word[3]];
-        memory.set(SFSA_WORD, &[bytes, bytes.map(|byte| !byte)].concat());
-    }
-
-    /// Whether the option word is one that only the coprocessor writes.
-    pub fn keeps_options_at(address: Address) -> bool {
-        SECURE_WORDS.contains(&address.0)
-    }
-
-    /// Option bytes as they will be after the main processor has written `data`: some words are not its to write.
-    pub fn option_bytes_after(first: Address, data: &[u8], memory: &Memory) -> Vec<u8> {
-        let mut kept = data.to_vec();
-        for (place, byte) in (first.0..).zip(kept.iter_mut()) {
-            if SECURE_WORDS.contains(&place)
-                && let Some(own) = memory.read(Address(place), 1)
-            {
-                *byte = own[0];
-            }
-        }
-        kept
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::rom::memory::UPGRADE_SERVICE;
     use crate::bench::rom::sheet::by_name;
     use crate::bench::rom::virtual_image::VirtualImage;
     use crate::bench::rom::virtual_image::tests::stack;
