@@ -35,7 +35,7 @@ pub struct Case {
 pub enum CaseError {
     #[error("there is no case file {}", .path.display())]
     Missing { path: PathBuf },
-    #[error("{} is not a flakescope case{}", .path.display(), if *.damaged { ", or it is damaged: its contents cannot be read as one" } else { "" })]
+    #[error("{} is not a flakescope case{}", .path.display(), if *.damaged { ", or it is damaged: its contents cannot be read as one" } else { "; the log of another tool is for `flakescope triage`" })]
     NotACase { path: PathBuf, damaged: bool },
     #[error("{} was written by a newer flakescope (case format {found}, this program knows {FORMAT_VERSION})", .path.display())]
     Newer { path: PathBuf, found: i32 },

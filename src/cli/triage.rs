@@ -77,7 +77,8 @@ pub fn run(args: &TriageArgs, console: &mut Console) -> ExitCode {
     // A closed standard output is handled where it is written.
     let _ = desk.close(console);
     for error in &errors {
-        console.error(&format!("{error}; the other reports were read"));
+        let others = if desk.collection.summaries().is_empty() { "" } else { "; the other reports were read" };
+        console.error(&format!("{error}{others}"));
     }
     match (errors.is_empty(), desk.collection.faults()) {
         (false, _) => ExitCode::UnreadableInput,

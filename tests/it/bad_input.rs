@@ -43,6 +43,24 @@ fn what_is_no_case_is_refused() {
 }
 
 #[test]
+fn the_log_of_another_tool_is_sent_to_triage() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("log.txt"), "dfu-util 0.11\n".repeat(1_000)).unwrap();
+    in_folder(folder.path(), &["diagnose", "log.txt"])
+        .refused(4, &["log.txt is not a flakescope case", "flakescope triage"]);
+}
+
+#[test]
+fn other_reports_are_spoken_of_only_where_there_are_any() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("log.txt"), "dfu-util: No DFU capable USB device available\n").unwrap();
+    let alone = in_folder(folder.path(), &["triage", "gone.txt"]);
+    assert!(alone.err.contains("gone.txt") && !alone.err.contains("other reports"), "{alone:?}");
+    let beside = in_folder(folder.path(), &["triage", "gone.txt", "log.txt"]);
+    assert!(beside.err.contains("the other reports were read"), "{beside:?}");
+}
+
+#[test]
 fn a_damaged_case_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     make_case(folder.path(), "good.case");
