@@ -354,8 +354,11 @@ impl Cause {
 }
 
 impl Experiment {
+    /// Whether it can be done to this subject, and is not being done already.
     pub fn is_open_to(&self, subject: &Subject) -> bool {
-        (subject.transport == Transport::Other || self.transports.contains(&subject.transport))
+        let under_way = subject.is_being_booted && self.told_by == ToldBy::MoreBoots;
+        !under_way
+            && (subject.transport == Transport::Other || self.transports.contains(&subject.transport))
             && fits_one(&self.parts, subject.part()).unwrap_or(true)
     }
 }

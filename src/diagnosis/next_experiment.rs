@@ -150,6 +150,16 @@ mod tests {
     }
 
     #[test]
+    fn what_the_campaign_does_by_itself_is_not_proposed() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let more_boots = knowledge.experiment("more-boots").unwrap();
+        let found = Subject::of_part("STM32F407", Transport::Dfu);
+        let booted = found.clone().being_booted(true);
+        assert!(more_boots.is_open_to(&found) && !more_boots.is_open_to(&booted));
+        assert!(knowledge.experiment("golden-board").unwrap().is_open_to(&booted));
+    }
+
+    #[test]
     fn what_changes_two_things_at_once_says_so() {
         let hub = open_to(&[]).into_iter().find(|next| next.experiment == "usb2-hub");
         assert!(hub.is_none_or(|hub| hub.text.contains("changes controller path, supply, cable at once")));

@@ -20,6 +20,8 @@ pub struct Subject {
     pub has_probe: bool,
     /// What the crystal is said to be.
     crystal: Option<Fact>,
+    /// A campaign is under way that makes boot after boot by itself.
+    pub is_being_booted: bool,
 }
 
 /// Below this the ROM gives up before a usual crystal has started (about 2 ms).
@@ -49,12 +51,27 @@ impl Subject {
             transport: transport_of(observed),
             has_probe: observed.transports().contains(&Transport::Swd),
             crystal: fact("fitted-crystal").or_else(|| fact("fitted-oscillator")).cloned(),
+            is_being_booted: false,
         }
     }
 
     /// Nothing is known but the part and the link.
     pub fn of_part(part: &str, transport: Transport) -> Self {
-        Self { part: Some(part.to_owned()), device: None, rom_id: None, transport, has_probe: false, crystal: None }
+        Self {
+            part: Some(part.to_owned()),
+            device: None,
+            rom_id: None,
+            transport,
+            has_probe: false,
+            crystal: None,
+            is_being_booted: false,
+        }
+    }
+
+    /// Whether a campaign is under way that makes boot after boot by itself.
+    #[must_use]
+    pub fn being_booted(self, is_being_booted: bool) -> Self {
+        Self { is_being_booted, ..self }
     }
 
     pub fn part(&self) -> Option<&str> {

@@ -184,7 +184,7 @@ impl Ledger {
 impl Ledger {
     /// The verdict on what has been folded so far.
     pub fn verdict(&self, depth: Depth) -> Verdict {
-        self.assess(&self.findings(depth))
+        self.assess(depth, &self.findings(depth))
     }
 
     /// Why a cause is as probable as it is, or not more; `None` if it is no candidate on this link.
@@ -196,7 +196,7 @@ impl Ledger {
 
     pub fn snapshot(&self, depth: Depth, state: RunState, case: Option<PathBuf>) -> Snapshot {
         let findings = self.findings(depth);
-        let verdict = self.assess(&findings);
+        let verdict = self.assess(depth, &findings);
         let cycles_before = match depth {
             Depth::Live => (self.numbering.cycles as usize).saturating_sub(LIVE_CYCLES),
             Depth::Verdict => 0,
@@ -252,9 +252,10 @@ impl Ledger {
         self.trials.counts()
     }
 
-    fn assess(&self, findings: &[Finding]) -> Verdict {
+    fn assess(&self, depth: Depth, findings: &[Finding]) -> Verdict {
         let kind = self.kind();
-        let subject = self.library.subject(&self.observed);
+        let is_being_booted = depth == Depth::Live && self.makes_many_boots();
+        let subject = self.library.subject(&self.observed).being_booted(is_being_booted);
         let conclusion = self.library.conclude(&subject, kind, findings);
         Verdict {
             schema: VERDICT_SCHEMA,
@@ -270,6 +271,12 @@ impl Ledger {
             next: conclusion.next,
             campaign: self.figures(),
         }
+    }
+
+    /// Nobody who watches such a campaign has to be told to make boots.
+    fn makes_many_boots(&self) -> bool {
+        const MANY: u32 = 10;
+        self.start.as_ref().is_some_and(|start| start.reentry != Reentry::None && start.boots >= MANY)
     }
 
     /// What a case is called: the board, and when its last campaign began.

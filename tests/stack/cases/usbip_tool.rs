@@ -121,9 +121,10 @@ end",
         Case::new(
             "the_server_listens_on_loopback_unless_told_and_then_warns",
             "look() {
+    rm -f /tmp/serve.log
     flakescope bench serve healthy-f407 \"$@\" > /tmp/serve.log 2>&1 &
-    until grep -q serving /tmp/serve.log; do sleep 0.1; done
-    netstat -ltn | grep 3240; cat /tmp/serve.log; killall flakescope; sleep 0.2
+    until grep -qs serving /tmp/serve.log; do sleep 0.1; done
+    netstat -ltn | grep 3240; cat /tmp/serve.log; killall flakescope; wait
 }
 look; echo; look --listen 0.0.0.0",
             |said| {
