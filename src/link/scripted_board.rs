@@ -22,6 +22,9 @@ pub struct ScriptedBoard {
     pub fail_upload: Option<(UsbErrorKind, &'static str, bool)>,
     pub flash_fill: u8,
     pub opened: bool,
+    /// So many handles are opened on a device that is about to go: it is still listed, and the handle reaches nothing.
+    pub stale_handles: u32,
+    pub stale: bool,
     pub pointer: u32,
     pub busy: bool,
 }
@@ -46,6 +49,8 @@ impl Default for ScriptedBoard {
             fail_upload: None,
             flash_fill: 0xa5,
             opened: false,
+            stale_handles: 0,
+            stale: false,
             pointer: 0x0800_0000,
             busy: false,
         }
@@ -125,21 +130,23 @@ impl UsbBoard for ScriptedBoard {
             return Err(gone());
         }
         self.opened = true;
+        self.stale = self.stale_handles > 0;
+        self.stale_handles = self.stale_handles.saturating_sub(1);
         Ok(())
     }
 
     fn claim(&mut self, _interface: u8) -> Result<(), UsbError> {
-        if self.opened { Ok(()) } else { Err(gone()) }
+        if self.opened && !self.stale { Ok(()) } else { Err(gone()) }
     }
 
     fn set_alternate(&mut self, _interface: u8, _alternate: u8) -> Result<(), UsbError> {
         self.now += Micros(400);
-        Ok(())
+        if self.stale { Err(gone()) } else { Ok(()) }
     }
 
     fn control(&mut self, request: &ControlRequest, _timeout: Micros) -> Result<Vec<u8>, UsbError> {
         self.now += Micros(500);
-        if !self.present || !self.opened {
+        if !self.present || !self.opened || self.stale {
             return Err(gone());
         }
         self.sent.push(request.clone());

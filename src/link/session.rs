@@ -295,8 +295,12 @@ impl Session {
     }
 
     fn select<B: UsbBoard>(&mut self, wire: &mut Wire<'_, B>, alternate: u8) -> Result<(), StepFault> {
+        self.select_alternate(wire, alternate).map_err(usb)
+    }
+
+    fn select_alternate<B: UsbBoard>(&mut self, wire: &mut Wire<'_, B>, alternate: u8) -> Result<(), UsbError> {
         if self.alternate != Some(alternate) {
-            wire.set_alternate(self.interface(), alternate).map_err(usb)?;
+            wire.set_alternate(self.interface(), alternate)?;
             self.alternate = Some(alternate);
         }
         Ok(())

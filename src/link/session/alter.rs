@@ -4,7 +4,7 @@ use crate::dfu::alter_scope::flash_sectors;
 use crate::dfu::download::{DownloadRange, EraseSectors};
 use crate::dfu::layout::{Area, Layout};
 use crate::dfu::operation::{DfuFault, FaultKind};
-use crate::dfu::request::UsbErrorKind;
+use crate::dfu::request::{UsbError, UsbErrorKind};
 use crate::dfu::upload::UploadRange;
 use crate::link::usb_board::UsbBoard;
 use crate::link::wire::Wire;
@@ -107,12 +107,12 @@ impl Session {
             return Err((FailureClass::AddressRefused, code, Some(address)));
         };
         self.select(wire, alternate)?;
-        match wire.run(DownloadRange::whole(self.interface(), address, data.bytes().to_vec())) {
-            Ok(()) => {}
-            Err(fault) if has_left(&fault, wire) => {}
+        let has_left = match wire.run(DownloadRange::whole(self.interface(), address, data.bytes().to_vec())) {
+            Ok(()) => self.await_leaving(wire),
+            Err(fault) if has_left(&fault, wire) => true,
             Err(fault) => return Err(dfu(&fault)),
-        }
-        if self.await_leaving(wire) {
+        };
+        if has_left {
             self.come_back(wire)
         } else {
             self.learn("option-bytes-without-reset", FactValue::Flag(true));
@@ -182,24 +182,37 @@ impl Session {
         true
     }
 
-    /// The same board after a reset of its own: found, opened and claimed again.
+    /// The same board after a reset of its own: found, opened and claimed again. What leaves is listed for a moment longer, and
+    /// what resets more than once goes again at any moment, so that a board that vanishes meanwhile is waited for anew.
     pub(super) fn come_back<B: UsbBoard>(&mut self, wire: &mut Wire<'_, B>) -> Result<(), StepFault> {
+        const LOOK_EVERY: Micros = Micros::from_millis(20);
         self.alternate = None;
-        wire.board().close();
+        loop {
+            wire.board().close();
+            self.same_board_arrives(wire)?;
+            let interface = self.interface();
+            let opened = wire.board().open().and_then(|()| wire.board().claim(interface));
+            match opened {
+                Ok(()) => return Ok(()),
+                Err(error) if is_gone(&error) && wire.remaining() > LOOK_EVERY => wire.board().wait(LOOK_EVERY),
+                Err(error) => return Err(usb(error)),
+            }
+        }
+    }
+
+    fn same_board_arrives<B: UsbBoard>(&self, wire: &mut Wire<'_, B>) -> Result<(), StepFault> {
         let remaining = wire.remaining();
         let seen = wire.board().arrive(remaining).map_err(|error| {
             let code = format!("left the bus and did not come back: {}", error.code);
             (FailureClass::NotEnumerated, code, None)
         })?;
-        if let (Some(before), Some(now)) = (&self.identity.serial, &seen.serial)
-            && before != now
-        {
-            let code = format!("serial {} instead of {}", now.for_terminal(), before.for_terminal());
-            return Err((FailureClass::IdMismatch, code, None));
+        match (&self.identity.serial, &seen.serial) {
+            (Some(before), Some(now)) if before != now => {
+                let code = format!("serial {} instead of {}", now.for_terminal(), before.for_terminal());
+                Err((FailureClass::IdMismatch, code, None))
+            }
+            _ => Ok(()),
         }
-        let interface = self.interface();
-        wire.board().open().map_err(usb)?;
-        wire.board().claim(interface).map_err(usb)
     }
 
     fn select_for<B: UsbBoard>(
@@ -214,21 +227,30 @@ impl Session {
     }
 }
 
-/// A reset in the middle of a request can look like any error of the bus.
+/// The handle is of no use any more, whether or not the port already has a device again.
+fn is_gone(error: &UsbError) -> bool {
+    matches!(error.kind, UsbErrorKind::Disconnected | UsbErrorKind::NotFound)
+}
+
 pub(super) fn has_left<B: UsbBoard>(fault: &DfuFault, wire: &mut Wire<'_, B>) -> bool {
-    const HUB_REPORT: Micros = Micros::from_millis(300);
     match &fault.kind {
-        FaultKind::Usb(error) => match error.kind {
-            UsbErrorKind::Disconnected | UsbErrorKind::NotFound => true,
-            UsbErrorKind::BusError | UsbErrorKind::Timeout | UsbErrorKind::Stall | UsbErrorKind::Other => {
-                if wire.board().is_present() {
-                    let span = HUB_REPORT.min(wire.remaining());
-                    wire.board().wait(span);
-                }
-                !wire.board().is_present()
-            }
-            UsbErrorKind::Overflow | UsbErrorKind::NotAddressed | UsbErrorKind::Busy | UsbErrorKind::Access => false,
-        },
+        FaultKind::Usb(error) => has_left_with(error, wire),
         FaultKind::Status { .. } | FaultKind::UnexpectedState(_) | FaultKind::Short { .. } => false,
+    }
+}
+
+/// A reset in the middle of a request can look like any error of the bus.
+pub(super) fn has_left_with<B: UsbBoard>(error: &UsbError, wire: &mut Wire<'_, B>) -> bool {
+    const HUB_REPORT: Micros = Micros::from_millis(300);
+    match error.kind {
+        _ if is_gone(error) => true,
+        UsbErrorKind::BusError | UsbErrorKind::Timeout | UsbErrorKind::Stall | UsbErrorKind::Other => {
+            if wire.board().is_present() {
+                let span = HUB_REPORT.min(wire.remaining());
+                wire.board().wait(span);
+            }
+            !wire.board().is_present()
+        }
+        _ => false,
     }
 }

@@ -11,8 +11,8 @@ use crate::observation::failure::FailureClass;
 use crate::observation::units::Micros;
 use crate::profile::fus_code;
 
-use super::alter::has_left;
-use super::{FUS_STATE, Session, StepFault, dfu};
+use super::alter::{has_left, has_left_with};
+use super::{FUS_STATE, Session, StepFault, dfu, usb};
 
 /// What the service answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +153,9 @@ impl Session {
 
     /// State and error; `None` if the board has left the bus.
     fn ask_service<B: UsbBoard>(&mut self, wire: &mut Wire<'_, B>) -> Result<Option<Answer>, StepFault> {
-        self.select(wire, 0).or_else(|fault| if wire.board().is_present() { Err(fault) } else { Ok(()) })?;
+        if let Err(error) = self.select_alternate(wire, 0) {
+            return if has_left_with(&error, wire) { Ok(None) } else { Err(usb(error)) };
+        }
         match wire.run(UploadRange::new(self.interface(), FUS_STATE, 2, 2)) {
             Ok(bytes) => Ok(Some(Answer { state: bytes[0], error: bytes[1] })),
             Err(fault) if has_left(&fault, wire) => Ok(None),
@@ -165,6 +167,21 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The board went and was back before anybody looked: the port is never seen empty, and the handle is dead all the same.
+    #[test]
+    fn a_board_that_is_back_at_once_is_opened_anew() {
+        use crate::dfu::whitelist::Allowance;
+        use crate::link::scripted_board::ScriptedBoard;
+
+        let mut board = ScriptedBoard { stale: true, opened: true, stale_handles: 2, ..ScriptedBoard::default() };
+        let mut session = Session::default();
+        let mut wire = Wire::new(&mut board, Allowance::Observe, Micros::from_secs(5));
+        assert_eq!(session.ask_service(&mut wire), Ok(None));
+        assert_eq!(session.come_back(&mut wire), Ok(()));
+        assert!(session.ask_service(&mut wire).unwrap().is_some());
+        assert_eq!((board.stale, board.stale_handles), (false, 0));
+    }
 
     fn course(alteration: &Alteration, state: u8, error: u8) -> Course {
         Answer { state, error }.course(alteration)
