@@ -5,7 +5,7 @@ use super::runner::{CampaignError, Runner};
 use crate::link::session::alter::SAVED;
 use crate::observation::alteration::{Alteration, AlterationEnd, AlterationOutcome, Payload};
 use crate::observation::event::EventKind;
-use crate::observation::fact::FactValue;
+use crate::observation::fact::{Fact, FactValue};
 use crate::observation::failure::{Failure, FailureClass};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::{Outcome, Step, StepRecord};
@@ -24,18 +24,32 @@ pub fn is_unwise(done: &[StepRecord], step: &Step, journal: &Journal) -> bool {
     }
 }
 
+/// A step that was performed, and what a probe beside the link saw at once after it failed, if it was asked then.
+#[derive(Debug)]
+pub struct Performed {
+    pub record: StepRecord,
+    pub seen: Vec<Fact>,
+}
+
+impl From<StepRecord> for Performed {
+    fn from(record: StepRecord) -> Self {
+        Self { record, seen: Vec::new() }
+    }
+}
+
 impl Runner<'_> {
-    /// The beginning is durable before the board is touched, and the end before anything else is done.
-    pub(super) fn alter(&mut self, alteration: &Alteration, deadline: Micros) -> Result<StepRecord, CampaignError> {
-        let Some(alteration) = self.complete(alteration) else { return Ok(self.nothing_saved(alteration)) };
+    /// The beginning is durable before the board is touched, and the end before anything else is done to it.
+    pub(super) fn alter(&mut self, alteration: &Alteration, deadline: Micros) -> Result<Performed, CampaignError> {
+        let Some(alteration) = self.complete(alteration) else { return Ok(self.nothing_saved(alteration).into()) };
         self.emit(EventKind::AlterationBegan(alteration.note()))?;
         let record = self.link.perform(&Step::Alter(alteration), deadline);
         let mut end = end_of(&record);
         if matches!(end.outcome, AlterationOutcome::Failed(_)) {
             end.seen = self.link.look();
         }
+        let seen = end.seen.clone();
         self.emit(EventKind::AlterationEnded(end))?;
-        Ok(record)
+        Ok(Performed { record, seen })
     }
 
     pub(super) fn save(

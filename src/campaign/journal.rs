@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::observation::alteration::{AlterationEnd, AlterationNote, AlterationOutcome, Payload, Place};
+use crate::observation::alteration::{
+    AlterationEnd, AlterationLine, AlterationNote, AlterationOutcome, Payload, Place,
+};
 use crate::observation::event::EventKind;
 use crate::observation::step::Phase;
 use crate::observation::units::Address;
@@ -24,6 +26,12 @@ pub struct Journal {
 pub struct JournalLine {
     pub note: AlterationNote,
     pub end: Option<AlterationEnd>,
+}
+
+impl JournalLine {
+    pub fn published(&self) -> AlterationLine {
+        AlterationLine::of(&self.note, self.end.as_ref())
+    }
 }
 
 /// The scratch range while its contents are not what they were.

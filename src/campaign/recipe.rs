@@ -37,6 +37,11 @@ pub enum RecipeError {
         "the recipe `{name}` goes over {over}, and the campaign over {wanted}; say --link {over}, or leave --recipe away"
     )]
     OtherLink { name: String, over: &'static str, wanted: &'static str },
+    #[error(
+        "recipe {name} alters the board, and between its steps nothing else may go to it; say --link witnessed to have a probe look on \
+         instead of taking turns"
+    )]
+    TakesNoTurns { name: String },
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }
@@ -74,6 +79,9 @@ impl Recipe {
         // A recipe over USB has its counterpart over the debug pins where there is one of that name.
         let counterpart = |recipe: &Self| Self::find(&format!("swd-{}", recipe.name)).or_else(|_| usual("swd-read"));
         match (used, named) {
+            (LinkUsed::Both, Some(recipe)) if recipe.touch() == Touch::Alter => {
+                Err(RecipeError::TakesNoTurns { name: recipe.name })
+            }
             (LinkUsed::Both, Some(recipe)) if recipe.link == Transport::Swd => Ok((usual("dfu-read")?, Some(recipe))),
             (LinkUsed::Both, recipe) => {
                 let recipe = recipe.map_or_else(|| usual("dfu-read"), Ok)?;
@@ -110,9 +118,13 @@ impl Recipe {
     pub fn check(file: &str, text: &str) -> Result<(), ProfileError> {
         match Self::parse_with(file, file, text, &Materials::any()) {
             Err(RecipeError::Profile(error)) => Err(error),
-            Ok(_) | Err(RecipeError::Unknown { .. } | RecipeError::Lacking { .. } | RecipeError::OtherLink { .. }) => {
-                Ok(())
-            }
+            Ok(_)
+            | Err(
+                RecipeError::Unknown { .. }
+                | RecipeError::Lacking { .. }
+                | RecipeError::OtherLink { .. }
+                | RecipeError::TakesNoTurns { .. },
+            ) => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::altering::is_unwise;
+use super::altering::{Performed, is_unwise};
 use super::attend::{Attend, Moment, Reaction};
 use super::journal::Journal;
 use super::plan::{Arm, Plan, Schedule, step_in_arm};
@@ -164,12 +164,12 @@ impl Runner<'_> {
                 steps.push(skipped(line));
                 continue;
             }
-            let record = self.step(line, arm)?;
+            let Performed { record, seen } = self.step(line, arm)?;
             if let (None, Some(failure)) = (&reaction, record.failure().filter(|failure| !failure.is_expected())) {
                 let moment = Moment { failure, boot: self.numbering.boots, cycle: self.numbering.cycles };
                 let mut told = self.attend.failed(&moment, self.link);
                 if !told.held {
-                    told.facts.extend(self.link.look());
+                    told.facts.extend(if seen.is_empty() { self.link.look() } else { seen });
                 }
                 reaction = Some(told);
             }
@@ -182,11 +182,11 @@ impl Runner<'_> {
         notes.into_iter().try_for_each(|note| self.emit(EventKind::Note(FieldText::new(note))))
     }
 
-    fn step(&mut self, line: &RecipeStep, arm: &Arm) -> Result<StepRecord, CampaignError> {
+    fn step(&mut self, line: &RecipeStep, arm: &Arm) -> Result<Performed, CampaignError> {
         match step_in_arm(&line.step, arm) {
             Step::Alter(alteration) => self.alter(&alteration, line.deadline),
-            step @ Step::Save { address, .. } => self.save(&step, address, line.deadline),
-            step => Ok(self.link.perform(&step, line.deadline)),
+            step @ Step::Save { address, .. } => Ok(self.save(&step, address, line.deadline)?.into()),
+            step => Ok(self.link.perform(&step, line.deadline).into()),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::campaign::journal::{Journal, JournalLine};
 use crate::campaign::recovery::{self, Left, Recovery};
 use crate::case::file::Case;
 use crate::case::journal;
+use crate::observation::alteration::AlterationLine;
 
 /// What was altered in a case, and what to do about a board that was left halfway
 ///
@@ -28,18 +29,8 @@ pub struct JournalArgs {
 #[derive(Serialize)]
 struct Page<'a> {
     schema: &'static str,
-    lines: Vec<LineOut>,
+    lines: Vec<AlterationLine>,
     left: Vec<LeftOut<'a>>,
-}
-
-#[derive(Serialize)]
-struct LineOut {
-    what: String,
-    phase: &'static str,
-    /// `done`, `not-begun`, `failed`, or null where no end was written.
-    end: Option<&'static str>,
-    words: Option<String>,
-    elapsed_ms: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -83,21 +74,13 @@ fn line_in_words(line: &JournalLine) -> String {
 }
 
 fn in_json(journal: &Journal, left: &[Recovery]) -> String {
-    use crate::observation::alteration::AlterationOutcome as Ended;
-    let line = |line: &JournalLine| LineOut {
-        what: line.note.to_string(),
-        phase: line.note.phase.name(),
-        end: line.end.as_ref().map(|end| match end.outcome {
-            Ended::Done => "done",
-            Ended::NotBegun(_) => "not-begun",
-            Ended::Failed(_) => "failed",
-        }),
-        words: line.end.as_ref().map(ToString::to_string),
-        elapsed_ms: line.end.as_ref().and_then(|end| end.elapsed).map(|elapsed| elapsed.as_secs_f64() * 1e3),
-    };
     let undone = |it: &'_ Recovery| (it.state, it.text.clone(), it.todo.clone());
     let undone: Vec<_> = left.iter().map(undone).collect();
     let left = undone.iter().map(|(state, text, todo)| LeftOut { state: *state, text, todo }).collect();
-    let page = Page { schema: "flakescope.journal/1", lines: journal.lines().iter().map(line).collect(), left };
+    let page = Page {
+        schema: "flakescope.journal/1",
+        lines: journal.lines().iter().map(JournalLine::published).collect(),
+        left,
+    };
     serde_json::to_string(&page).expect("a page of text can be written as JSON") + "\n"
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::evidence::finding::Unit;
+use crate::observation::alteration::AlterationLine;
 use crate::observation::failure::{Failure, FailureClass};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Phase;
@@ -31,6 +32,9 @@ pub struct Verdict {
     pub together: Option<Together>,
     pub failures: Vec<FailureLine>,
     pub next: Vec<NextExperiment>,
+    /// What was altered, in the order of the journal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alterations: Vec<AlterationLine>,
     /// Only for campaigns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign: Option<CampaignFigures>,

@@ -9,7 +9,7 @@ use super::limits;
 use super::snapshot::{BootStrip, CycleMark, RunState, Snapshot, TailLine};
 use super::tail;
 use super::trials::Trials;
-use crate::campaign::journal::Journal;
+use crate::campaign::journal::{Journal, JournalLine};
 use crate::campaign::runner::Numbering;
 use crate::case::file::{Case, CaseError};
 use crate::diagnosis::conclusion::Library;
@@ -269,6 +269,7 @@ impl Ledger {
             together: conclusion.together,
             failures: self.failures.clone(),
             next: conclusion.next,
+            alterations: self.journal.lines().iter().map(JournalLine::published).collect(),
             campaign: self.figures(),
         }
     }

@@ -97,6 +97,7 @@ impl Triage {
             together: conclusion.together,
             failures: gathered.failures,
             next: conclusion.next,
+            alterations: Vec::new(),
             campaign: None,
         };
         let facts = gathered.observed.facts().to_vec();

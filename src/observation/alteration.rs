@@ -120,6 +120,40 @@ pub struct AlterationEnd {
     pub seen: Vec<Fact>,
 }
 
+/// An alteration as it is published: in the verdict and in the journal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlterationLine {
+    pub what: String,
+    pub phase: &'static str,
+    /// `done`, `not-begun`, `failed`, or null where no end was written.
+    pub end: Option<&'static str>,
+    pub words: Option<String>,
+    pub elapsed_ms: Option<f64>,
+    /// What a probe saw of supply and reset causes when it failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<SeenFact>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeenFact {
+    pub key: String,
+    /// With its unit.
+    pub value: String,
+}
+
+impl AlterationLine {
+    pub fn of(note: &AlterationNote, end: Option<&AlterationEnd>) -> Self {
+        Self {
+            what: note.to_string(),
+            phase: note.phase.name(),
+            end: end.map(|end| end.outcome.name()),
+            words: end.map(ToString::to_string),
+            elapsed_ms: end.and_then(|end| end.elapsed).map(Micros::as_millis_f64),
+            seen: end.map(|end| end.seen.iter().map(SeenFact::of).collect()).unwrap_or_default(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlterationOutcome {
@@ -128,6 +162,22 @@ pub enum AlterationOutcome {
     NotBegun(FieldText),
     /// What the board is like now is not certain.
     Failed(FieldText),
+}
+
+impl SeenFact {
+    fn of(fact: &Fact) -> Self {
+        Self { key: fact.key.clone(), value: fact.value.to_string() }
+    }
+}
+
+impl AlterationOutcome {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotBegun(_) => "not-begun",
+            Self::Failed(_) => "failed",
+        }
+    }
 }
 
 impl fmt::Display for AlterationEnd {

@@ -1,5 +1,7 @@
 //! Facts: what was learned about a board, its host or its history, other than how a step ended.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::field_text::FieldText;
@@ -35,6 +37,21 @@ pub enum FactValue {
     Address(Address),
     Text(FieldText),
     Bytes(Vec<u8>),
+}
+
+/// With its unit, safe on a terminal.
+impl fmt::Display for FactValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::FrequencyMhz(mhz) => write!(f, "{mhz} MHz"),
+            Self::Volts(volts) => write!(f, "{volts:.2} V"),
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Text(text) => f.write_str(&text.for_terminal()),
+            Self::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02X}")),
+        }
+    }
 }
 
 /// Who says so.

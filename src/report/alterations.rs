@@ -2,8 +2,9 @@
 
 use crate::campaign::recovery;
 use crate::investigation::snapshot::Snapshot;
+use crate::link::{reset_witness, witness};
 use crate::observation::alteration::{AlterationEnd, AlterationOutcome};
-use crate::observation::fact::{Fact, FactValue};
+use crate::observation::field_text::FieldText;
 
 /// One alteration in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +42,15 @@ fn witness(end: &AlterationEnd) -> String {
     if end.seen.is_empty() {
         return "; supply voltage and reset cause: not observable, no probe looked on".to_owned();
     }
-    let shown = |fact: &Fact| match &fact.value {
-        FactValue::Volts(volts) => format!("{} {volts:.2} V", fact.key),
-        FactValue::Text(text) => format!("{} {}", fact.key, text.for_terminal()),
-        FactValue::Flag(flag) => format!("{} {flag}", fact.key),
-        FactValue::Number(number) => format!("{} {number}", fact.key),
-        FactValue::FrequencyMhz(_) | FactValue::Address(_) | FactValue::Bytes(_) => fact.key.clone(),
-    };
-    format!("; the probe saw {}", end.seen.iter().map(shown).collect::<Vec<_>>().join(", "))
+    let seen = |key: &str| end.seen.iter().find(|fact| fact.key == key);
+    let voltage = seen(witness::VOLTAGE).map(|fact| format!("target voltage {} (one reading, after it)", fact.value));
+    let flags = [reset_witness::SINCE_CLEARED, reset_witness::SINCE_UNKNOWN].into_iter().find_map(seen).map(|fact| {
+        let flags = fact.quote.as_ref().map_or_else(|| fact.value.to_string(), FieldText::for_terminal);
+        format!("reset flags {flags}")
+    });
+    let silent = seen(witness::SILENT).map(|fact| format!("not the clocks: {}", fact.value));
+    let told: Vec<_> = [voltage, flags, silent].into_iter().flatten().collect();
+    format!("; the probe saw {}", told.join("; "))
 }
 
 /// How to bring the board back, if it was left halfway; empty otherwise.

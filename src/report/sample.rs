@@ -265,6 +265,7 @@ fn verdict(cycles: &[Cycle]) -> Verdict {
                 text: "Take board and cable to another computer.".to_owned(),
             },
         ],
+        alterations: Vec::new(),
         campaign: Some(CampaignFigures {
             boots: 20,
             cycles: 79,

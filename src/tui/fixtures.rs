@@ -161,6 +161,7 @@ pub fn empty() -> Snapshot {
             verdict: VerdictKind::Inconclusive,
             causes: Vec::new(),
             next: Vec::new(),
+            alterations: Vec::new(),
             campaign: None,
             ..running.verdict
         },
@@ -300,6 +301,7 @@ fn verdict() -> Verdict {
         together: None,
         failures: Vec::new(),
         next: next(),
+        alterations: Vec::new(),
         campaign: Some(CampaignFigures {
             boots: 17,
             cycles: 82,

@@ -8,6 +8,8 @@ use flakescope::diagnosis::verdict::{
     Argument, CampaignFigures, FailureLine, NextExperiment, RankedCause, Together, VERDICT_SCHEMA, Verdict, VerdictKind,
 };
 use flakescope::evidence::finding::Unit;
+use flakescope::observation::alteration::{Alteration, AlterationEnd, AlterationLine, AlterationOutcome};
+use flakescope::observation::fact::{Fact, FactValue};
 use flakescope::observation::failure::{Failure, FailureClass};
 use flakescope::observation::step::Phase;
 use flakescope::observation::units::Micros;
@@ -25,6 +27,14 @@ pub fn assert_follows_schema(verdict: &Value) {
 fn published(name: &str) -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.schema.json"));
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+fn failed_alteration() -> AlterationEnd {
+    AlterationEnd {
+        elapsed: Some(Micros::from_millis(3_010)),
+        outcome: AlterationOutcome::Failed("FUS_IMAGE_WRTERROR".into()),
+        seen: vec![Fact::measured("target-voltage-at-look", FactValue::Volts(3.3))],
+    }
 }
 
 fn full_verdict() -> Verdict {
@@ -62,6 +72,10 @@ fn full_verdict() -> Verdict {
             changes: vec!["board".to_owned()],
             text: "Try a board that is known to work.".to_owned(),
         }],
+        alterations: vec![
+            AlterationLine::of(&Alteration::FusDelete.note(), None),
+            AlterationLine::of(&Alteration::FusInstall.note(), Some(&failed_alteration())),
+        ],
         campaign: Some(CampaignFigures {
             boots: 40,
             cycles: 200,
@@ -85,6 +99,7 @@ fn a_full_and_an_empty_verdict_follow_the_schema() {
         causes: Vec::new(),
         failures: Vec::new(),
         next: Vec::new(),
+        alterations: Vec::new(),
         campaign: None,
         ..full.clone()
     };

@@ -3,7 +3,7 @@
 //! Identities of debug port, access port and core: OpenOCD's target files and ARM's manuals of the cores.
 
 use crate::observation::units::Address;
-use crate::profile::device::{Device, FlashControl};
+use crate::profile::device::{Device, FlashControl, ResetFlag};
 use crate::swd::clock_tree::ClockTree;
 use crate::swd::option_sequence::Controller;
 use crate::swd::reset_cause::ResetCause;
@@ -122,7 +122,13 @@ impl Silicon {
 
 fn reset_register(device: &Device) -> Option<ResetRegister> {
     let register = device.registers.as_ref()?.reset_cause.as_ref()?;
-    let flags = register.flags.iter().filter_map(|flag| Some((ResetCause::of_flag(&flag.name)?, flag.bit))).collect();
+    let named = |flag: &ResetFlag| Some((ResetCause::of_flag(&flag.name)?, flag.bit));
+    let mut flags: Vec<_> = register.flags.iter().filter_map(named).collect();
+    // Parts without a flag for power-on (L4, G4, WB) show it as a brown-out reset.
+    if !flags.iter().any(|(cause, _)| *cause == ResetCause::PowerOn) {
+        let brown_out = flags.iter().find(|(cause, _)| *cause == ResetCause::BrownOut);
+        flags.extend(brown_out.map(|(_, bit)| (ResetCause::PowerOn, *bit)).into_iter().collect::<Vec<_>>());
+    }
     let clears = register.flags.iter().find(|flag| flag.name == "RMVF").map_or(23, |flag| flag.bit);
     Some(ResetRegister { address: register.address, flags, clears })
 }

@@ -175,10 +175,11 @@ fn find(name: &str, materials: &Materials) -> Result<Recipe, Refusal> {
 
 fn refusal(error: &RecipeError) -> Refusal {
     match error {
-        RecipeError::Unknown { .. } | RecipeError::Lacking { .. } | RecipeError::OtherLink { .. } => {
-            Refusal::of(ExitCode::Usage, error)
-        }
         RecipeError::Profile(_) => Refusal::of(ExitCode::UnreadableInput, error),
+        RecipeError::Unknown { .. }
+        | RecipeError::Lacking { .. }
+        | RecipeError::OtherLink { .. }
+        | RecipeError::TakesNoTurns { .. } => Refusal::of(ExitCode::Usage, error),
     }
 }
 

@@ -18,6 +18,10 @@ use super::{Session, StepFault, dfu, text, usb};
 /// The key under which a saved range is learned; the runner keeps it in the case.
 pub const SAVED: &str = "saved-memory";
 
+/// Under these keys a time is learned that no flash can have, or that only a flash in trouble has.
+const TOO_FAST: &str = "programming-too-fast";
+const TOO_SLOW: &str = "programming-too-slow";
+
 /// No flash of these parts is programmed or erased faster, whatever the width: the shortest documented times are 16 us for
 /// a word of four bytes and 22 ms for a page; the limits leave a wide margin.
 const FASTEST_WRITE_US_PER_BYTE: f64 = 1.0;
@@ -53,9 +57,11 @@ impl Session {
         wire.run(EraseSectors::new(self.interface(), sectors)).map_err(|fault| dfu(&fault))?;
         let each = Micros((before - wire.remaining()).0 / count);
         self.learn("erase-time-per-sector-ms", FactValue::Number(each.as_secs_f64() * 1e3));
-        if each < FASTEST_ERASE || each > SLOWEST_ERASE {
-            let words = format!("{:.1} ms for a sector", each.as_secs_f64() * 1e3);
-            self.learn("programming-time-implausible", text(words));
+        let words = || text(format!("{:.1} ms for a sector", each.as_millis_f64()));
+        if each < FASTEST_ERASE {
+            self.learn(TOO_FAST, words());
+        } else if each > SLOWEST_ERASE {
+            self.learn(TOO_SLOW, words());
         }
         Ok(())
     }
@@ -74,7 +80,7 @@ impl Session {
         let per_byte = (before - wire.remaining()).as_secs_f64() * 1e6 / f64::from(data.len_bytes().max(1));
         self.learn("write-time-per-byte-us", FactValue::Number(per_byte));
         if per_byte < FASTEST_WRITE_US_PER_BYTE {
-            self.learn("programming-time-implausible", text(format!("{per_byte:.2} us for a byte")));
+            self.learn(TOO_FAST, text(format!("{per_byte:.2} us for a byte")));
         }
         Ok(())
     }

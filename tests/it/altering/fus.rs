@@ -36,8 +36,8 @@ fn is_near(measured: f64, expected: f64) {
 /// reset, and after it 0.3 s until the ROM connects and 0.24 s of the host.
 const PAGES: f64 = 45.0 * 0.023;
 const BYTES: f64 = 183_536.0 * 11e-6;
-/// 90 blocks of 2 KB in packets of 64 bytes, some 15 of which go in a frame of 1 ms.
-const BUS: f64 = 90.0 * 2048.0 / 64.0 / 15.0 * 1e-3;
+/// 90 blocks of 2 KB: 32 packets of 64 bytes, set-up and status of each, 8 transactions in a frame of 1 ms.
+const BUS: f64 = 90.0 * (32.0 + 2.0) / 8.0 * 1e-3;
 const RESET: f64 = 0.4 + 0.3 + 0.24;
 
 #[test]
@@ -54,8 +54,25 @@ fn an_upgrade_goes_through_all_its_phases_in_their_times() {
     is_near(seconds(&journal, "fus-delete"), PAGES + RESET);
     is_near(seconds(&journal, "erase"), PAGES);
     is_near(seconds(&journal, "fus-upgrade"), 0.5 + PAGES + BYTES + 2.0 * RESET);
-    // Both move every byte over the bus at full speed, about 1 MB/s with its packets; the download also programs them.
+    // Both move every byte over the bus; the download also programs them.
     is_near(seconds(&journal, "write"), BYTES + BUS);
+    is_near(step_seconds(&bench, "verify"), BUS);
+}
+
+/// Of the step in the table of the report; reading back alters nothing and is not in the journal.
+fn step_seconds(bench: &Bench, phase: &str) -> f64 {
+    let rows = steps(bench);
+    let column = rows[0].iter().position(|name| name == "elapsed_us").unwrap_or_else(|| panic!("{:?}", rows[0]));
+    let step = rows.iter().find(|row| row[5] == phase).unwrap();
+    step[column].parse::<f64>().unwrap() / 1e6
+}
+
+fn steps(bench: &Bench) -> Vec<Vec<String>> {
+    let table = bench.text_path("steps.csv");
+    let made = answer_of(&["report", &bench.text_path("board.case"), "--out", &table]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let rows = std::fs::read_to_string(&table).unwrap();
+    rows.lines().map(|row| row.split(',').map(str::to_owned).collect()).collect()
 }
 
 #[test]
@@ -99,6 +116,46 @@ fn a_deeper_dip_takes_the_board_off_the_bus() {
     assert_eq!(code, "FUS_IMAGE_USRABORT (state 0xFF, error 0x05)");
     assert!(causes(&verdict).iter().take(3).any(|cause| cause == "fus-power"), "{verdict}");
     assert_eq!(states(&bench.journal()), ["installation-failed"]);
+}
+
+/// A probe looks on from the moment of the error: what it saw stands beside phase and time, and the reset that the supply made
+/// counts as one. A dip that resets nothing leaves no flag, and that clears nobody.
+#[test]
+fn a_probe_beside_it_tells_supply_and_reset_cause_of_the_error() {
+    for (board, flag, leads) in [
+        ("wb55-dipping-rail", "reset flags PINRSTF SFTRSTF", "fus-power"),
+        ("wb55-collapsing-rail", "BORRSTF", "usb-power"),
+    ] {
+        let bench = Bench::new(board);
+        let image = bench.image(&["--address", "0x08053000"]);
+        let case = bench.text_path("board.case");
+        let watched = ["--link", "witnessed", "--clear-reset-flags", "--write", "--confirm", "1-1"];
+        let run =
+            ["run", "--headless", "--virtual", board, "--recipe", "fus-upgrade", "--case", &case, "--image", &image];
+        let text = answer_of(&[&run[..], &PLACE, &watched].concat());
+        assert_eq!(text.code, Some(1), "{text:?}");
+        let said = text.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in ["the probe saw target voltage 3.30 V (one reading, after it)", flag, "install the image: FAILED"]
+        {
+            assert!(said.contains(words), "`{words}`: {said}");
+        }
+        let verdict = verdict(&answer_of(&["diagnose", "--format", "json", &case]));
+        let last = verdict["alterations"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&last["phase"], &last["end"]), (&"fus-upgrade".into(), &"failed".into()), "{last}");
+        let seen = |key: &str| last["seen"].as_array().unwrap().iter().find(|fact| fact["key"] == key).cloned();
+        assert_eq!(seen("target-voltage-at-look").unwrap()["value"], "3.30 V");
+        assert!(seen("reset-flags-since-cleared").is_some(), "{last}");
+        assert_eq!(verdict["causes"][0]["family"], leads, "{verdict}");
+    }
+}
+
+#[test]
+fn two_links_do_not_take_turns_while_something_is_altered() {
+    let bench = Bench::new("wb55-with-stack");
+    let image = bench.image(&["--address", "0x08053000"]);
+    let run = ["run", "--headless", "--virtual", "wb55-with-stack", "--recipe", "fus-upgrade", "--image", &image];
+    let both = ["--link", "both", "--write", "--confirm", "1-1"];
+    answer_of(&[&run[..], &PLACE, &both].concat()).refused(2, &["--link witnessed"]);
 }
 
 #[test]
@@ -186,20 +243,16 @@ fn the_founding_report_replays_phase_by_phase() {
     let bench = Bench::new("wb55-dipping-rail");
     let image = bench.image(&["--address", "0x08053000", "--size", "183536"]);
     upgrade(&bench, &image, &[]);
-    let table = bench.text_path("steps.csv");
-    let made = answer(flakescope().args(["report", &bench.text_path("board.case"), "--out", &table]));
-    assert_eq!(made.code, Some(0), "{made:?}");
-    let rows = std::fs::read_to_string(&table).unwrap();
-    let steps: Vec<Vec<&str>> = rows.lines().skip(1).map(|row| row.split(',').collect()).collect();
+    let rows = steps(&bench);
     let mut wanted = FOUNDING.iter().map(|(phase, _)| *phase).peekable();
-    for step in &steps {
-        if Some(&step[5]) == wanted.peek() {
+    for step in &rows[1..] {
+        if Some(&step[5].as_str()) == wanted.peek() {
             let ended = if step[5] == "fus-upgrade" { "failed" } else { "done" };
             assert_eq!(step[6], ended, "{step:?}");
             wanted.next();
         }
     }
-    assert_eq!(wanted.next(), None, "{rows}");
+    assert_eq!(wanted.next(), None, "{rows:?}");
     // In the report a second passes for the delete and four for the upgrade, with the tool's own waits.
     let journal = bench.journal();
     assert!((0.8..3.0).contains(&seconds(&journal, "fus-delete")));
