@@ -8,6 +8,7 @@ use crate::observation::field_text::FieldText;
 use crate::observation::units::Address;
 use crate::profile::device::{Device, Devices};
 use crate::profile::fus::{self, FusTable};
+use crate::readers::parts;
 use crate::swd::stlink_firmware::ProbeFirmware;
 
 /// Facts to be noted after the ones of the report, each with the line and quote of the fact it rests on.
@@ -20,6 +21,7 @@ pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<
     derived.extend(device.and_then(|device| unfit_script(observed, device)));
     derived.extend(device.and_then(|device| unfit_identity(observed, device)));
     derived.extend(device.and_then(|device| unfit_otp(observed, device, devices)));
+    derived.extend(device.and_then(|device| beyond_flash(observed, device)));
     derived.extend(image_address(observed, images));
     derived.into_iter().map(EventKind::FactNoted).collect()
 }
@@ -125,6 +127,46 @@ fn unfit_otp(observed: &Observed, device: &Device, devices: &Devices) -> Option<
     Some(from(basis, "otp-address-of-other-part", FactValue::Text(FieldText::new(text))))
 }
 
+/// What lies higher in the same block, as the OTP of the H5, is no flash that somebody overran.
+const FLASH_BLOCK_END: u32 = 0x0880_0000;
+
+/// An address in the report that the flash of this part does not reach. L0 and L1 have their EEPROM there.
+fn beyond_flash(observed: &Observed, device: &Device) -> Option<Fact> {
+    let basis = fact(observed, "highest-flash-address")?;
+    let highest = |fact: &&Fact| fact.key == basis.key;
+    let address = |fact: &Fact| if let FactValue::Address(Address(address)) = fact.value { address } else { 0 };
+    let basis = observed.facts().iter().filter(highest).max_by_key(|fact| address(fact))?;
+    let named = address(basis);
+    let size_kb = parts::most_likely(observed.parts()).and_then(|part| flash_kb(&part));
+    let end = device.flash.as_ref()?.end(size_kb)?;
+    if u64::from(named) < end || named >= FLASH_BLOCK_END || ["STM32L0", "STM32L1"].contains(&device.family.as_str()) {
+        return None;
+    }
+    let words = format!("{} lies beyond the flash of the {}, which ends at {end:#010X}", Address(named), device.name);
+    Some(Fact { quote: Some(FieldText::new(words)), ..from(basis, "address-beyond-flash", FactValue::Flag(true)) })
+}
+
+/// The letter of an order code for the size of the flash, the second behind the digits: `STM32F103C8` has 64 KB.
+fn flash_kb(part: &str) -> Option<u32> {
+    let kb = match part.strip_prefix("STM32")?.chars().nth(5)? {
+        '4' => 16,
+        '6' => 32,
+        '8' => 64,
+        'B' => 128,
+        'C' => 256,
+        'D' => 384,
+        'E' => 512,
+        'F' => 768,
+        'G' => 1024,
+        'H' => 1536,
+        'I' => 2048,
+        'Y' => 640,
+        'Z' => 192,
+        _ => return None,
+    };
+    Some(kb)
+}
+
 /// The file and the address of a wireless stack or FUS image against the release tables.
 fn image_address(observed: &Observed, images: &FusTable) -> Option<Fact> {
     let basis = fact(observed, "fus-image-address")?;
@@ -145,6 +187,27 @@ mod tests {
     use super::*;
     use crate::observation::event::Event;
     use crate::observation::fact::Origin;
+    use crate::profile::shelf;
+
+    #[test]
+    fn an_address_beyond_the_flash_is_told_for_the_part_that_is_named() {
+        let devices = Devices::from_sheets(&shelf::built_in("devices")).unwrap();
+        let told = |part: &str, address: u32| {
+            let mut observed = Observed::default();
+            for (key, value) in [
+                ("part", FactValue::Text(FieldText::new(part))),
+                ("highest-flash-address", FactValue::Address(Address(address))),
+            ] {
+                let fact = Fact { key: key.to_owned(), value, origin: Origin::Line(1), quote: None };
+                observed.absorb(&Event { seq: 1, at: None, kind: EventKind::FactNoted(fact) });
+            }
+            beyond_flash(&observed, devices.by_part(part).unwrap()).is_some()
+        };
+        assert!(told("STM32WB55CE", 0x080D_C000));
+        assert!(!told("STM32WB55RG", 0x080D_C000));
+        assert!(!told("STM32WB55", 0x080D_C000), "the size is not known");
+        assert!(!told("STM32L072CZ", 0x0808_0000), "its EEPROM");
+    }
 
     /// What follows of the script that OpenOCD was given and the probe that the system lists.
     fn unfit(script: &str, product: &str) -> Option<String> {

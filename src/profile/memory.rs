@@ -56,6 +56,26 @@ pub struct FlashRegion {
     pub sector_bytes: u32,
 }
 
+impl Flash {
+    /// Where the flash of a part with so much of it ends. Without a map of that size a part with one bank is taken to end
+    /// early and one with two, whose second bank may keep its place, where the largest of its kind does.
+    pub fn end(&self, size_kb: Option<u32>) -> Option<u64> {
+        let of_size = self.maps.iter().filter(|map| Some(map.size_kb) == size_kb).filter_map(FlashMap::end).max();
+        let largest = self.maps.iter().max_by_key(|map| map.end())?;
+        let cut_short = |kb: u32| Some(u64::from(largest.regions.first()?.at.0) + u64::from(kb) * 1024);
+        let smaller = size_kb.filter(|&kb| largest.banks == 1 && kb < largest.size_kb);
+        of_size.or_else(|| smaller.and_then(cut_short)).or_else(|| largest.end())
+    }
+}
+
+impl FlashMap {
+    fn end(&self) -> Option<u64> {
+        let end =
+            |region: &FlashRegion| u64::from(region.at.0) + u64::from(region.sectors) * u64::from(region.sector_bytes);
+        self.regions.iter().filter(|region| region.sectors > 0).map(end).max()
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OptionBytes {

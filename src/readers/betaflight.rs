@@ -4,7 +4,8 @@ use crate::observation::event::Transport;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::message::{Message, Says, Tool};
+use super::message::{Line, Message, Says, Tool};
+use super::notebook::Notebook;
 
 pub static TOOL: Tool = Tool { name: "betaflight", transport: Transport::Dfu, messages: MESSAGES };
 
@@ -18,7 +19,7 @@ const MESSAGES: &[Message] = &[
     message("reporting chrome error: Error claiming interface", Says::Fails(F::Busy, P::Claim)),
     message("USB DFU detected with ID", Says::Done(P::Enumerate)),
     message("USB DFU not found", Says::Fails(F::NotFound, P::Enumerate)),
-    message("Failed to open USB device", Says::Fails(F::DriverMissing, P::Open)),
+    message("Failed to open USB device", Says::Look(not_opened)),
     message("stm32usbdfu.js", Says::Nothing),
     message("Failed to detect chip with error code", Says::Fails(F::MalformedDescriptor, P::Layout)),
     message("Failed to detect external memory", Says::Fails(F::MalformedDescriptor, P::Layout)),
@@ -26,3 +27,11 @@ const MESSAGES: &[Message] = &[
     message("Programming: SUCCESSFUL", Says::Done(P::Write)),
     message("Firmware contains data outside", Says::Fails(F::AddressRefused, P::ImageFile)),
 ];
+
+/// The configurator gives no number; st-info says the same with libusb's, which tells more.
+fn not_opened(notebook: &mut Notebook, line: &Line<'_>) {
+    if !line.contains("libusb error") {
+        notebook.at_work(TOOL.name, Transport::Dfu, line);
+        notebook.fail(F::DriverMissing, P::Open, "Failed to open USB device", line);
+    }
+}

@@ -127,12 +127,32 @@ const MESSAGES: &[Message] = &[
     message("Could not connect to the target device", Says::Fails(F::ConnectFailed, P::Connect)),
     message("Unable to connect to the target device", Says::Fails(F::ConnectFailed, P::Connect)),
     message("Debug Authentication", Says::Nothing),
+    message("Error: ", Says::Otherwise(unnamed_error)),
 ];
 
 fn banner(notebook: &mut Notebook, line: &Line<'_>) {
     let version = line.value_of("CubeProgrammer").and_then(super::reading::version_in);
     notebook.start_session(NAME, Transport::Other, version, line);
     notebook.forget("transport");
+}
+
+/// An error in words that are not known is a failure of the operation that is under way.
+fn unnamed_error(notebook: &mut Notebook, line: &Line<'_>) {
+    let Some((before, words)) = line.text.split_once("Error: ") else { return };
+    let printed = before.trim_end_matches(|c: char| !c.is_alphanumeric()).chars().all(|c| !c.is_alphabetic());
+    if notebook.tool() != Some(NAME) || !printed || words.trim().is_empty() {
+        return;
+    }
+    let phase = notebook.under_way().unwrap_or(P::Unknown);
+    let class = match phase {
+        P::Write | P::OptionBytesWrite => F::WriteFailed,
+        P::Erase => F::EraseFailed,
+        P::Verify => F::VerifyFailed,
+        P::Read | P::OptionBytes => F::ReadFailed,
+        P::FusUpgrade | P::FusDelete | P::FusStart => F::FusStatus,
+        _ => F::Other,
+    };
+    notebook.fail(class, phase, words.trim(), line);
 }
 
 /// A device in DFU mode was opened: an error about a probe in front of it was about looking for one.

@@ -12,6 +12,9 @@ pub static TOOL: Tool = Tool {
     transport: Transport::Other,
     messages: &[
         Message { needle: "LIBUSB_ERROR_", says: Says::Look(named) },
+        Message { needle: "libusb error: -", says: Says::Look(numbered) },
+        Message { needle: "libusb returned -", says: Says::Look(numbered) },
+        Message { needle: "libusb: error -", says: Says::Look(numbered) },
         Message { needle: "submiturb failed, errno=", says: Says::Look(of_usbfs) },
         Message { needle: "[Errno 32] Pipe error", says: Says::Look(of_pyusb) },
         Message { needle: "[Errno 110] Operation timed out", says: Says::Look(of_pyusb) },
@@ -35,6 +38,20 @@ const CLASSES: [(&str, F); 11] = [
     ("LIBUSB_ERROR_OTHER", F::Other),
 ];
 
+/// libusb's numbers for the same errors, from its `enum libusb_error`.
+const NUMBERS: [(f64, &str); 10] = [
+    (1.0, "LIBUSB_ERROR_IO"),
+    (2.0, "LIBUSB_ERROR_INVALID_PARAM"),
+    (3.0, "LIBUSB_ERROR_ACCESS"),
+    (4.0, "LIBUSB_ERROR_NO_DEVICE"),
+    (5.0, "LIBUSB_ERROR_NOT_FOUND"),
+    (6.0, "LIBUSB_ERROR_BUSY"),
+    (7.0, "LIBUSB_ERROR_TIMEOUT"),
+    (8.0, "LIBUSB_ERROR_OVERFLOW"),
+    (9.0, "LIBUSB_ERROR_PIPE"),
+    (12.0, "LIBUSB_ERROR_NOT_SUPPORTED"),
+];
+
 /// The class of the libusb error named in a text.
 pub fn class_in(text: &str) -> Option<F> {
     CLASSES.iter().find(|(name, _)| text.contains(name)).map(|(_, class)| *class)
@@ -43,6 +60,24 @@ pub fn class_in(text: &str) -> Option<F> {
 /// The name of the libusb error in a text.
 pub fn name_in(text: &str) -> Option<&'static str> {
     CLASSES.iter().find(|(name, _)| text.contains(name)).map(|(name, _)| *name)
+}
+
+/// `Failed to open USB device 0x0483:0x374b, libusb error: -3`.
+fn numbered(notebook: &mut Notebook, line: &Line<'_>) {
+    let number = ["libusb error", "libusb returned", "libusb: error"]
+        .iter()
+        .find_map(|words| line.value_of(words)?.strip_prefix('-').and_then(first_number));
+    let Some(name) = NUMBERS.iter().find(|(code, _)| Some(*code) == number).map(|(_, name)| *name) else { return };
+    let class = class_in(name).unwrap_or(F::Other);
+    notebook.fail(class, phase_of(notebook, class), name, line);
+}
+
+/// Opening fails for want of rights, of a driver, or because it is held; everything else belongs to what is under way.
+fn phase_of(notebook: &Notebook, class: F) -> P {
+    match class {
+        F::Access | F::Busy | F::DriverMissing => P::Open,
+        _ => notebook.under_way().unwrap_or(P::Unknown),
+    }
 }
 
 /// `usb.core.USBError: [Errno 32] Pipe error` of programs in Python.
@@ -82,9 +117,21 @@ fn named(notebook: &mut Notebook, line: &Line<'_>) {
     if understood.iter().any(|words| line.contains(words)) {
         return;
     }
-    let phase = match class {
-        F::Access | F::Busy | F::DriverMissing => P::Open,
-        _ => notebook.under_way().unwrap_or(P::Unknown),
-    };
-    notebook.fail(class, phase, name, line);
+    notebook.fail(class, phase_of(notebook, class), name, line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::event::EventKind;
+
+    #[test]
+    fn a_number_means_the_same_as_the_name() {
+        let mut notebook = Notebook::default();
+        let text = "Failed to open USB device 0x0483:0x374b, libusb error: -3";
+        numbered(&mut notebook, &Line { number: 1, text });
+        let events = notebook.into_events();
+        let Some(EventKind::CycleFinished(cycle)) = events.last() else { panic!("{events:?}") };
+        assert_eq!(cycle.failure().map(|failure| (failure.class, failure.phase)), Some((F::Access, P::Open)));
+    }
 }

@@ -26,6 +26,7 @@ pub mod qflipper;
 pub mod qmk_toolbox;
 pub mod reading;
 pub mod registers;
+pub mod shell;
 pub mod sieve;
 pub mod stlink_gdb_server;
 pub mod stlink_org;

@@ -31,6 +31,10 @@ pub struct Notebook {
     open: Option<OpenStep>,
     facts: HashMap<(String, String), ()>,
     dated: bool,
+    /// Whether the command at work was given as root.
+    as_root: bool,
+    /// Whether the device could not be opened by a command that was not.
+    refused_as_user: bool,
     /// Small memories of single readers, for example the last state printed.
     remembered: HashMap<&'static str, String>,
 }
@@ -233,6 +237,25 @@ impl Notebook {
         self.dated
     }
 
+    /// A command stands behind a prompt: what follows is its answer.
+    pub fn command_given(&mut self, as_root: bool) {
+        self.close_cycle();
+        self.as_root = as_root;
+    }
+
+    /// The same device that a user could not open is opened, or not, by root.
+    fn compare_rights(&mut self, step: &StepRecord, line: &Line<'_>) {
+        if !matches!(step.phase, Phase::Enumerate | Phase::Open | Phase::Claim | Phase::ProbeOpen) {
+            return;
+        }
+        let failed = step.failure().is_some_and(|failure| !failure.is_expected());
+        if !self.as_root {
+            self.refused_as_user |= failed;
+        } else if self.refused_as_user {
+            self.fact("works-with-sudo", FactValue::Flag(!failed), line);
+        }
+    }
+
     pub fn remember(&mut self, what: &'static str, value: impl Into<String>) {
         self.remembered.insert(what, value.into());
     }
@@ -285,6 +308,7 @@ impl Notebook {
     }
 
     fn record(&mut self, step: StepRecord, line: &Line<'_>) {
+        self.compare_rights(&step, line);
         self.cycle_at(line);
         let cycle = self.cycle.as_mut().expect("an attempt was opened");
         if cycle.steps.len() < STEPS_KEPT {
@@ -320,6 +344,19 @@ mod tests {
         let Some(EventKind::CycleFinished(cycle)) = events.last() else { panic!("{events:?}") };
         let elapsed: Vec<_> = cycle.failures().map(|failure| failure.elapsed).collect();
         assert_eq!(elapsed, [Some(Micros::from_secs(2)), None]);
+    }
+
+    #[test]
+    fn what_opens_for_root_alone_is_a_matter_of_rights() {
+        let mut notebook = Notebook::default();
+        notebook.fail(FailureClass::NoProbe, Phase::ProbeOpen, "Found 0", &line(1, "Found 0 stlink programmers"));
+        notebook.command_given(true);
+        notebook.done(Phase::ProbeOpen, &line(3, "Found 1 stlink programmers"));
+        let works = |event: EventKind| match event {
+            EventKind::FactNoted(fact) if fact.key == "works-with-sudo" => Some(fact.value),
+            _ => None,
+        };
+        assert_eq!(notebook.into_events().into_iter().find_map(works), Some(FactValue::Flag(true)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use regex::Regex;
 
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
+use crate::observation::units::Address;
 
 use super::message::{Line, Message, Says, Tool};
 use super::notebook::Notebook;
@@ -26,6 +27,7 @@ const MESSAGES: &[Message] = &[
     message("stm32", Says::Look(part)),
     message("nucleo", Says::Look(part)),
     message("disco", Says::Look(part)),
+    message("0x08", Says::Look(flash_address)),
     message("blue pill", Says::Look(blue_pill)),
     message("bluepill", Says::Look(blue_pill)),
     message(" f0", Says::Look(part)),
@@ -95,6 +97,21 @@ fn names_swd(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.fact("names-swd", FactValue::Flag(true), line);
 }
 
+/// The highest address of the flash that the report names: whether the part reaches so far is judged once the part is known.
+fn flash_address(notebook: &mut Notebook, line: &Line<'_>) {
+    const HIGHEST: &str = "highest-flash-address";
+    let so_far = notebook.recall(HIGHEST).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let named = line.text.match_indices("0x08").filter_map(|(at, _)| {
+        let digits = line.text.get(at + 2..at + 10)?;
+        let ends = line.text[at + 10..].chars().next().is_none_or(|c| !c.is_ascii_alphanumeric());
+        u32::from_str_radix(digits, 16).ok().filter(|_| ends)
+    });
+    if let Some(highest) = named.max().filter(|&address| address > so_far) {
+        notebook.remember(HIGHEST, highest.to_string());
+        notebook.fact(HIGHEST, FactValue::Address(Address(highest)), line);
+    }
+}
+
 /// Every board sold under this name carries, or claims to carry, the same part.
 fn blue_pill(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.text_fact("part", "STM32F103C8", line);
@@ -125,6 +142,15 @@ mod tests {
             _ => None,
         };
         notebook.into_events().into_iter().filter_map(name).collect()
+    }
+
+    #[test]
+    fn the_highest_flash_address_is_kept() {
+        let mut notebook = Notebook::default();
+        for text in ["-D a.bin -s 0x08004000:leave", "at 0x080DC000, not 0x08000000", "key 0x080123456789"] {
+            flash_address(&mut notebook, &Line { number: 1, text });
+        }
+        assert_eq!(notebook.recall("highest-flash-address"), Some("135118848"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass;
 use crate::observation::step::Phase as P;
 
 use super::message::{Line, Message, Says, Tool};
@@ -21,6 +22,7 @@ const MESSAGES: &[Message] = &[
     message("*** STM32 device disconnected", Says::Nothing),
     message("*** Attempting to flash", Says::Nothing),
     message("NO DRIVER", Says::Look(no_driver)),
+    message("There are no devices available", Says::Fails(FailureClass::NotFound, P::Enumerate)),
 ];
 
 fn connected(notebook: &mut Notebook, line: &Line<'_>) {
@@ -33,6 +35,6 @@ fn connected(notebook: &mut Notebook, line: &Line<'_>) {
 fn no_driver(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("device") {
         notebook.at_work(NAME, Transport::Dfu, line);
-        notebook.fail(crate::observation::failure::FailureClass::DriverMissing, P::Open, "NO DRIVER", line);
+        notebook.fail(FailureClass::DriverMissing, P::Open, "NO DRIVER", line);
     }
 }

@@ -14,12 +14,13 @@ use super::sieve::Sieve;
 use super::timestamps;
 use super::{
     betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, lsusb, openocd, other_hosts, otp,
-    parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, stlink_gdb_server, stlink_org, stlink_utility,
-    uart_loaders, webdfu,
+    parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, shell, stlink_gdb_server, stlink_org,
+    stlink_utility, uart_loaders, webdfu,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 23] = [
+const TOOLS: [&Tool; 24] = [
+    &shell::TOOL,
     &cubeprogrammer::TOOL,
     &fus::TOOL,
     &stlink_gdb_server::TOOL,
@@ -110,11 +111,19 @@ impl Readers {
         }
     }
 
+    /// Whether another message of some tool stands on the line; what merely names a part or a device explains nothing.
+    fn is_understood(&self, meanings: &[usize], by_default: usize) -> bool {
+        meanings.iter().any(|&other| other != by_default && !self.messages[other].0.name.is_empty())
+    }
+
     /// A message whose needle is part of another message's needle on the same line is not meant. A reader that only takes
     /// a closer look may find nothing, so it stands in the way of its own tool's messages only.
     fn hear_messages(&self, notebook: &mut Notebook, meanings: &[usize], line: &Line<'_>) {
         for &meaning in meanings {
             let (tool, message) = self.messages[meaning];
+            if matches!(message.says, Says::Otherwise(_)) && self.is_understood(meanings, meaning) {
+                continue;
+            }
             let part_of_longer = meanings.iter().any(|&other| {
                 let (other_tool, longer) = self.messages[other];
                 (!matches!(longer.says, Says::Look(_)) || other_tool.name == tool.name)
@@ -129,7 +138,7 @@ impl Readers {
 }
 
 fn hear(notebook: &mut Notebook, tool: &'static Tool, message: &'static Message, line: &Line<'_>) {
-    if !tool.name.is_empty() && !matches!(message.says, Says::Started | Says::Look(_)) {
+    if !tool.name.is_empty() && !matches!(message.says, Says::Started | Says::Look(_) | Says::Otherwise(_)) {
         notebook.at_work(tool.name, tool.transport, line);
     }
     match &message.says {
@@ -143,7 +152,7 @@ fn hear(notebook: &mut Notebook, tool: &'static Tool, message: &'static Message,
         Says::Fails(class, phase) => notebook.fail(*class, *phase, message.needle.trim(), line),
         Says::Normal(class, phase, reason) => notebook.normal(*class, *phase, message.needle.trim(), reason, line),
         Says::Nothing => {}
-        Says::Look(look) => look(notebook, line),
+        Says::Look(look) | Says::Otherwise(look) => look(notebook, line),
     }
 }
 
