@@ -3,10 +3,10 @@
 use super::attend::{OFF_BELOW_VOLTS, Sensor, power_seen_off};
 use super::program::{Program, ProgramError};
 use super::question::{Answer, Question, Wanted};
-use crate::link::Link;
+use crate::link::{Link, witness};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::fact::{Fact, FactValue};
-use crate::observation::step::Step;
+use crate::observation::step::{ConnectMode, Step};
 use crate::observation::units::Micros;
 
 /// Brings about the next boot.
@@ -26,6 +26,8 @@ pub enum ReentryError {
         "the hub was told to take the port's power away, and the board is still there: it has another supply, or the hub does not switch what it says; a USB 3 hub keeps the power on until its SuperSpeed half is switched off too"
     )]
     StillThere,
+    #[error("the probe could not send the board into its ROM: {what}")]
+    Probe { what: String },
     #[error("the operator ended the campaign")]
     Declined,
 }
@@ -60,9 +62,6 @@ pub struct HubPower {
     pub sensors: Vec<Sensor>,
 }
 
-/// The probe's fact that tells the target's supply, in volts.
-const TARGET_VOLTAGE: &str = "target-voltage";
-
 impl Reenter for HubPower {
     fn reenter(&mut self, link: &mut dyn Link, _boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
         let off = link.port_power(false).map_err(ReentryError::Hub)?;
@@ -82,7 +81,7 @@ impl Reenter for HubPower {
 
 fn probe_sees_no_power(link: &mut dyn Link) -> bool {
     let off = |fact: &Fact| matches!(fact.value, FactValue::Volts(volts) if volts < OFF_BELOW_VOLTS);
-    link.look().iter().any(|fact| fact.key == TARGET_VOLTAGE && off(fact))
+    link.look().iter().any(|fact| fact.key == witness::VOLTAGE && off(fact))
 }
 
 /// Asks a person; `None` means that they want to stop.
@@ -104,6 +103,33 @@ impl<O: Operator> Reenter for Manual<O> {
         match self.operator.ask(&Question::new(request, Wanted::Done)) {
             Some(_) => Ok((BootKind::ColdPowerOn { off_time: None }, BootProof::ToldByOperator)),
             None => Err(ReentryError::Declined),
+        }
+    }
+}
+
+/// A debug probe resets the board and sends it into its ROM. Nobody has to be at the bench, and nothing of what straps, a power
+/// ramp and a cold oscillator do is tried.
+#[derive(Debug)]
+pub struct ByProbe;
+
+impl Reenter for ByProbe {
+    fn reenter(&mut self, link: &mut dyn Link, _boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
+        const SPEED_KILOHERTZ: u32 = 1_800;
+        const PATIENCE: Micros = Micros::from_secs(5);
+        let steps = [
+            Step::OpenProbe,
+            Step::Speed { kilohertz: SPEED_KILOHERTZ },
+            Step::Connect { mode: ConnectMode::Hotplug },
+            Step::Identify,
+            Step::EnterRom,
+            Step::Disconnect,
+        ];
+        let failed = steps.iter().find_map(|step| link.perform(step, PATIENCE).failure().cloned());
+        link.perform(&Step::Close, PATIENCE);
+        match failed {
+            // The reset was caught at the first instruction, which is proof that there was one.
+            None => Ok((BootKind::SoftwareJump, BootProof::Commanded)),
+            Some(failure) => Err(ReentryError::Probe { what: failure.in_words() }),
         }
     }
 }
@@ -182,7 +208,10 @@ mod tests {
         }
 
         fn look(&mut self) -> Vec<Fact> {
-            self.target_volts.map(|volts| Fact::measured(TARGET_VOLTAGE, FactValue::Volts(volts))).into_iter().collect()
+            self.target_volts
+                .map(|volts| Fact::measured(witness::VOLTAGE, FactValue::Volts(volts)))
+                .into_iter()
+                .collect()
         }
 
         fn port_power(&mut self, on: bool) -> Result<PortState, String> {

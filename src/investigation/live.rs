@@ -18,7 +18,7 @@ use super::standby::{Hold, StandBy};
 use crate::campaign::attend::Sensor;
 use crate::campaign::plan::Plan;
 use crate::campaign::question::{Answer, Question};
-use crate::campaign::reentry::{AsFound, ByCommand, HubPower, LinkPower, Manual, Operator, Reenter};
+use crate::campaign::reentry::{AsFound, ByCommand, ByProbe, HubPower, LinkPower, Manual, Operator, Reenter};
 use crate::campaign::runner::{CampaignError, Runner};
 use crate::campaign::{Sink, SinkClosed};
 use crate::case::file::{Case, CaseError};
@@ -169,6 +169,7 @@ fn reentry(plan: &Plan, sensors: &[Sensor], asking: &Asking) -> Box<dyn Reenter>
         Reentry::Virtual => Box::new(LinkPower { off_time: plan.off_time }),
         Reentry::Command(command) => Box::new(ByCommand { command: command.clone(), sensors: sensors.to_vec() }),
         Reentry::Hub => Box::new(HubPower { off_time: plan.off_time, sensors: sensors.to_vec() }),
+        Reentry::Swd => Box::new(ByProbe),
         Reentry::Manual => Box::new(Manual { operator: asking.clone() }),
     }
 }

@@ -3,7 +3,8 @@
 use crate::observation::failure::FailureClass;
 use crate::observation::units::Micros;
 use crate::swd::core_debug::{
-    C_DEBUGEN, C_HALT, DEBUG_KEY, DEMCR, DHCSR, S_HALT, S_LOCKUP, S_RESET_ST, S_RETIRE_ST, VC_CORERESET,
+    AIRCR, C_DEBUGEN, C_HALT, DEBUG_KEY, DEMCR, DHCSR, S_HALT, S_LOCKUP, S_RESET_ST, S_RETIRE_ST, SYSRESETREQ,
+    VC_CORERESET,
 };
 
 use super::swd_probe::SwdProbe;
@@ -73,6 +74,22 @@ pub fn catch_reset<P: SwdProbe>(wire: &mut SwdWire<'_, P>) -> Result<(), SwdFaul
     wire.reset_line(false)?;
     let caught = await_halt(wire);
     let restored = wire.write_word(DEMCR, before & !VC_CORERESET);
+    caught?;
+    Ok(restored?)
+}
+
+/// Resets the part and stops it at its first instruction.
+pub fn catch_software_reset<P: SwdProbe>(wire: &mut SwdWire<'_, P>) -> Result<(), SwdFault> {
+    let before = wire.read_word(DEMCR)?;
+    wire.write_word(DHCSR, DEBUG_KEY | C_DEBUGEN)?;
+    wire.write_word(DEMCR, before | VC_CORERESET)?;
+    // The reset may come before the answer.
+    let asked = wire.write_word(AIRCR, SYSRESETREQ);
+    let caught = await_halt(wire);
+    let restored = wire.write_word(DEMCR, before & !VC_CORERESET);
+    if caught.is_err() {
+        asked?;
+    }
     caught?;
     Ok(restored?)
 }

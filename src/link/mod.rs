@@ -22,6 +22,7 @@ pub mod probe_lock;
 pub mod probe_log;
 pub mod probe_real;
 pub mod reset_witness;
+mod rom_entry;
 #[cfg(test)]
 pub mod scripted_board;
 pub mod session;

@@ -110,6 +110,7 @@ impl Session {
             | Step::Identify
             | Step::RegisterFacts
             | Step::ClearResetFlags
+            | Step::EnterRom
             | Step::CoreClock { .. }
             | Step::Disconnect
             | Step::Reset { .. } => {

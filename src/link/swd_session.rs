@@ -14,6 +14,7 @@ use crate::swd::core_debug::{AIRCR, SYSRESETREQ};
 
 use super::core_clock;
 use super::core_watch;
+use super::rom_entry;
 use super::session::alter::SAVED;
 use super::session::checksum;
 use super::swd_coprocessor;
@@ -119,6 +120,10 @@ impl SwdSession {
             Step::ClearResetFlags => {
                 let target = self.known(wire)?;
                 swd_registers::clear_reset_flags(wire, &target)
+            }
+            Step::EnterRom => {
+                let target = self.known(wire)?;
+                rom_entry::enter(wire, &target)
             }
             Step::CoreClock { span } => core_clock::measure(wire, *span, &mut self.learned),
             Step::Disconnect => self.disconnect(wire),

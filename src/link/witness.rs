@@ -34,7 +34,7 @@ const SPAN: Micros = Micros::from_secs(1);
 pub fn look(link: &mut dyn Link, flags: Flags) -> Vec<Fact> {
     let Sight { mut seen, stopped } = Sight::take(link, SPAN);
     let mut facts = match stopped {
-        Some(failure) => vec![silent(&in_words(&failure))],
+        Some(failure) => vec![silent(&failure.in_words())],
         None => testimony(&seen),
     };
     facts.extend(reset_witness::told(number(&seen, "dev-id").map(|id| id as u16), &words(&seen), flags));
@@ -106,7 +106,7 @@ impl Sight {
     /// The counted clock, or why there is none.
     pub fn core_clock(&self) -> Result<CoreClock, String> {
         match &self.stopped {
-            Some(failure) => Err(in_words(failure)),
+            Some(failure) => Err(failure.in_words()),
             None => core_clock(&self.seen),
         }
     }
@@ -114,15 +114,10 @@ impl Sight {
     /// Both crystals, or why nothing can be said of them.
     pub fn testimony(&self) -> Result<Testimony, String> {
         match &self.stopped {
-            Some(failure) => Err(in_words(failure)),
+            Some(failure) => Err(failure.in_words()),
             None => witnessed(&self.seen),
         }
     }
-}
-
-fn in_words(failure: &Failure) -> String {
-    let code = failure.code.as_ref().map(|code| format!(": {}", code.raw())).unwrap_or_default();
-    format!("{} at {}{code}", failure.class.name(), failure.phase.name())
 }
 
 fn silent(why: &str) -> Fact {

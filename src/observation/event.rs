@@ -95,6 +95,8 @@ pub enum Reentry {
     Virtual,
     /// The hub above the board switches the power of its port.
     Hub,
+    /// A debug probe resets the board and sends it into its ROM.
+    Swd,
 }
 
 /// One tool at work in a report.

@@ -47,6 +47,12 @@ impl Failure {
         self
     }
 
+    /// `no-ack at connect: SwdDpWait`
+    pub fn in_words(&self) -> String {
+        let code = self.code.as_ref().map(|code| format!(": {}", code.raw())).unwrap_or_default();
+        format!("{} at {}{code}", self.class.name(), self.phase.name())
+    }
+
     pub fn is_expected(&self) -> bool {
         self.expected.is_some()
     }

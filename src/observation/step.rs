@@ -66,6 +66,8 @@ pub enum Step {
     },
     /// Clear the sticky reset flags, so that those which are set later tell of this boot.
     ClearResetFlags,
+    /// Reset the target and have it run its ROM bootloader, whatever its straps say.
+    EnterRom,
     /// Leave the target as it was found and let go of it.
     Disconnect,
     Reset {
@@ -151,7 +153,7 @@ impl Step {
             Self::RegisterFacts | Self::ClearResetFlags => Phase::Registers,
             Self::CoreClock { .. } => Phase::CoreClock,
             Self::Disconnect => Phase::Disconnect,
-            Self::Reset { .. } => Phase::Reset,
+            Self::Reset { .. } | Self::EnterRom => Phase::Reset,
             Self::Save { .. } => Phase::Read,
             Self::Verify { .. } => Phase::Verify,
             Self::Alter(alteration) => alteration.phase(),
@@ -185,7 +187,7 @@ impl Step {
             | Self::Wait { .. } => Touch::Observe,
             Self::Alter(_) => Touch::Alter,
             Self::Connect { mode } => mode.touch(),
-            Self::Reset { .. } | Self::ClearResetFlags => Touch::Disturb,
+            Self::Reset { .. } | Self::ClearResetFlags | Self::EnterRom => Touch::Disturb,
         }
     }
 
@@ -203,6 +205,7 @@ impl Step {
             | Self::RegisterFacts
             | Self::CoreClock { .. }
             | Self::ClearResetFlags
+            | Self::EnterRom
             | Self::Disconnect
             | Self::Reset { .. } => matches!(transport, Transport::Swd),
             // Over DFU the upgrade service answers; over SWD the table that it or the stack keeps in shared RAM is read.

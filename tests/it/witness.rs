@@ -7,6 +7,7 @@ use flakescope::case::file::Case;
 use flakescope::diagnosis::conclusion::Library;
 use flakescope::diagnosis::verdict::Verdict;
 use flakescope::investigation::ledger::{Depth, Ledger};
+use flakescope::observation::boot::{BootKind, BootProof};
 use flakescope::observation::event::{Event, EventKind};
 use flakescope::observation::fact::{Fact, FactValue};
 
@@ -52,6 +53,34 @@ fn shares(verdict: &Verdict) -> Vec<(&str, f64)> {
 fn is_of_the_witness(fact: &Fact) -> bool {
     ["crystal-believed", "crystal-measured", "crystal-misread-witnessed", "crystal-right-witnessed"]
         .contains(&fact.key.as_str())
+}
+
+/// The strap keeps the ROM from running at every power-on; the probe sends the board there all the same, and such boots are
+/// told apart from cold ones.
+#[test]
+fn a_probe_brings_a_board_into_its_rom_that_its_strap_keeps_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let board = folder.path().join("strapped.toml");
+    let text = "text = \"BOOT0 is low\"\npart = \"STM32F407VGT6\"\nrom = \"f40x-v9\"\ncrystal-mhz = 8.0\n\
+                [mechanism.straps]\nboot0-mv = 0.0\nnoise-mv = 0.0\nthreshold-mv = 1650.0\n";
+    std::fs::write(&board, text).unwrap();
+    let run = ["run", "--headless", "--virtual", board.to_str().unwrap(), "--boots", "4", "--cycles", "1"];
+    let cold = answer(flakescope().args(run).args(["--case", folder.path().join("cold.case").to_str().unwrap()]));
+    assert_eq!(cold.code, Some(1), "{cold:?}");
+    let case = folder.path().join("sent.case");
+    let sent = ["--link", "witnessed", "--reenter", "swd", "--case", case.to_str().unwrap()];
+    let sent = answer(flakescope().args(run).args(sent));
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let mut kinds = Vec::new();
+    let mut keep = |event: Event| {
+        if let EventKind::BootStarted(boot) = event.kind {
+            kinds.push((boot.kind, boot.proof))
+        }
+    };
+    Case::open(&case).unwrap().for_each(&mut keep).unwrap();
+    assert_eq!(kinds, vec![(BootKind::SoftwareJump, BootProof::Commanded); 4]);
+    let without = answer(flakescope().args(run).args(["--reenter", "swd"]));
+    without.refused(2, &["--link witnessed"]);
 }
 
 #[test]

@@ -109,9 +109,24 @@ impl BoardBus<'_> {
         {
             return Some(word);
         }
+        if let Some(word) = self.rom_vector(address) {
+            return Some(word);
+        }
         let options = self.option_register(address);
         let controlled = self.flash_control.as_ref().and_then(|control| control.read(self.now.at, address, options));
         self.coprocessor_word(address).or(controlled).or(options)
+    }
+
+    /// Stack pointer and entry of the ROM; where its code lies beyond that is chosen, and there is none to read.
+    fn rom_vector(&self, address: Address) -> Option<u32> {
+        const STACK: u32 = 0x2000_2000;
+        const ENTRY: u32 = 0x0401;
+        let start = self.silicon.system_memory.0;
+        match address.0.checked_sub(start)? {
+            0 => Some(STACK),
+            4 => Some(start + ENTRY),
+            _ => None,
+        }
     }
 
     /// The mailbox, and the table that it points to right after a few words; where exactly is chosen.

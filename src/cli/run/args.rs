@@ -41,7 +41,8 @@ pub struct RunArgs {
     /// Clear the sticky reset flags through the probe at the beginning of each boot, so that they tell of this boot; disturbs the board
     #[arg(long)]
     pub clear_reset_flags: bool,
-    /// How the next boot is brought about: none, manual, hub (power of its port), or command='PROGRAM ...'
+    /// How the next boot is brought about: none, manual, hub (power of its port), swd (a probe resets it and sends it into its ROM, which disturbs and
+    /// bypasses straps, power and a cold oscillator), or command='PROGRAM ...'
     #[arg(long, value_name = "HOW")]
     pub reenter: Option<ReentryChoice>,
     /// How long the board stays without power between boots, where a virtual board or a hub is switched
@@ -129,6 +130,7 @@ pub enum ReentryChoice {
     None,
     Manual,
     Hub,
+    Swd,
     Command(String),
 }
 
@@ -140,9 +142,10 @@ impl FromStr for ReentryChoice {
             "none" => Ok(Self::None),
             "manual" => Ok(Self::Manual),
             "hub" => Ok(Self::Hub),
+            "swd" => Ok(Self::Swd),
             _ => match text.strip_prefix("command=") {
                 Some(command) if !command.trim().is_empty() => Ok(Self::Command(command.to_owned())),
-                _ => Err("expected none, manual, hub or command='PROGRAM ...'".to_owned()),
+                _ => Err("expected none, manual, hub, swd or command='PROGRAM ...'".to_owned()),
             },
         }
     }

@@ -16,6 +16,7 @@ use crate::cli::new_case;
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
 use crate::investigation::live::Order;
+use crate::link::link_used::LinkUsed;
 use crate::observation::event::{CampaignStart, Reentry};
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
@@ -41,7 +42,12 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
     // A virtual board's own profile is known with it.
     let may_be_absent = args.reenter == Some(ReentryChoice::Manual);
     // A probe alters nothing, whatever the other link is allowed.
-    let touch = if args.clear_reset_flags { sketch.touch().max(Touch::Disturb) } else { sketch.touch() };
+    if sketch.reentry == Reentry::Swd && args.link == LinkUsed::Dfu {
+        let text = "--reenter swd needs a probe at the board: --link witnessed, both or swd";
+        return Err(Refusal::of(ExitCode::Usage, &text));
+    }
+    let disturbs = args.clear_reset_flags || sketch.reentry == Reentry::Swd;
+    let touch = if disturbs { sketch.touch().max(Touch::Disturb) } else { sketch.touch() };
     let way = Way { link: args.link, touch: touch.min(Touch::Disturb) };
     let (mut link, facts) = args.choice.reach(&way, args.seed, may_be_absent, &stop)?;
     if args.clear_reset_flags && !link.clear_flags_each_boot() {
@@ -151,6 +157,7 @@ fn reentry(args: &RunArgs) -> Reentry {
         (None | Some(ReentryChoice::None), _) => Reentry::None,
         (Some(ReentryChoice::Manual), _) => Reentry::Manual,
         (Some(ReentryChoice::Hub), _) => Reentry::Hub,
+        (Some(ReentryChoice::Swd), _) => Reentry::Swd,
         (Some(ReentryChoice::Command(command)), _) => Reentry::Command(command.clone()),
     }
 }

@@ -183,6 +183,7 @@ fn reentry(reentry: &Reentry) -> String {
         Reentry::None => "none: the whole campaign is one boot".to_owned(),
         Reentry::Manual => "the operator cycles the power".to_owned(),
         Reentry::Command(command) => format!("command: {}", safe(command)),
+        Reentry::Swd => "a debug probe sends the board into its ROM".to_owned(),
         Reentry::Hub => "the hub switches the power of the port".to_owned(),
         Reentry::Virtual => "the virtual board is power-cycled".to_owned(),
     }
