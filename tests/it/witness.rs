@@ -74,7 +74,7 @@ fn a_probe_brings_a_board_into_its_rom_that_its_strap_keeps_out() {
     let mut kinds = Vec::new();
     let mut keep = |event: Event| {
         if let EventKind::BootStarted(boot) = event.kind {
-            kinds.push((boot.kind, boot.proof))
+            kinds.push((boot.kind, boot.proof));
         }
     };
     Case::open(&case).unwrap().for_each(&mut keep).unwrap();
