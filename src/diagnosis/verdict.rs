@@ -1,5 +1,7 @@
 //! The verdict: what is said about a campaign or a report. Its JSON is a published contract (`schemas/verdict.schema.json`).
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::evidence::finding::Unit;
@@ -7,7 +9,7 @@ use crate::observation::alteration::AlterationLine;
 use crate::observation::failure::{Failure, FailureClass};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Phase;
-use crate::observation::units::Micros;
+use crate::observation::units::{Address, Micros};
 
 pub const VERDICT_SCHEMA: &str = "flakescope.verdict/1";
 
@@ -93,6 +95,19 @@ pub struct FailureLine {
     /// The line of the report, or the cycle of the campaign.
     pub line: Option<u32>,
     pub elapsed_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// The number of the alternate setting and the memory behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternate: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<FieldText>,
+    /// What the device told last before the step was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dfu_state: Option<String>,
+    /// Steps of the same boot that went well, in the order of the program.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub worked: BTreeSet<Phase>,
 }
 
 impl FailureLine {
@@ -103,6 +118,11 @@ impl FailureLine {
             code: failure.code.clone(),
             line: failure.line.or(line),
             elapsed_ms: failure.elapsed.map(Micros::as_millis_f64),
+            address: failure.address,
+            alternate: failure.dfu.alternate.as_ref().map(|(number, _)| *number),
+            memory: failure.dfu.alternate.as_ref().map(|(_, name)| name.clone()),
+            dfu_state: failure.dfu.state.clone(),
+            worked: BTreeSet::new(),
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::observation::event::{CampaignStart, Event, EventKind, Reentry, Transp
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
-use crate::observation::step::Phase;
+use crate::observation::step::{Outcome, Phase};
 use crate::observation::units::Micros;
 use crate::timebase;
 
@@ -57,7 +57,10 @@ pub struct Ledger {
     evidence: CampaignEvidence,
     observed: Observed,
     trials: Trials,
-    failures: Vec<FailureLine>,
+    /// With the place of their boot among the boots.
+    failures: Vec<(FailureLine, usize)>,
+    /// What went well in each boot.
+    worked: Vec<BTreeSet<Phase>>,
     listed: BTreeSet<(FailureClass, Phase)>,
     tail: VecDeque<TailLine>,
     unexpected_failures: u64,
@@ -81,6 +84,7 @@ impl Ledger {
             observed: Observed::default(),
             trials: Trials::default(),
             failures: Vec::new(),
+            worked: Vec::new(),
             listed: BTreeSet::new(),
             tail: VecDeque::new(),
             unexpected_failures: 0,
@@ -156,10 +160,14 @@ impl Ledger {
         }
         self.completed_cycles += u64::from(!mark.interrupted);
         self.unexpected_failures += u64::from(mark.failure.is_some());
+        let boot = self.boots.len();
+        self.worked.resize_with(boot + 1, BTreeSet::new);
+        let done = cycle.steps.iter().filter(|step| step.outcome == Outcome::Done).map(|step| step.phase);
+        self.worked[boot].extend(done.filter(|phase| phase.asks_the_board()));
         for failure in cycle.failures() {
             let is_new = self.listed.insert((failure.class, failure.phase));
             if is_new || self.failures.len() < LISTED_FAILURES {
-                self.failures.push(FailureLine::of(failure, Some(cycle.number)));
+                self.failures.push((FailureLine::of(failure, Some(cycle.number)), boot));
             }
         }
     }
@@ -252,6 +260,15 @@ impl Ledger {
         self.trials.counts()
     }
 
+    /// A failure is told with all that went well in its boot, before and after.
+    fn failures(&self) -> Vec<FailureLine> {
+        let told = |(line, boot): &(FailureLine, usize)| FailureLine {
+            worked: self.worked.get(*boot).cloned().unwrap_or_default(),
+            ..line.clone()
+        };
+        self.failures.iter().map(told).collect()
+    }
+
     fn assess(&self, depth: Depth, findings: &[Finding]) -> Verdict {
         let kind = self.kind();
         let is_being_booted = depth == Depth::Live && self.makes_many_boots();
@@ -267,7 +284,7 @@ impl Ledger {
             tools: vec!["flakescope".to_owned()],
             causes: conclusion.causes,
             together: conclusion.together,
-            failures: self.failures.clone(),
+            failures: self.failures(),
             next: conclusion.next,
             alterations: self.journal.lines().iter().map(JournalLine::published).collect(),
             campaign: self.figures(),

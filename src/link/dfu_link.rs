@@ -1,11 +1,12 @@
 //! A DFU board as a cycle sees it: every step of a recipe is timed, and every surprise becomes a failure.
 
 use crate::dfu::alter_scope::{AlterScope, OutOfScope};
+use crate::dfu::state::DfuState;
 use crate::dfu::whitelist::Allowance;
 use crate::observation::alteration::Alteration;
 use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
-use crate::observation::failure::{Failure, FailureClass};
+use crate::observation::failure::{DfuStand, Failure, FailureClass};
 use crate::observation::field_text::FieldText;
 use crate::observation::permit::{AlterClaim, AlterPermit, GateRefusal};
 use crate::observation::step::{Outcome, Phase, Step, StepRecord, TransferRecord, TransferSummary};
@@ -17,6 +18,9 @@ use super::latency::LatencyBook;
 use super::session::{Session, StepFault};
 use super::usb_board::UsbBoard;
 use super::wire::Wire;
+
+/// How a step ended, the state that the device told last, and what was sent.
+type Performed = (Result<(), StepFault>, Option<DfuState>, Vec<TransferRecord>);
 
 #[derive(Debug)]
 pub struct DfuLink<B> {
@@ -39,16 +43,17 @@ impl<B: UsbBoard> DfuLink<B> {
         &self.board
     }
 
-    fn attempt(&mut self, step: &Step, deadline: Micros) -> (Result<(), StepFault>, StepRecord) {
+    fn attempt(&mut self, step: &Step, deadline: Micros) -> (Result<(), (StepFault, DfuStand)>, StepRecord) {
         let started = self.board.now();
-        let (outcome, transfers) = match step {
+        let (outcome, state, transfers) = match step {
             Step::Alter(alteration) => self.alter(alteration, deadline),
             _ => {
                 let mut wire = Wire::new(&mut self.board, Allowance::Observe, deadline);
                 let outcome = self.session.perform(step, &mut wire);
-                (outcome, wire.into_transfers())
+                (outcome, wire.last_state(), wire.into_transfers())
             }
         };
+        let outcome = outcome.map_err(|fault| (fault, self.session.stand(state)));
         let mut summary = TransferSummary::default();
         transfers.iter().for_each(|transfer| summary.add(transfer));
         summary.inferred_retries = self.latencies.retries_in(&transfers);
@@ -65,10 +70,11 @@ impl<B: UsbBoard> DfuLink<B> {
     }
 
     /// The permit is made anew for every alteration, from the board that is there now, and lasts as long.
-    fn alter(&mut self, alteration: &Alteration, deadline: Micros) -> (Result<(), StepFault>, Vec<TransferRecord>) {
+    fn alter(&mut self, alteration: &Alteration, deadline: Micros) -> Performed {
         let mut wire = Wire::new(&mut self.board, Allowance::Observe, deadline);
         let layouts = self.session.known_layouts(&mut wire);
         let remaining = wire.remaining();
+        let mut state = wire.last_state();
         let mut transfers = wire.into_transfers();
         let opened = layouts.and_then(|layouts| {
             let scope = AlterScope::of(alteration, &layouts).map_err(|why| out_of_scope(&why))?;
@@ -77,10 +83,11 @@ impl<B: UsbBoard> DfuLink<B> {
         let outcome = opened.and_then(|(permit, scope)| {
             let mut wire = Wire::new(&mut self.board, Allowance::Alter(&permit, &scope), remaining);
             let outcome = self.session.alter(alteration, &mut wire);
+            state = wire.last_state().or(state);
             transfers.extend(wire.into_transfers());
             outcome
         });
-        (outcome, transfers)
+        (outcome, state, transfers)
     }
 
     fn permit_now(&mut self) -> Result<AlterPermit, StepFault> {
@@ -121,9 +128,9 @@ impl<B: UsbBoard> Link for DfuLink<B> {
 
     fn perform(&mut self, step: &Step, deadline: Micros) -> StepRecord {
         let (outcome, mut record) = self.attempt(step, deadline);
-        if let Err((class, code, address)) = outcome {
+        if let Err(((class, code, address), stand)) = outcome {
             let class = self.class_after_presence_check(class, record.phase);
-            let failure = Failure::new(class, record.phase).with_code(code);
+            let failure = Failure::new(class, record.phase).with_code(code).standing(stand);
             record.outcome = Outcome::Failed(Failure { elapsed: record.elapsed, address, ..failure });
         }
         record

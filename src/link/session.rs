@@ -10,10 +10,11 @@ use crate::dfu::descriptors::{Configuration, DescriptorDefect, DeviceDescriptor,
 use crate::dfu::layout::{Area, Layout, LayoutDefect};
 use crate::dfu::operation::{DfuFault, ToIdle};
 use crate::dfu::request::{UsbError, UsbErrorKind};
+use crate::dfu::state::DfuState;
 use crate::dfu::upload::{ReadAlternate, UploadRange};
 use crate::observation::board::BoardIdentity;
 use crate::observation::fact::{Fact, FactValue};
-use crate::observation::failure::FailureClass;
+use crate::observation::failure::{DfuStand, FailureClass};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Step;
 use crate::observation::units::Address;
@@ -33,6 +34,8 @@ pub struct Session {
     layouts: BTreeMap<u8, Layout>,
     /// The alternate setting that the device is known to be in.
     alternate: Option<u8>,
+    /// The alternate setting that the current step works in.
+    working_in: Option<u8>,
     strings_read: bool,
     /// What the current step has learned so far; kept even if it fails.
     learned: Vec<Fact>,
@@ -55,6 +58,12 @@ impl Session {
         std::mem::take(&mut self.learned)
     }
 
+    /// Where the current step stands.
+    pub fn stand(&self, state: Option<DfuState>) -> DfuStand {
+        let named = |alternate| Some((alternate, self.layouts.get(&alternate)?.name.clone()));
+        DfuStand { alternate: self.working_in.and_then(named), state: state.map(|state| state.to_string()) }
+    }
+
     /// What a new boot may change; what the memory held before stays, for comparison.
     pub fn forget_boot(&mut self) {
         self.configuration = None;
@@ -64,6 +73,7 @@ impl Session {
     }
 
     pub fn perform<B: UsbBoard>(&mut self, step: &Step, wire: &mut Wire<'_, B>) -> Result<(), StepFault> {
+        self.working_in = None;
         match step {
             Step::Enumerate => self.enumerate(wire),
             Step::Open => {
@@ -300,6 +310,7 @@ impl Session {
     }
 
     fn select_alternate<B: UsbBoard>(&mut self, wire: &mut Wire<'_, B>, alternate: u8) -> Result<(), UsbError> {
+        self.working_in = Some(alternate);
         if self.alternate != Some(alternate) {
             wire.set_alternate(self.interface(), alternate)?;
             self.alternate = Some(alternate);

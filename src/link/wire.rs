@@ -3,6 +3,7 @@
 use crate::dfu::command;
 use crate::dfu::operation::{DfuFault, FaultKind, Operation, Progress, Reply};
 use crate::dfu::request::{ControlRequest, DataStage, UsbError, UsbErrorKind};
+use crate::dfu::state::{DfuState, StatusReply};
 use crate::dfu::whitelist::{self, Allowance};
 use crate::observation::step::TransferRecord;
 use crate::observation::units::{Address, Micros};
@@ -19,6 +20,7 @@ pub struct Wire<'a, B> {
     /// The moment at which the step has to be over.
     until: Micros,
     transfers: Vec<TransferRecord>,
+    last_state: Option<DfuState>,
 }
 
 impl<'a, B: UsbBoard> Wire<'a, B> {
@@ -27,7 +29,7 @@ impl<'a, B: UsbBoard> Wire<'a, B> {
 
     pub fn new(board: &'a mut B, allowance: Allowance<'a>, deadline: Micros) -> Self {
         let until = board.now() + deadline;
-        Self { board, allowance, pointer: None, until, transfers: Vec::new() }
+        Self { board, allowance, pointer: None, until, transfers: Vec::new(), last_state: None }
     }
 
     pub fn board(&mut self) -> &mut B {
@@ -36,6 +38,11 @@ impl<'a, B: UsbBoard> Wire<'a, B> {
 
     pub fn into_transfers(self) -> Vec<TransferRecord> {
         self.transfers
+    }
+
+    /// The state that the device told last in this step.
+    pub const fn last_state(&self) -> Option<DfuState> {
+        self.last_state
     }
 
     /// What is left of the step's deadline.
@@ -47,6 +54,9 @@ impl<'a, B: UsbBoard> Wire<'a, B> {
         let reply = self.transfer(request, |board, timeout| board.control(request, timeout));
         if let (Ok(_), Some(address)) = (&reply, command::address_set_by(request)) {
             self.pointer = Some(address);
+        }
+        if let (Ok(bytes), command::CLASS_IN, command::GETSTATUS) = (&reply, request.request_type, request.request) {
+            self.last_state = StatusReply::parse(bytes).map(|answer| answer.state);
         }
         reply
     }

@@ -18,15 +18,42 @@ pub struct Failure {
     /// From the start of the operation to the failure; absent where a log does not tell.
     pub elapsed: Option<Micros>,
     pub address: Option<Address>,
+    /// Where a DFU session stood.
+    #[serde(default, skip_serializing_if = "DfuStand::is_unknown")]
+    pub dfu: DfuStand,
     /// The line of the log it was read from.
     pub line: Option<u32>,
     /// Why this is normal where it happened; such a failure speaks against nothing.
     pub expected: Option<String>,
 }
 
+/// Where a DFU session stood when a step failed, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DfuStand {
+    /// The alternate setting that the step worked in, and the memory that its layout string names.
+    pub alternate: Option<(u8, FieldText)>,
+    /// The state in the last answer to GETSTATUS within the step.
+    pub state: Option<String>,
+}
+
+impl DfuStand {
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Failure {
     pub fn new(class: FailureClass, phase: Phase) -> Self {
-        Self { class, phase, code: None, elapsed: None, address: None, line: None, expected: None }
+        Self {
+            class,
+            phase,
+            code: None,
+            elapsed: None,
+            address: None,
+            dfu: DfuStand::default(),
+            line: None,
+            expected: None,
+        }
     }
 
     #[must_use]
@@ -51,6 +78,12 @@ impl Failure {
     pub fn in_words(&self) -> String {
         let code = self.code.as_ref().map(|code| format!(": {}", code.raw())).unwrap_or_default();
         format!("{} at {}{code}", self.class.name(), self.phase.name())
+    }
+
+    #[must_use]
+    pub fn standing(mut self, dfu: DfuStand) -> Self {
+        self.dfu = dfu;
+        self
     }
 
     pub fn is_expected(&self) -> bool {

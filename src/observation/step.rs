@@ -296,6 +296,23 @@ impl Phase {
         Self::Unknown,
     ];
 
+    /// Whether the board has to answer for it to go well; the rest concerns this computer or the probe alone.
+    pub const fn asks_the_board(self) -> bool {
+        !matches!(
+            self,
+            Self::Open
+                | Self::Claim
+                | Self::Close
+                | Self::Wait
+                | Self::ProbeOpen
+                | Self::ProbeUpdate
+                | Self::Speed
+                | Self::Disconnect
+                | Self::ImageFile
+                | Self::Unknown
+        )
+    }
+
     /// The name used in recipes, JSON and on screen.
     pub const fn name(self) -> &'static str {
         match self {

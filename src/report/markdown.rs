@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::alterations;
-use super::failures::grouped;
+use super::failures::{FailureGroup, grouped};
 use super::wording;
 use crate::diagnosis::verdict::{Argument, RankedCause, Verdict};
 use crate::evidence::finding::Finding;
@@ -84,21 +84,27 @@ fn failures(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
     }
     let place = wording::place_word(verdict);
     writeln!(out, "\n## Failures\n")?;
-    writeln!(out, "| n | class | step | code | median time to failure | where |")?;
-    writeln!(out, "| ---: | --- | --- | --- | ---: | --- |")?;
+    writeln!(out, "| n | class | step | code | place | median time to failure | where |")?;
+    writeln!(out, "| ---: | --- | --- | --- | --- | ---: | --- |")?;
     for group in grouped(&verdict.failures) {
         writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} |",
             group.count,
             group.class,
             group.phase,
             group.codes_in_words(3, FieldText::for_markdown),
+            group.place_in_words(FieldText::for_markdown).unwrap_or_default(),
             group.elapsed_ms.map_or("not known".to_owned(), wording::milliseconds),
-            wording::places(&group.at, place).unwrap_or_default(),
+            where_seen(&group, place),
         )?;
     }
     Ok(())
+}
+
+fn where_seen(group: &FailureGroup, place: &str) -> String {
+    let worked = group.worked_in_words().map(|worked| format!("went well in the same boots: {worked}"));
+    wording::places(&group.at, place).into_iter().chain(worked).collect::<Vec<_>>().join("; ")
 }
 
 fn altered(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {

@@ -14,10 +14,10 @@ use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{Boot, BootKind, BootProof};
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{CampaignStart, Reentry, Transport};
-use crate::observation::failure::{Failure, FailureClass};
+use crate::observation::failure::{DfuStand, Failure, FailureClass};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::{Outcome, Phase, StepRecord, TransferSummary};
-use crate::observation::units::Micros;
+use crate::observation::units::{Address, Micros};
 
 const CYCLES_PER_BOOT: u32 = 4;
 const BOOTS: u32 = 20;
@@ -45,6 +45,8 @@ fn cycle(number: u32) -> Cycle {
         55 => Outcome::Failed(
             Failure::new(FailureClass::Stall, Phase::OptionBytes)
                 .with_code("LIBUSB_ERROR_PIPE")
+                .at(Address(0x1fff_0000))
+                .standing(DfuStand { alternate: Some((1, "Option Bytes".into())), state: Some("dfuERROR".to_owned()) })
                 .after(Micros::from_millis(12)),
         ),
         80 => Outcome::Interrupted,
@@ -115,6 +117,7 @@ pub fn hostile_campaign() -> Snapshot {
     verdict.tools = vec![HOSTILE.to_owned()];
     for failure in &mut verdict.failures {
         failure.code = Some(HOSTILE.into());
+        failure.memory = failure.alternate.map(|_| HOSTILE.into());
     }
     for cause in &mut verdict.causes {
         cause.name = HOSTILE.to_owned();
@@ -247,7 +250,11 @@ fn verdict(cycles: &[Cycle]) -> Verdict {
         together: None,
         failures: cycles
             .iter()
-            .filter_map(|cycle| Some(FailureLine::of(cycle.failure()?, Some(cycle.number))))
+            .filter_map(|cycle| {
+                let failure = cycle.failure()?;
+                let worked = cycle.steps.iter().filter(|step| step.outcome == Outcome::Done).map(|step| step.phase);
+                Some(FailureLine { worked: worked.collect(), ..FailureLine::of(failure, Some(cycle.number)) })
+            })
             .collect(),
         next: vec![
             NextExperiment {

@@ -151,6 +151,9 @@ impl Page {
         for group in groups.iter().take(FAILURES_SHOWN) {
             let codes = group.codes_in_words(2, FieldText::for_terminal);
             let mut line = format!("{:>4} x {} at {}, {codes}", group.count, group.class, group.phase);
+            if let Some(place) = group.place_in_words(FieldText::for_terminal) {
+                let _ = write!(line, ", at {place}");
+            }
             if let Some(elapsed) = group.elapsed_ms {
                 let _ = write!(line, ", after {}", wording::milliseconds(elapsed));
             }
@@ -158,6 +161,9 @@ impl Page {
                 let _ = write!(line, "; {places}");
             }
             self.line(text, &line, "", "       ");
+            if let Some(worked) = group.worked_in_words() {
+                self.line(text, &format!("went well in the same boots: {worked}"), "       ", "         ");
+            }
         }
         if let Some(left) = groups.len().checked_sub(FAILURES_SHOWN).filter(|left| *left > 0) {
             self.line(text, &wording::count(left as u64, "other kind"), "       ", "       ");

@@ -10,9 +10,9 @@ use flakescope::diagnosis::verdict::{
 use flakescope::evidence::finding::Unit;
 use flakescope::observation::alteration::{Alteration, AlterationEnd, AlterationLine, AlterationOutcome};
 use flakescope::observation::fact::{Fact, FactValue};
-use flakescope::observation::failure::{Failure, FailureClass};
+use flakescope::observation::failure::{DfuStand, Failure, FailureClass};
 use flakescope::observation::step::Phase;
-use flakescope::observation::units::Micros;
+use flakescope::observation::units::{Address, Micros};
 use serde_json::{Value, json};
 
 /// Stops the test with every violation unless `verdict` follows the published schema.
@@ -40,6 +40,10 @@ fn failed_alteration() -> AlterationEnd {
 fn full_verdict() -> Verdict {
     let argument = |finding: &str| Argument { finding: finding.to_owned(), text: "As seen.".to_owned(), at: vec![3] };
     let failure = Failure::new(FailureClass::Stall, Phase::OptionBytes).with_code("LIBUSB_ERROR_PIPE");
+    let placed = failure
+        .clone()
+        .at(Address(0x1fff_7800))
+        .standing(DfuStand { alternate: Some((1, "Option Bytes".into())), state: Some("dfuERROR".to_owned()) });
     Verdict {
         schema: VERDICT_SCHEMA,
         source: "campaign.flakescope".into(),
@@ -64,6 +68,7 @@ fn full_verdict() -> Verdict {
         failures: vec![
             FailureLine::of(&failure, Some(7)),
             FailureLine::of(&failure.clone().after(Micros::from_millis(12)), None),
+            FailureLine { worked: BTreeSet::from([Phase::Layout, Phase::Read]), ..FailureLine::of(&placed, Some(8)) },
         ],
         next: vec![NextExperiment {
             experiment: "golden-board".to_owned(),

@@ -32,6 +32,7 @@ pub fn failures(verdict: &Verdict) -> Markup {
                                 th scope="col" { "class" }
                                 th scope="col" { "step" }
                                 th scope="col" { "raw code" }
+                                th scope="col" { "place" }
                                 th.number scope="col" { "after" }
                                 th scope="col" { "where" }
                             }
@@ -56,8 +57,14 @@ fn failure_row(group: &FailureGroup, place: &str) -> Markup {
             }
             td { (group.phase) }
             td { (codes(group)) }
+            td { (group.place_in_words(FieldText::for_html).unwrap_or_default()) }
             td.number { (group.elapsed_ms.map_or("not known".to_owned(), wording::milliseconds)) }
-            td { (wording::places(&group.at, place).unwrap_or_default()) }
+            td {
+                (wording::places(&group.at, place).unwrap_or_default())
+                @if let Some(worked) = group.worked_in_words() {
+                    p.meaning { "went well in the same boots: " (worked) }
+                }
+            }
         }
     }
 }
