@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::dfu::layout::{Area, Layout};
+use crate::dfu::layout::{self, Area, Layout};
 use crate::link::Link;
 use crate::link::session::alter::SAVED;
-use crate::link::swd_registers::{self, OPTION_REGISTER};
+use crate::link::swd_registers;
 use crate::observation::event::Transport;
-use crate::observation::fact::{Fact, FactValue};
+use crate::observation::fact::FactValue;
 use crate::observation::step::{ConnectMode, Outcome, Step, StepRecord};
 use crate::observation::units::{Address, Micros};
 use crate::profile::option_bytes::Reading;
@@ -57,7 +57,7 @@ impl Look {
             course.perform(&step)?;
         }
         let mut look = Self { layouts: course.layouts(), ..Self::default() };
-        for (address, length_bytes) in areas(&look.layouts, wanted) {
+        for (address, length_bytes) in layout::areas(&look.layouts, wanted) {
             let record = course.demand(&Step::Save { address, length_bytes }, wanted)?;
             let bytes = record.facts.into_iter().find(|fact| fact.key == SAVED).map(|fact| fact.value);
             match (wanted, bytes) {
@@ -85,7 +85,7 @@ impl Look {
         let mut look = Self { dev_id: course.link.identity().dev_id, ..Self::default() };
         let step = if wanted == Area::Otp { Step::Otp } else { Step::OptionBytes };
         let record = course.demand(&step, wanted)?;
-        look.option_bytes = registers(&record.facts);
+        look.option_bytes = swd_registers::option_registers(&record.facts);
         for fact in record.facts.into_iter().filter(|fact| fact.key == "otp") {
             if let FactValue::Bytes(bytes) = fact.value {
                 look.otp.extend(bytes);
@@ -95,18 +95,6 @@ impl Look {
         course.perform(&Step::Close)?;
         Ok(look)
     }
-}
-
-/// Option registers as a session over SWD has learned them.
-pub fn registers(facts: &[Fact]) -> Vec<Reading> {
-    let read = facts.iter().filter(|fact| fact.key == OPTION_REGISTER).filter_map(swd_registers::reading);
-    read.map(|(address, word)| Reading { address, bytes: word.to_le_bytes().to_vec() }).collect()
-}
-
-/// Where a memory of a kind lies, as the layout strings say.
-pub fn areas(layouts: &[Layout], wanted: Area) -> Vec<(Address, u32)> {
-    let groups = layouts.iter().filter(|layout| layout.area() == wanted).flat_map(|layout| &layout.groups);
-    groups.filter_map(|group| Some((group.address, u32::try_from(group.size_bytes()).ok()?))).collect()
 }
 
 /// The steps of a look, one after the other; it remembers what went well.

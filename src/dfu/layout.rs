@@ -276,6 +276,12 @@ fn segment(reader: &mut Reader<'_>, defects: &mut Vec<LayoutDefect>) -> Option<S
     Some(Segment { count, size_bytes, access: access.unwrap_or_default() })
 }
 
+/// Where a memory of a kind lies, as the layout strings say.
+pub fn areas(layouts: &[Layout], wanted: Area) -> Vec<(Address, u32)> {
+    let groups = layouts.iter().filter(|layout| layout.area() == wanted).flat_map(|layout| &layout.groups);
+    groups.filter_map(|group| Some((group.address, u32::try_from(group.size_bytes()).ok()?))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::advice::{Advice, Both};
+use super::board_facts::{self, BoardFacts};
 use super::limits;
 use super::snapshot::{BootStrip, CycleMark, RunState, Snapshot, TailLine};
 use super::tail;
@@ -56,6 +57,7 @@ pub struct Ledger {
     numbering: Numbering,
     evidence: CampaignEvidence,
     observed: Observed,
+    board_facts: BoardFacts,
     trials: Trials,
     /// With the place of their boot among the boots.
     failures: Vec<(FailureLine, usize)>,
@@ -82,6 +84,7 @@ impl Ledger {
             numbering: Numbering::default(),
             evidence: CampaignEvidence::new(),
             observed: Observed::default(),
+            board_facts: BoardFacts::default(),
             trials: Trials::default(),
             failures: Vec::new(),
             worked: Vec::new(),
@@ -110,6 +113,7 @@ impl Ledger {
         if !self.trials.takes(event) {
             self.evidence.absorb(event);
             self.observed.absorb(event);
+            self.decode(event);
         }
         match &event.kind {
             EventKind::CampaignStarted(start) => self.start = Some(start.clone()),
@@ -135,6 +139,20 @@ impl Ledger {
                 self.tail.pop_front();
             }
             self.tail.push_back(line);
+        }
+    }
+
+    /// What the board says of itself in a cycle is a fact of the campaign like any other.
+    fn decode(&mut self, event: &Event) {
+        let EventKind::CycleFinished(cycle) = &event.kind else { return };
+        let library = Arc::clone(&self.library);
+        let named = self.part().and_then(|part| library.devices.by_part(&part));
+        let device = named.or_else(|| match library.devices.by_dev_id(self.board.dev_id?).as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        });
+        for fact in self.board_facts.of_cycle(cycle, device) {
+            self.observed.absorb(&Event { kind: EventKind::FactNoted(fact), ..*event });
         }
     }
 
@@ -219,6 +237,7 @@ impl Ledger {
             latencies: self.evidence.latencies(),
             findings,
             verdict,
+            says: board_facts::in_words(self.observed.facts()),
             limits: limits::of(&self.start(), &self.boots).into_iter().chain(self.trials.limit()).collect(),
             tail: self.tail.iter().cloned().collect(),
             conditions: self.trials.under().map(str::to_owned),

@@ -1,6 +1,7 @@
 //! The only composer: live runs, triage, replay, compare and evaluation are put together here.
 
 pub mod advice;
+pub mod board_facts;
 pub mod collection;
 pub mod commands;
 pub mod contradictions;
@@ -14,6 +15,7 @@ pub mod helm;
 pub mod ledger;
 pub mod limits;
 pub mod live;
+pub mod option_facts;
 pub mod part_facts;
 pub mod register_facts;
 pub mod replay;

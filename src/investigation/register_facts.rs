@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::option_facts;
 use crate::evidence::observed::Observed;
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
 use crate::observation::units::Address;
 use crate::profile::device::Device;
-use crate::profile::option_bytes::{self, Decoded, Reading, View};
+use crate::profile::option_bytes::{self, Reading, View};
 use crate::readers::registers;
 use crate::swd::clock_tree::{self, Belief};
 use crate::swd::crs::{CrsControl, CrsStatus};
@@ -104,7 +105,7 @@ pub fn derive(observed: &Observed, device: &Device) -> Vec<Fact> {
     facts
 }
 
-fn told(key: &str, value: FactValue, origin: Origin, words: String) -> Fact {
+pub(super) fn told(key: &str, value: FactValue, origin: Origin, words: String) -> Fact {
     Fact { key: key.to_owned(), value, origin, quote: Some(FieldText::new(words)) }
 }
 
@@ -173,54 +174,15 @@ fn rom_version(dump: &Dump<'_>, device: &Device) -> Option<Fact> {
     Some(told("rom-version", FactValue::Number(f64::from(byte)), dump.origin(word), words))
 }
 
+/// The option registers, and the area with the complements beside them if that was dumped too.
 fn options(dump: &Dump<'_>, device: &Device) -> Vec<Fact> {
     let readings = dump.readings();
-    let decoded = [View::Swd, View::Dfu].map(|view| (view, option_bytes::decode(device, view, &readings)));
-    let Some((_, decoded)) = decoded.into_iter().find(|(_, decoded)| !decoded.fields.is_empty()) else {
-        return Vec::new();
-    };
-    let mut facts = protection_level(dump, &decoded).into_iter().collect::<Vec<_>>();
-    for field in decoded.fields.iter().filter(|field| field.name != "RDP") {
-        let Some(said) = field.said.as_ref().filter(|said| said.matters) else { continue };
-        let words = format!("{} = 0x{:X}: {}", field.name, field.value, said.text);
-        let origin = dump.origin(field.at);
-        facts.push(told("option-that-matters", FactValue::Text(FieldText::new(&words)), origin, words.clone()));
-        if let Some(key) = key_of_option(&field.name) {
-            facts.push(told(key, FactValue::Flag(true), origin, words));
-        }
-    }
-    if let Some(damage) = decoded.damaged.first() {
-        let origin = dump.origin(Address(damage.at.0 & !3));
-        facts.push(told("option-complements-differ", FactValue::Flag(true), origin, damage.to_string()));
-    }
+    let [registers, area] = [View::Swd, View::Dfu].map(|view| option_bytes::decode(device, view, &readings));
+    let origin_of = |at: Address| dump.origin(Address(at.0 & !3));
+    let shown = if registers.fields.is_empty() { &area } else { &registers };
+    let mut facts = option_facts::of_fields(device, shown, origin_of);
+    facts.extend(option_facts::of_complements(device, &area, origin_of));
     facts
-}
-
-/// What a field that restricts or redirects speaks for.
-fn key_of_option(name: &str) -> Option<&'static str> {
-    let name = name.to_ascii_uppercase();
-    let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
-    match () {
-        () if begins(&["SPRMOD", "PCROP", "SEC_", "SECURITY", "TZEN", "PROT_AREA"]) => Some("secure-area-named"),
-        () if begins(&["NWRP", "WRP", "NWPR"]) => Some("write-protected"),
-        () if begins(&["IWDG_SW", "WWDG_SW", "IWDG1_SW", "IWDG2_SW"]) => Some("hardware-watchdog"),
-        () if begins(&["NBOOT", "NSWBOOT", "NBOOT_SEL", "BOOT_ADD", "BOOT_LOCK", "BFB2", "DUALBANK", "SWAP_BANK"]) => {
-            Some("boot-options-redirect")
-        }
-        () => None,
-    }
-}
-
-/// 0xAA is level 0 and 0xCC level 2; the first families use 0xA5 for level 0. Anything else is level 1.
-fn protection_level(dump: &Dump<'_>, decoded: &Decoded) -> Option<Fact> {
-    let field = decoded.fields.iter().find(|field| field.name == "RDP")?;
-    let level = match field.value {
-        0xaa | 0xa5 | 0xb4 => 0,
-        0xcc => 2,
-        _ => 1,
-    };
-    let words = format!("RDP = 0x{:02X}: level {level}", field.value);
-    Some(told("read-out-protection-level", FactValue::Number(f64::from(level)), dump.origin(field.at), words))
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub latencies: Vec<StepLatency>,
     pub findings: Vec<Finding>,
     pub verdict: Verdict,
+    /// What the board says of itself, one sentence each: option bytes, OTP, upgrade service.
+    pub says: Vec<String>,
     /// What the operator should know about the limits of this campaign, one sentence each.
     pub limits: Vec<String>,
     /// The latest events in words, oldest first.

@@ -4,6 +4,7 @@ use crate::observation::fact::{Fact, FactValue};
 use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
 use crate::observation::units::Address;
+use crate::profile::option_bytes::Reading;
 use crate::swd::clock_tree::ClockTree;
 use crate::swd::core_debug::{CFSR, DHCSR, HFSR, VTOR};
 
@@ -25,6 +26,12 @@ pub fn reading(fact: &Fact) -> Option<(Address, u32)> {
     let mut words = text.raw().split_whitespace().rev();
     let word = hex(words.next()?)?;
     Some((Address(hex(words.next()?)?), word))
+}
+
+/// Option registers as a session has learned them, each by itself.
+pub fn option_registers(facts: &[Fact]) -> Vec<Reading> {
+    let read = facts.iter().filter(|fact| fact.key == OPTION_REGISTER).filter_map(reading);
+    read.map(|(address, word)| Reading { address, bytes: word.to_le_bytes().to_vec() }).collect()
 }
 
 /// Reads each register of the table once; one that faults is not there in this part.

@@ -124,6 +124,12 @@ pub enum Encoding {
     WordComplement,
 }
 
+impl Encoding {
+    pub const fn has_complements(self) -> bool {
+        matches!(self, Self::ByteComplement | Self::HalfWordComplement | Self::WordComplement)
+    }
+}
+
 /// A field of a 32-bit word.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

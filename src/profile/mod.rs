@@ -7,6 +7,7 @@ pub mod flash_layout;
 pub mod fus;
 pub mod fus_check;
 pub mod fus_code;
+pub mod fus_preconditions;
 pub mod loader;
 pub mod measurement;
 pub mod memory;

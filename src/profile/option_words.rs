@@ -54,20 +54,51 @@ pub fn of(device: &Device, name: &str, value: u32, bits: u8) -> Option<Said> {
     }
 }
 
-fn read_protection(family: &str, value: u32, bits: u8) -> Option<Said> {
-    let off = match (family, bits) {
-        (_, 1) => 0,
-        ("STM32F1", _) => 0xA5,
-        _ => 0xAA,
-    };
-    let has_half_level = matches!(family, "STM32L5" | "STM32U3" | "STM32U5" | "STM32WBA");
-    match value {
-        value if value == off => plain("level 0: no read-out protection"),
-        0xCC if !matches!(family, "STM32F1") && bits > 1 => {
-            matters("level 2: debug and, on most parts, the ROM are closed for ever")
+/// How closed RDP leaves a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReadProtection {
+    Level0,
+    /// Only where TrustZone is.
+    Level0Point5,
+    Level1,
+    Level2,
+}
+
+impl ReadProtection {
+    /// The first family codes level 0 as 0xA5; registers of F1 show one bit.
+    pub fn of(family: &str, value: u32, bits: u8) -> Self {
+        let off = match (family, bits) {
+            (_, 1) => 0,
+            ("STM32F1", _) => 0xA5,
+            _ => 0xAA,
+        };
+        let has_half_level = matches!(family, "STM32L5" | "STM32U3" | "STM32U5" | "STM32WBA");
+        match value {
+            value if value == off => Self::Level0,
+            0xCC if family != "STM32F1" && bits > 1 => Self::Level2,
+            0x55 if has_half_level => Self::Level0Point5,
+            _ => Self::Level1,
         }
-        0x55 if has_half_level => matters("level 0.5: secure memory is protected"),
-        _ => matters("level 1: reading, writing and erasing over DFU end in errVENDOR; lifting it erases the flash"),
+    }
+
+    pub const fn level(self) -> f64 {
+        match self {
+            Self::Level0 => 0.0,
+            Self::Level0Point5 => 0.5,
+            Self::Level1 => 1.0,
+            Self::Level2 => 2.0,
+        }
+    }
+}
+
+fn read_protection(family: &str, value: u32, bits: u8) -> Option<Said> {
+    match ReadProtection::of(family, value, bits) {
+        ReadProtection::Level0 => plain("level 0: no read-out protection"),
+        ReadProtection::Level0Point5 => matters("level 0.5: secure memory is protected"),
+        ReadProtection::Level1 => {
+            matters("level 1: reading, writing and erasing over DFU end in errVENDOR; lifting it erases the flash")
+        }
+        ReadProtection::Level2 => matters("level 2: debug and, on most parts, the ROM are closed for ever"),
     }
 }
 

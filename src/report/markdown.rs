@@ -22,6 +22,7 @@ pub fn write(out: &mut impl Write, verdict: &Verdict, snapshot: Option<&Snapshot
     failures(out, verdict)?;
     if let Some(snapshot) = snapshot {
         altered(out, snapshot)?;
+        says(out, snapshot)?;
         latencies(out, snapshot)?;
         findings(out, &snapshot.findings)?;
         limits(out, snapshot)?;
@@ -105,6 +106,14 @@ fn failures(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
 fn where_seen(group: &FailureGroup, place: &str) -> String {
     let worked = group.worked_in_words().map(|worked| format!("went well in the same boots: {worked}"));
     wording::places(&group.at, place).into_iter().chain(worked).collect::<Vec<_>>().join("; ")
+}
+
+fn says(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    if snapshot.says.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Read from the board\n")?;
+    snapshot.says.iter().try_for_each(|words| writeln!(out, "- {}", safe(words)))
 }
 
 fn altered(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {

@@ -100,6 +100,7 @@ pub fn campaign() -> Snapshot {
         latencies: latencies(&cycles),
         findings: vec![finding()],
         verdict: verdict(&cycles),
+        says: vec!["RDP = 0xAA: level 0.".to_owned()],
         limits: vec!["The operator gave no board profile, so the fitted crystal is not known.".to_owned()],
         tail: Vec::new(),
         conditions: None,
@@ -139,6 +140,7 @@ pub fn hostile_campaign() -> Snapshot {
     snapshot.board.serial = Some(HOSTILE.into());
     snapshot.board.product = Some(HOSTILE.into());
     snapshot.board.layouts = vec![HOSTILE.into()];
+    snapshot.says = vec![HOSTILE.to_owned()];
     snapshot.limits = vec![HOSTILE.to_owned()];
     snapshot.case = Some(PathBuf::from(HOSTILE));
     snapshot

@@ -43,6 +43,7 @@ pub fn write(out: &mut impl Write, snapshot: &Snapshot, style: Style) -> io::Res
     page.failures(&mut text, verdict);
     page.alterations(&mut text, snapshot);
     page.next(&mut text, verdict);
+    page.says(&mut text, snapshot);
     page.limits(&mut text, snapshot);
     if let Some(case) = &snapshot.case {
         page.section(&mut text, "CASE");
@@ -178,6 +179,16 @@ impl Page {
         for (next, number) in verdict.next.iter().take(3).zip(1..) {
             self.line(text, &next.text, &format!("  {number}. "), "     ");
             self.line(text, &format!("({})", wording::experiment_terms(next)), "     ", "     ");
+        }
+    }
+
+    fn says(&self, text: &mut String, snapshot: &Snapshot) {
+        if snapshot.says.is_empty() {
+            return;
+        }
+        self.section(text, "READ FROM THE BOARD");
+        for words in &snapshot.says {
+            self.line(text, words, "  - ", "    ");
         }
     }
 

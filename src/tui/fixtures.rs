@@ -80,6 +80,7 @@ pub fn running() -> Snapshot {
         latencies: latencies(),
         findings: findings(),
         verdict: verdict(),
+        says: Vec::new(),
         limits: vec!["This is a virtual board: the figures speak of a model, not of hardware.".to_owned()],
         tail: tail(),
         conditions: None,
@@ -113,6 +114,7 @@ pub fn real_board() -> Snapshot {
     let running = running();
     Snapshot {
         start: CampaignStart { virtual_board: None, reentry: Reentry::Manual, ..running.start.clone() },
+        says: Vec::new(),
         limits: vec![
             "One boot only: what is decided at reset, such as the clock the ROM chooses, cannot be tested in this run."
                 .to_owned(),
@@ -165,6 +167,7 @@ pub fn empty() -> Snapshot {
             campaign: None,
             ..running.verdict
         },
+        says: Vec::new(),
         limits: Vec::new(),
         tail: Vec::new(),
         conditions: None,

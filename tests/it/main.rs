@@ -6,6 +6,7 @@ mod altering;
 mod architecture;
 mod bad_input;
 mod board_book;
+mod board_says;
 mod board_schema;
 mod campaign;
 mod example_reports;

@@ -22,7 +22,7 @@ const BEGIN: &str = "<!-- table: begin -->\n";
 const END: &str = "<!-- table: end -->";
 
 /// What a record of a DFU session over libusb can hold, as paths into its JSON; `[]` is any element.
-const RECORD: [&str; 22] = [
+const RECORD: [&str; 24] = [
     "phase",
     "started",
     "elapsed",
@@ -32,6 +32,8 @@ const RECORD: [&str; 22] = [
     "outcome.failed.code",
     "outcome.failed.elapsed",
     "outcome.failed.address",
+    "outcome.failed.dfu.alternate[]",
+    "outcome.failed.dfu.state",
     "summary.count",
     "summary.bytes",
     "summary.total",

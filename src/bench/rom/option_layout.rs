@@ -44,7 +44,7 @@ impl OptionLayout {
     }
 
     pub const fn has_complements(&self) -> bool {
-        !matches!(self.encoding, Encoding::NotKnown | Encoding::Registers)
+        self.encoding.has_complements()
     }
 
     fn field(&self, name: &str) -> Option<&OptionField> {

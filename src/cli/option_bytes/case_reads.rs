@@ -6,14 +6,14 @@ use crate::case::file::Case;
 use crate::cli::board_choice::Refusal;
 use crate::cli::console::Console;
 use crate::cli::exit::ExitCode;
-use crate::cli::look;
 use crate::cli::reading;
-use crate::dfu::layout::{Area, Layout};
+use crate::dfu::layout::{self, Area, Layout};
+use crate::investigation::option_facts;
 use crate::observation::event::EventKind;
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::units::Address;
 use crate::profile::device::Device;
-use crate::profile::option_bytes::{self, Reading};
+use crate::profile::option_bytes::Reading;
 
 /// Oldest first; `None` where the file is no case.
 pub fn of(path: &Path, device: &Device, console: &mut Console) -> Result<Option<Vec<Vec<Reading>>>, Refusal> {
@@ -27,7 +27,7 @@ pub fn of(path: &Path, device: &Device, console: &mut Console) -> Result<Option<
             let mut areas = Vec::new();
             for step in &cycle.steps {
                 note_layouts(&step.facts, &mut areas);
-                reads.extend(of_step(&step.facts, device, &areas));
+                reads.extend(option_facts::readings(&step.facts, device, &areas));
             }
         }
     });
@@ -43,17 +43,7 @@ pub fn of(path: &Path, device: &Device, console: &mut Console) -> Result<Option<
 fn note_layouts(facts: &[Fact], areas: &mut Vec<(Address, u32)>) {
     for fact in facts.iter().filter(|fact| fact.key == "layout") {
         if let FactValue::Text(text) = &fact.value {
-            areas.extend(look::areas(&[Layout::parse(text)], Area::OptionBytes));
+            areas.extend(layout::areas(&[Layout::parse(text)], Area::OptionBytes));
         }
     }
-}
-
-fn of_step(facts: &[Fact], device: &Device, areas: &[(Address, u32)]) -> Option<Vec<Reading>> {
-    let registers = look::registers(facts);
-    if !registers.is_empty() {
-        return Some(registers);
-    }
-    let whole = facts.iter().find(|fact| fact.key == "option-bytes")?;
-    let FactValue::Bytes(whole) = &whole.value else { return None };
-    Some(option_bytes::readings_of_areas(device, areas, whole))
 }

@@ -28,6 +28,7 @@ pub fn page(verdict: &Verdict, snapshot: Option<&Snapshot>) -> String {
             (tables::failures(verdict))
             @if let Some(snapshot) = snapshot {
                 (tables::altered(snapshot))
+                    (tables::says(snapshot))
                 (tables::findings(&snapshot.findings))
                 (tables::limits(snapshot))
                 (tables::set_up(snapshot))

@@ -140,6 +140,18 @@ pub fn altered(snapshot: &Snapshot) -> Markup {
     }
 }
 
+/// Option bytes, OTP and upgrade service in words.
+pub fn says(snapshot: &Snapshot) -> Markup {
+    html! {
+        @if !snapshot.says.is_empty() {
+            section {
+                h2 { "Read from the board" }
+                ul.limits { @for words in &snapshot.says { li { (safe(words)) } } }
+            }
+        }
+    }
+}
+
 pub fn limits(snapshot: &Snapshot) -> Markup {
     html! {
         section {
