@@ -19,7 +19,7 @@ pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<
     derived.extend(old_probe_firmware(observed));
     derived.extend(unfit_interface(observed));
     derived.extend(device.and_then(|device| unfit_script(observed, device)));
-    derived.extend(device.and_then(|device| unfit_identity(observed, device)));
+    derived.extend(device.and_then(|device| unfit_identity(observed, device, devices)));
     derived.extend(device.and_then(|device| unfit_otp(observed, device, devices)));
     derived.extend(device.and_then(|device| beyond_flash(observed, device)));
     derived.extend(image_address(observed, images));
@@ -102,11 +102,14 @@ fn from(basis: &Fact, key: &str, value: FactValue) -> Fact {
     Fact { key: key.to_owned(), value, origin: basis.origin, quote: basis.quote.clone() }
 }
 
-fn unfit_identity(observed: &Observed, device: &Device) -> Option<Fact> {
+/// A name too short to decide, as `STM32F103`, fits the identity of any part that it may mean.
+fn unfit_identity(observed: &Observed, device: &Device, devices: &Devices) -> Option<Fact> {
     let basis = fact(observed, "dev-id")?;
     let FactValue::Number(id) = basis.value else { return None };
     let text = format!("{} has DEV_ID {:#05x}, read was {:#05x}", device.name, device.dev_id, id as u16);
-    (id as u16 != device.dev_id).then(|| from(basis, "identity-does-not-fit", FactValue::Text(FieldText::new(text))))
+    let may_be = observed.parts().flat_map(|part| devices.candidates(part)).any(|other| other.dev_id == id as u16);
+    (id as u16 != device.dev_id && !may_be)
+        .then(|| from(basis, "identity-does-not-fit", FactValue::Text(FieldText::new(text))))
 }
 
 fn unfit_otp(observed: &Observed, device: &Device, devices: &Devices) -> Option<Fact> {

@@ -30,7 +30,7 @@ const MESSAGES: &[Message] = &[
     message("DEV_NOT_HALTED", Says::Fails(F::NotHalted, P::Halt)),
     message("DEV_TARGET_NOT_HALTED", Says::Fails(F::NotHalted, P::Halt)),
     message("DEV_TARGET_HELD_UNDER_RESET", Says::Fails(F::HeldInReset, P::Connect)),
-    message("DEV_TARGET_RESET_ERR", Says::Fails(F::HeldInReset, P::Reset)),
+    message("DEV_TARGET_RESET_ERR", Says::Fails(F::ConnectFailed, P::Reset)),
     message("DEV_TARGET_CMD_ERR", Says::Fails(F::NoTarget, P::Connect)),
     message("DEV_UNKNOWN_MCU_TARGET", Says::Fails(F::NoTarget, P::Connect)),
     message("DEV_USB_DRIVER", Says::Fails(F::DriverMissing, P::ProbeOpen)),

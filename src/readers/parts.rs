@@ -19,6 +19,12 @@ const fn message(needle: &'static str, says: Says) -> Message {
 
 const MESSAGES: &[Message] = &[
     message("dfu", Says::Look(names_dfu)),
+    message("betaflight", Says::Look(names_dfu)),
+    message("cleanflight", Says::Look(names_dfu)),
+    message("flight controller", Says::Look(names_dfu)),
+    message("qmk", Says::Look(names_dfu)),
+    message("zadig", Says::Look(names_dfu)),
+    message("katapult", Says::Look(names_dfu)),
     message("swd", Says::Look(names_swd)),
     message("st-link", Says::Look(names_swd)),
     message("stlink", Says::Look(names_swd)),

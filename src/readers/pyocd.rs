@@ -24,7 +24,7 @@ const MESSAGES: &[Message] = &[
     message("No ACK received", Says::Fails(F::NoAcknowledge, P::Connect)),
     message("SWD/JTAG communication failure", Says::Fails(F::NoAcknowledge, P::Connect)),
     // The memory refused: the wires had carried the request.
-    message("Memory transfer fault", Says::Fails(F::ReadFailed, P::Read)),
+    message("Memory transfer fault", Says::Look(memory_fault)),
     message("TransferFaultError", Says::Fails(F::SwdFault, P::Read)),
     message("TransferTimeoutError", Says::Fails(F::SwdWait, P::Connect)),
     message("Transfer fault", Says::Fails(F::SwdFault, P::Read)),
@@ -61,6 +61,13 @@ fn stlink_error(notebook: &mut Notebook, line: &Line<'_>) {
         () => F::NoAcknowledge,
     };
     notebook.fail(class, P::Connect, words, line);
+}
+
+/// `Memory transfer fault (read) @ 0x08000000-0x0800003f`
+fn memory_fault(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let (class, phase) = if line.contains("write") { (F::WriteFailed, P::Write) } else { (F::ReadFailed, P::Read) };
+    notebook.fail_at(class, phase, "Memory transfer fault", first_hex(line.text), line);
 }
 
 fn firmware(notebook: &mut Notebook, line: &Line<'_>) {
