@@ -14,7 +14,7 @@ use super::subject::Subject;
 use super::verdict::Argument;
 use crate::evidence::catalogue::Group;
 use crate::evidence::experiment;
-use crate::evidence::finding::Finding;
+use crate::evidence::finding::{Finding, Unit};
 
 /// A leading cause is decided from here on.
 pub const DECIDED: f64 = 0.85;
@@ -22,8 +22,9 @@ pub const DECIDED: f64 = 0.85;
 /// No crystal cause goes above this on statistics and the board's profile alone.
 pub const CAP_WITHOUT_WITNESS: f64 = 0.9;
 
-/// At least this much is left for what the knowledge base does not describe.
-const LEAST_OPEN_SHARE: f64 = 0.15;
+/// So much is left for what the knowledge base does not describe; the causes that can be met on this part over this link share the
+/// rest.
+const OPEN_SHARE: f64 = 0.15;
 
 /// However well a cause explains what was seen, something else may do so too.
 const ALWAYS_OPEN: f64 = 0.03;
@@ -72,20 +73,20 @@ impl Reason {
 impl<'k> Posterior<'k> {
     pub fn of(knowledge: &'k Knowledge, subject: &Subject, findings: &[Finding]) -> Self {
         let candidates: Vec<_> = knowledge.causes.iter().filter(|cause| cause.met_over(subject.transport)).collect();
-        let priors: Vec<_> = candidates.iter().map(|cause| cause.prior_for(subject)).collect();
-        let described: f64 = priors.iter().sum();
-        let scale = ((1.0 - LEAST_OPEN_SHARE) / described).min(1.0);
-        let open = 1.0 - described * scale;
+        let shares: Vec<_> =
+            candidates.iter().map(|cause| cause.prior_for(subject) * fitness(cause, subject)).collect();
+        let described: f64 = shares.iter().sum();
+        let priors: Vec<_> = shares.iter().map(|share| share * (1.0 - OPEN_SHARE) / described).collect();
         let outcomes = outcomes(knowledge, findings, &candidates, &priors);
         let bundles = bundles(knowledge, findings);
         let mut causes: Vec<_> = candidates
             .into_iter()
             .zip(priors)
-            .map(|(cause, prior)| weigh(subject, &bundles, cause, prior * scale).after(&outcomes))
+            .map(|(cause, prior)| weigh(subject, &bundles, cause, prior).after(&outcomes))
             .collect();
         causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
         let mut pairs = pairs::of(&causes, &bundles);
-        let alone: f64 = open + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
+        let alone: f64 = OPEN_SHARE + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
         let total = alone + pairs.iter().map(|pair| pair.probability).sum::<f64>();
         let share = (1.0 - ALWAYS_OPEN) / total;
         for weighed in &mut causes {
@@ -97,7 +98,7 @@ impl<'k> Posterior<'k> {
             pair.probability >= pairs::LEAST_KEPT
         });
         causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
-        let mut posterior = Self { causes, unknown: ALWAYS_OPEN + share * open, pairs };
+        let mut posterior = Self { causes, unknown: ALWAYS_OPEN + share * OPEN_SHARE, pairs };
         posterior.cap(findings);
         posterior
     }
@@ -127,6 +128,10 @@ impl<'k> Posterior<'k> {
     pub fn is_decided(&self) -> bool {
         self.leading().is_some_and(|weighed| weighed.probability >= DECIDED)
     }
+}
+
+fn fitness(cause: &Cause, subject: &Subject) -> f64 {
+    if cause.applies_to(subject.part()) { 1.0 } else { NOT_THIS_PART }
 }
 
 /// What an experiment showed, and how likely its positive outcome is for an average cause, which is what the open remainder is
@@ -197,9 +202,18 @@ fn bundles<'f>(knowledge: &'f Knowledge, findings: &'f [Finding]) -> Vec<Bundle<
     let mut bundles: BTreeMap<&str, Bundle<'f>> = BTreeMap::new();
     for finding in findings {
         let Some(group) = knowledge.catalogue.group_of(&finding.id) else { continue };
+        if is_chance(group, finding, findings) {
+            continue;
+        }
         bundles.entry(&group.id).or_insert_with(|| Bundle { group, findings: Vec::new() }).findings.push(finding);
     }
     bundles.into_values().collect()
+}
+
+/// Which steps a campaign happens to be hit in says nothing by itself; a report names the one step that its poster met.
+fn is_chance(group: &Group, finding: &Finding, findings: &[Finding]) -> bool {
+    let Some(needed) = &group.campaigns_need else { return false };
+    finding.unit != Unit::Session && !findings.iter().any(|other| other.id == *needed)
 }
 
 /// What a cause pays, as a logarithm, for something that it says nothing about.
@@ -240,9 +254,8 @@ fn weigh<'k>(subject: &Subject, bundles: &[Bundle<'_>], cause: &'k Cause, prior:
             unaccounted.push(argument(surest));
         }
     }
-    let mut base = prior.ln();
+    let base = prior.ln();
     if !cause.applies_to(subject.part()) {
-        base += NOT_THIS_PART.ln();
         reasons.push(other_part(cause, subject));
     }
     reasons.sort_by(|a, b| b.shift.abs().total_cmp(&a.shift.abs()));
@@ -281,7 +294,6 @@ fn argument(finding: &Finding) -> Argument {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::finding::Unit;
     use crate::observation::event::Transport;
 
     fn shares(outcomes: &[(&str, f64)]) -> impl Fn(&str) -> f64 {

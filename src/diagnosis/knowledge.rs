@@ -38,6 +38,9 @@ pub struct Cause {
     /// Nothing is wrong with the board; the message only looks like it.
     #[serde(default)]
     pub harmless: bool,
+    /// What it does is the same every time, so whatever comes and goes speaks against it.
+    #[serde(default)]
+    pub constant: bool,
     /// Without one of these direct measurements its probability is capped.
     #[serde(default)]
     pub witnessed_by: Vec<String>,
@@ -262,7 +265,7 @@ impl Knowledge {
 
     /// Reads one cause against the rest of the knowledge base.
     pub fn cause_from(&self, sheet: &Sheet) -> Result<Cause, ProfileError> {
-        let cause: Cause = loader::parse(&sheet.file, &sheet.text)?;
+        let mut cause: Cause = loader::parse(&sheet.file, &sheet.text)?;
         let linked = cause.raises.iter().chain(&cause.lowers).map(|link| link.finding.clone());
         let findings: Vec<_> = linked.chain(cause.witnessed_by.iter().cloned()).collect();
         self.check_findings(sheet, &findings)?;
@@ -279,7 +282,19 @@ impl Knowledge {
                 return Err(loader::refuse(&sheet.file, &sheet.text, "share", message, None));
             }
         }
+        if cause.constant {
+            self.set_against_what_varies(&mut cause);
+        }
         Ok(cause)
+    }
+
+    fn set_against_what_varies(&self, cause: &mut Cause) {
+        for entry in self.catalogue.entries().filter(|entry| entry.varies) {
+            if cause.stance(&entry.id).is_none() {
+                let because = "what it does is the same every time".to_owned();
+                cause.lowers.push(Link { finding: entry.id.clone(), grade: Grade::Strong, because });
+            }
+        }
     }
 
     fn check_findings(&self, sheet: &Sheet, findings: &[String]) -> Result<(), ProfileError> {
@@ -428,6 +443,14 @@ mod tests {
             }
             assert!(most.values().all(|sum| *sum < 1.0), "{most:?}");
         }
+    }
+
+    #[test]
+    fn what_comes_and_goes_speaks_against_what_is_constant() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let stance = |cause: &str| knowledge.cause(cause).unwrap().stance("failures-within-boots").map(|it| it.0);
+        assert!(stance("write-protection").unwrap() < -2.0);
+        assert!(stance("usb-cable").unwrap() > 0.0);
     }
 
     #[test]

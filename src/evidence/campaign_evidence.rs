@@ -25,6 +25,7 @@ use super::speed_curve::SpeedCurve;
 use super::transfers::Transfers;
 use super::trial::Trial;
 use super::where_in_cycle::WhereInCycle;
+use super::wire_damage::WireDamage;
 use crate::observation::boot::BootKind;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind};
@@ -39,6 +40,7 @@ pub struct CampaignEvidence {
     arms: Arms,
     kinds: KindsOfFailure,
     steps: WhereInCycle,
+    damage: WireDamage,
     transfers: Transfers,
     requests: Requests,
     place: Place,
@@ -81,6 +83,7 @@ impl CampaignEvidence {
         self.arms.absorb(&trial, boot, arm);
         self.kinds.absorb(&trial);
         self.steps.absorb(&trial, boot);
+        self.damage.absorb(&trial, boot);
         self.transfers.absorb(&trial, boot);
         self.requests.absorb(&trial, boot);
         self.place.absorb(&trial, boot);
@@ -183,6 +186,7 @@ impl CampaignEvidence {
         found.extend(self.speeds.findings());
         if sums.failed > 0 {
             found.extend(self.steps.findings(sums.boots));
+            found.extend(self.damage.findings());
             found.extend(over_boots::tested(&self.boots, &sums));
             found.extend(self.course.tested(&self.boots));
             found.extend(self.periods.tested(&self.boots, self.arms.count()));
@@ -198,7 +202,8 @@ impl CampaignEvidence {
 
     fn counted(&self, sums: &BootSums) -> Vec<Finding> {
         let mut found = over_boots::counted(&self.boots, sums);
-        found.extend(self.kinds.findings(sums, self.steps.bus_errors_spread()));
+        let spread = self.steps.bus_errors_spread() && !self.damage.is_only_at_enumerate();
+        found.extend(self.kinds.findings(sums, spread));
         found.extend(self.transfers.counted());
         found.extend(self.place.counted(sums));
         found

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::finding::{Finding, Unit};
 use super::observed::Observed;
 use super::rules::Condition;
+use super::weight;
 use crate::profile::loader::{self, ProfileError};
 use crate::profile::shelf::{self, Sheet};
 
@@ -29,6 +30,13 @@ pub struct Entry {
     /// How much a match of the rule counts, from 0 (a hint) to 1 (established).
     #[serde(default = "established")]
     pub weight: f64,
+    /// Something seen at work, such as a reset while the probe looked: in a campaign it counts by how often it was met, not by
+    /// the share of the failures that show it.
+    #[serde(default)]
+    pub direct: bool,
+    /// It says that the trouble comes and goes, which what is constant cannot do.
+    #[serde(default)]
+    pub varies: bool,
     /// The rule that reads it off; absent for findings that the statistics compute.
     pub when: Option<Condition>,
 }
@@ -47,6 +55,8 @@ pub struct Group {
     /// Two causes at work at once show two of its findings side by side.
     #[serde(default)]
     pub side_by_side: bool,
+    /// In a campaign its findings say nothing without this one: where many steps are hit, which ones is chance.
+    pub campaigns_need: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,7 +103,24 @@ impl Catalogue {
                 catalogue.entries.insert(entry.id.clone(), entry);
             }
         }
+        for sheet in sheets {
+            catalogue.check_needs(sheet)?;
+        }
         Ok(catalogue)
+    }
+
+    fn check_needs(&self, sheet: &Sheet) -> Result<(), ProfileError> {
+        let unmet = |group: &&Group| group.campaigns_need.as_ref().is_some_and(|id| !self.entries.contains_key(id));
+        let Some(group) = self.groups.values().find(unmet) else { return Ok(()) };
+        let needed = group.campaigns_need.as_deref().unwrap_or_default();
+        let hint = loader::nearest(needed, self.entries.keys().map(String::as_str));
+        Err(loader::refuse(
+            &sheet.file,
+            &sheet.text,
+            &format!("\"{needed}\""),
+            format!("the group `{}` needs the unknown finding `{needed}`", group.id),
+            hint.map(|name| format!("did you mean `{name}`?")),
+        ))
     }
 
     fn check(&self, sheet: &Sheet, entry: &Entry) -> Result<(), ProfileError> {
@@ -142,7 +169,11 @@ impl Catalogue {
             let met = entry.when.as_ref()?.met_by(observed)?;
             let unit = if observed.is_campaign() { Unit::Cycle } else { Unit::Session };
             // In a campaign what happens seldom must not count like what happens always.
-            let share = met.share.filter(|_| observed.is_campaign()).unwrap_or(1.0);
+            let share = match met.share.filter(|_| observed.is_campaign()) {
+                Some(_) if entry.direct => weight::of_sightings(met.count),
+                Some(share) => share,
+                None => 1.0,
+            };
             Some(
                 Finding::new(&entry.id, met.fill(&entry.text), met.count, unit)
                     .by("rule over failures and facts", entry.weight * share)
@@ -190,6 +221,12 @@ mod tests {
     fn a_wrong_group_names_line_and_nearest() {
         let text = format!("{GROUP}[[finding]]\nid = \"a\"\ngroup = \"answer\"\ntext = \"A.\"\n");
         assert_eq!(refusal(&text), "f.toml:5: `a` belongs to the unknown group `answer`; did you mean `answers`?");
+    }
+
+    #[test]
+    fn a_group_that_needs_an_unknown_finding_is_refused() {
+        let said = refusal(&GROUP.replace("text =", "campaigns-need = \"a\"\ntext ="));
+        assert!(said.contains("the group `answers` needs the unknown finding `a`"), "{said}");
     }
 
     #[test]

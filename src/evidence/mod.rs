@@ -48,3 +48,4 @@ pub mod transfers;
 pub mod trial;
 pub mod weight;
 pub mod where_in_cycle;
+pub mod wire_damage;
