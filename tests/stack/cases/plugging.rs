@@ -10,28 +10,56 @@ use crate::guest::{Case, Given, Said};
 /// Enough that an unplug falls into one of them.
 const REPEATS: usize = 600;
 
-/// Each kind of step that talks to an open board, and the phases in which its loss may show.
-fn kinds() -> Vec<(&'static str, Vec<Step>, Vec<Phase>)> {
+/// One kind of work that an unplug falls into.
+struct Kind {
+    name: &'static str,
+    board: &'static str,
+    again: Vec<Step>,
+    /// In which the loss may show.
+    phases: Vec<Phase>,
+}
+
+/// Each kind of step that talks to a board.
+fn kinds() -> Vec<Kind> {
+    let of =
+        |name, again: Vec<Step>, phases: &[Phase]| Kind { name, board: "healthy-f407", again, phases: phases.to_vec() };
     let read = Step::Read { address: Address(0x0800_0000), length_bytes: 65_536, transfer_bytes: None };
     let wait = Step::Wait { span: Micros::from_millis(5) };
+    let whole = vec![Step::Close, Step::Enumerate, Step::Open, Step::Claim, wait.clone(), Step::Status];
     vec![
-        ("descriptors", vec![Step::Descriptors], vec![Phase::Descriptors]),
-        ("layout", vec![Step::Layout], vec![Phase::Layout]),
-        ("status", vec![Step::Status], vec![Phase::Status]),
-        ("read", vec![read], vec![Phase::Read]),
-        ("option-bytes", vec![Step::OptionBytes], vec![Phase::OptionBytes]),
-        ("otp", vec![Step::Otp], vec![Phase::Otp]),
+        of("descriptors", vec![Step::Descriptors], &[Phase::Descriptors]),
+        of("layout", vec![Step::Layout], &[Phase::Layout]),
+        of("status", vec![Step::Status], &[Phase::Status]),
+        of("read", vec![read], &[Phase::Read]),
+        of("option-bytes", vec![Step::OptionBytes], &[Phase::OptionBytes]),
+        of("otp", vec![Step::Otp], &[Phase::Otp]),
         // A claim that is held costs no call, so it is opened anew each time.
-        ("claim", vec![Step::Open, Step::Claim], vec![Phase::Open, Phase::Claim]),
+        of("claim", vec![Step::Open, Step::Claim], &[Phase::Open, Phase::Claim]),
         // What was lost meanwhile shows with the next transfer.
-        ("wait", vec![wait, Step::Status], vec![Phase::Status]),
+        of("wait", vec![wait, Step::Status], &[Phase::Status]),
+        // Closing a handle succeeds whatever became of the board, which is then missed or cannot be opened.
+        of("session", whole, &[Phase::Enumerate, Phase::Open, Phase::Claim, Phase::Status]),
+        Kind { board: "healthy-wb55", ..of("fus-state", vec![Step::FusState], &[Phase::FusState]) },
     ]
+}
+
+/// The virtual controller has so many ports, and a case fills them.
+const PORTS: usize = 8;
+
+/// Each kind with the port of its case, counted from 1.
+fn on_ports() -> Vec<Vec<(usize, Kind)>> {
+    let mut rest = kinds().into_iter().peekable();
+    let mut cases = Vec::new();
+    while rest.peek().is_some() {
+        cases.push((1..).zip(rest.by_ref().take(PORTS)).collect());
+    }
+    cases
 }
 
 /// What the worker process of each kind is asked to do.
 pub fn given() -> Vec<Given> {
-    let requests = |(port, (name, again, _)): (usize, (&str, Vec<Step>, _))| {
-        let selector = format!("1-{}", port + 1).parse().unwrap_or_else(|never| match never {});
+    let requests = |(port, Kind { name, again, .. }): (usize, Kind)| {
+        let selector = format!("1-{port}").parse().unwrap_or_else(|never| match never {});
         let perform = |step: &Step| WorkerRequest::Perform { step: step.clone(), deadline: Micros::from_secs(5) };
         let first = [Step::Enumerate, Step::Open, Step::Claim];
         let again = again.iter().cycle().take(again.len() * REPEATS);
@@ -40,42 +68,46 @@ pub fn given() -> Vec<Given> {
         let lines: Vec<_> = requests.map(|request| serde_json::to_string(&request).unwrap() + "\n").collect();
         Given { name: format!("{name}.requests"), bytes: lines.concat().into_bytes() }
     };
-    kinds().into_iter().enumerate().map(requests).collect()
+    on_ports().into_iter().flatten().map(requests).collect()
 }
 
-/// Eight boards, the worker process of a campaign on each, all unplugged while they work.
-fn unplugged_during_each_kind_of_step() -> Case {
-    let boards = "healthy-f407 ".repeat(kinds().len());
-    let mut script = format!("start_switched {boards}\nfor port in 0 1 2 3 4 5 6 7; do await $port; done\n");
-    for (port, (name, ..)) in (1..).zip(kinds()) {
-        script += &format!(
+/// As many boards as there are ports, the worker process of a campaign on each, all unplugged while they work.
+fn unplugged_during(kinds: Vec<(usize, Kind)>) -> Case {
+    let boards: Vec<_> = kinds.iter().map(|(_, kind)| kind.board).collect();
+    let mut script = format!("start_switched {}\n", boards.join(" "));
+    let (mut work, mut told) = (String::new(), String::new());
+    for (port, Kind { name, .. }) in &kinds {
+        let from_zero = port - 1;
+        script += &format!("await {from_zero}\n");
+        work += &format!(
             "(flakescope worker < /given/{name}.requests > /tmp/{name}.answers & worker=$!\n\
-             await_session {}; sleep 0.5; hand off 1-{port}\n\
+             await_session {from_zero}; sleep 0.5; hand off 1-{port}\n\
              for i in $(seq 60); do grep -q '\"failed\"' /tmp/{name}.answers && break; sleep 0.5; done; kill $worker) & watchers=\"$watchers $!\"\n",
-            port - 1
         );
+        told += &format!("echo {name} $(grep -m 1 '\"failed\"' /tmp/{name}.answers)\n");
     }
-    script += "wait $watchers 2>/dev/null\n";
-    for (name, ..) in kinds() {
-        script += &format!("echo {name} $(grep -m 1 '\"failed\"' /tmp/{name}.answers)\n");
-    }
-    Case::new("an_unplug_during_each_kind_of_step_is_a_disconnect_in_that_step", script, |said| {
-        kinds().into_iter().try_for_each(|(name, _, phases)| is_lost_in(name, &phases, said))
-    })
+    script += &format!("{work}wait $watchers 2>/dev/null\n{told}");
+    let names: Vec<_> = kinds.iter().map(|(_, kind)| kind.name).collect();
+    let name = format!("an_unplug_is_a_loss_in_the_step_at_work_{}", names.join("_").replace('-', "_"));
+    Case::new(name, script, move |said| kinds.iter().try_for_each(|(_, kind)| is_lost(kind, said)))
 }
 
-fn is_lost_in(name: &str, phases: &[Phase], said: &Said) -> Result<(), String> {
+fn is_lost(Kind { name, phases, .. }: &Kind, said: &Said) -> Result<(), String> {
     let line = said.value(name)?;
     let answer: WorkerAnswer = serde_json::from_str(line).map_err(|error| format!("{name}: {error}: {line}"))?;
+    let is_loss = |class, phase| match phase {
+        Phase::Enumerate => class == FailureClass::NotEnumerated,
+        _ => class == FailureClass::Disconnected,
+    };
     match answer.record.failure() {
-        Some(failure) if failure.class == FailureClass::Disconnected && phases.contains(&failure.phase) => Ok(()),
+        Some(failure) if is_loss(failure.class, failure.phase) && phases.contains(&failure.phase) => Ok(()),
         other => Err(format!("{name}: {other:?}")),
     }
 }
 
 pub fn cases() -> Vec<Case> {
-    vec![
-        unplugged_during_each_kind_of_step(),
+    let mut cases: Vec<_> = on_ports().into_iter().map(unplugged_during).collect();
+    cases.extend([
         Case::new(
             "an_unplug_during_a_read_is_a_disconnect_and_then_an_empty_port",
             "plug healthy-f407 0
@@ -170,7 +202,8 @@ screen | tail -3",
                 came_and_went(said)
             },
         ),
-    ]
+    ]);
+    cases
 }
 
 /// The last picture of the strip of cycles: nothing there, good cycles, nothing again, good cycles again.
