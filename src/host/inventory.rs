@@ -1,8 +1,10 @@
 //! The boards and probes on this computer, with what is wrong with each before anything is opened.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use crate::observation::board::UsbSpeed;
+use crate::observation::board::{PortPath, UsbSpeed};
 use crate::observation::field_text::FieldText;
 use crate::profile::device::Devices;
 
@@ -49,18 +51,30 @@ pub struct Problem {
 pub fn take(root: &SysRoot, parts: &Devices) -> Vec<Listed> {
     let found = root.devices().into_iter().filter_map(|device| Some((kind_of(&device)?, device)));
     let mut listed: Vec<_> = found.map(|(kind, device)| list_one(root, parts, kind, device)).collect();
-    let shared = serials::shared(listed.iter().map(|one| (&one.device.port, one.device.serial.as_ref())));
-    for group in shared {
-        for one in listed.iter_mut().filter(|one| group.contains(&one.device.port)) {
-            let others: Vec<_> =
-                group.iter().filter(|port| **port != one.device.port).map(ToString::to_string).collect();
-            one.problems.push(Problem {
-                text: format!("shares its serial number with {}", others.join(", ")).into(),
-                mend: Some(format!("choose it by its port: --board {}", one.device.port)),
-            });
-        }
+    // A serial number has to tell apart only what has the same IDs.
+    let ids_of = |one: &Listed| (one.device.vendor_id, one.device.product_id);
+    let ids: BTreeSet<_> = listed.iter().map(ids_of).collect();
+    for ids in ids {
+        let alike = listed.iter().filter(|one| ids_of(one) == ids);
+        let shared = serials::shared(alike.map(|one| (&one.device.port, one.device.serial.as_ref())));
+        shared.iter().for_each(|group| tell_doubles(&mut listed, group));
     }
     listed
+}
+
+fn tell_doubles(listed: &mut [Listed], group: &[PortPath]) {
+    for one in listed.iter_mut().filter(|one| group.contains(&one.device.port)) {
+        let others: Vec<_> = group.iter().filter(|port| **port != one.device.port).map(ToString::to_string).collect();
+        let others = others.join(", ");
+        let mend = match one.kind {
+            Kind::RomDfu | Kind::OtherDfu => format!("choose it by its port: --board {}", one.device.port),
+            // The library opens a probe by IDs and serial number, whatever port was meant.
+            Kind::Probe => {
+                format!("unplug {others}: probes that look the same cannot be told apart when they are opened")
+            }
+        };
+        one.problems.push(Problem { text: format!("shares its serial number with {others}").into(), mend: Some(mend) });
+    }
 }
 
 pub fn kind_of(device: &HostDevice) -> Option<Kind> {
@@ -191,6 +205,18 @@ mod tests {
         let boards = listed(&host);
         assert_eq!(boards[0].problems[0].text.raw(), "shares its serial number with 1-4.2");
         assert_eq!(boards[1].problems[0].mend.as_deref(), Some("choose it by its port: --board 1-4.2"));
+    }
+
+    #[test]
+    fn a_serial_tells_apart_only_what_has_the_same_ids() {
+        let host = FakeHost::new();
+        for (port, product) in [("1-1", "374b"), ("1-2", "374b"), ("1-3", "374e")] {
+            host.device(port, "0483", product, "12", &[("serial", "066DFF")]);
+        }
+        let probes = listed(&host);
+        assert_eq!(probes[0].problems[0].text.raw(), "shares its serial number with 1-2");
+        assert!(probes[1].problems[0].mend.as_ref().unwrap().starts_with("unplug 1-1:"), "{:?}", probes[1].problems);
+        assert_eq!(probes[2].problems, []);
     }
 
     #[test]

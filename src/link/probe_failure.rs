@@ -226,7 +226,8 @@ fn of_text(text: &str, code: &str) -> ProbeError {
         (&["FirmwareOutdated", "irmware on the probe is outdated"], Kind::OldFirmware),
         (&["ermission denied", "PermissionDenied", "ccess denied"], Kind::Permission),
         (&["Busy", "busy"], Kind::Busy),
-        (&["Timeout", "TimedOut", "timed out"], Kind::UsbTimeout),
+        // A CMSIS-DAP probe that never answers the first question, which is for its packet size.
+        (&["Timeout", "TimedOut", "timed out", "NoPacketSize"], Kind::UsbTimeout),
         (&["isconnected", "NotConnected", "ConnectionAborted", "No such device", "error: Fault"], Kind::ProbeLost),
         (&["SWJClock"], Kind::Unsupported),
     ];
@@ -388,7 +389,7 @@ mod tests {
             ("Send { command_id: Transfer, source: UsbError(Custom { kind: Other, error: Fault }) }", Kind::ProbeLost),
             ("Send { command_id: TransferBlock, source: NotEnoughData }", Kind::ProbeFault),
             ("ProbeFirmwareOutdated(\"2.2.0\")", Kind::OldFirmware),
-            ("NoPacketSize", Kind::ProbeFault),
+            ("NoPacketSize", Kind::UsbTimeout),
             ("ErrorResponse(SWJClock { request: SWJClockRequest { clock_speed_hz: 1 } })", Kind::Unsupported),
         ] {
             assert_eq!(kind_of(&DebugProbeError::from(Private(text))), kind, "{text}");

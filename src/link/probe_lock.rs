@@ -25,8 +25,7 @@ impl ProbeLock {
         let name: String = probe.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let path = folder.join(format!("flakescope-probe-{name}.lock"));
         let refuse = |error| LockError::File { path: path.clone(), error };
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(refuse)?;
+        let mut file = open(&path).map_err(refuse)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -37,7 +36,8 @@ impl ProbeLock {
             }
             Err(TryLockError::Error(error)) => return Err(refuse(error)),
         }
-        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(refuse)?;
+        // The file of another user can be locked and not written; it then names an earlier holder, or nobody.
+        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
     }
 
@@ -47,6 +47,14 @@ impl ProbeLock {
             .map(PathBuf::from)
             .filter(|folder| fs::metadata(folder).is_ok_and(|folder| folder.is_dir()))
             .unwrap_or_else(std::env::temp_dir)
+    }
+}
+
+/// The file that another user left can only be read, which is enough for a lock.
+fn open(path: &Path) -> io::Result<File> {
+    match OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+        outcome => outcome,
     }
 }
 

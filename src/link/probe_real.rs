@@ -16,6 +16,7 @@ use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::ConnectMode;
 use crate::observation::units::{Address, Micros, Millivolts};
+use crate::swd::stlink_probe::{self, ProbeKind};
 use crate::swd::transaction::dp;
 use crate::timebase::{HostTime, Timebase};
 
@@ -35,6 +36,11 @@ const BACK_OFF: [Micros; 4] =
 
 /// The access port through which memory is read: that of the first core.
 const MEMORY: FullyQualifiedApAddress = FullyQualifiedApAddress::v1_with_default_dp(0);
+
+/// The fastest step of an ST-Link V2 in kHz. ST and OpenOCD call it 4 MHz; probe-rs calls it 4.6 MHz, and takes the next slower
+/// step for anything less.
+const V2_FASTEST: u32 = 4_000;
+const V2_FASTEST_IN_PROBE_RS: u32 = 4_600;
 
 /// nRESET among the pins of a probe.
 const NRESET: u32 = 1 << 7;
@@ -296,11 +302,16 @@ impl SwdProbe for RealProbe {
     }
 
     fn set_speed(&mut self, kilohertz: u32) -> Result<u32, ProbeError> {
-        self.call(Doing::Transferring, |way| match way {
-            Way::Open(probe) => Ok(probe.set_speed(kilohertz)?),
+        let identity = &self.identity;
+        let kind = identity.vendor_id.zip(identity.product_id).and_then(|(v, p)| stlink_probe::of_usb_ids(v, p));
+        let is_fastest = kind.is_some_and(ProbeKind::is_v2) && kilohertz >= V2_FASTEST;
+        let asked = if is_fastest { kilohertz.max(V2_FASTEST_IN_PROBE_RS) } else { kilohertz };
+        let taken = self.call(Doing::Transferring, |way| match way {
+            Way::Open(probe) => Ok(probe.set_speed(asked)?),
             Way::Connected(_) => Err(DebugProbeError::Attached.into()),
             Way::Closed => Err(DebugProbeError::NotAttached.into()),
-        })
+        })?;
+        Ok(if is_fastest && taken == V2_FASTEST_IN_PROBE_RS { V2_FASTEST } else { taken })
     }
 
     fn connect(&mut self, mode: ConnectMode) -> Result<u32, ProbeError> {

@@ -50,6 +50,12 @@ pub const PROBES: [ProbeKind; 13] = [
     kind(0x3757, "STLINK-V3PWR", Some("its firmware shows as V4JxBxPx")),
 ];
 
+impl ProbeKind {
+    pub fn is_v2(&self) -> bool {
+        self.name.starts_with("ST-LINK/V2")
+    }
+}
+
 pub fn of_usb_ids(vendor_id: u16, product_id: u16) -> Option<&'static ProbeKind> {
     PROBES.iter().find(|probe| vendor_id == VENDOR_ID && probe.product_id == product_id)
 }

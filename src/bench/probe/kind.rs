@@ -17,6 +17,10 @@ pub const ST: u16 = 0x0483;
 /// Of the VID/PID range that ARM's own examples use.
 const CMSIS_DAP_VENDOR: u16 = 0xC251;
 const CMSIS_DAP_PRODUCT: u16 = 0xF00A;
+/// Classes of the vendor's own, which no driver of the kernel takes. The CMSIS-DAP specification fixes the zeros, by which hosts
+/// tell a v2 interface.
+const STLINK_CLASS: [u8; 3] = [0xFF, 0xFF, 0xFF];
+const CMSIS_DAP_CLASS: [u8; 3] = [0xFF, 0, 0];
 
 impl ProbeKind {
     pub const ALL: [Self; 3] = [Self::StLinkV2_1, Self::StLinkV3, Self::CmsisDap];
@@ -36,6 +40,7 @@ impl ProbeKind {
             product,
             bcd_device,
             speed,
+            class: if self == Self::CmsisDap { CMSIS_DAP_CLASS } else { STLINK_CLASS },
             endpoints: endpoints.to_vec(),
             strings: [names[0], names[1], serial, names[2]].map(str::to_owned),
         };

@@ -5,13 +5,15 @@ use std::collections::VecDeque;
 use super::cmsis_dap::CmsisDap;
 use super::kind::ProbeKind;
 use super::stlink::StLink;
-use super::usb::{Endpoint, ProbeUsb, VENDOR_CLASS};
+use super::usb::{Endpoint, ProbeUsb};
 use super::wires::{Firmware, Wires};
 use crate::bench::board::{Answer, Reply, VirtualBoard};
 use crate::bench::swd::mechanism::probe_outage::Trouble;
 use crate::bench::usbip::device::{Device, Identity};
 use crate::dfu::request::ControlRequest;
 use crate::observation::units::Micros;
+
+const EMPTY_PACKET_EVERY: Micros = Micros::from_millis(5);
 
 /// A board behind a probe, to be served instead of the board's own USB.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct ServedProbe {
     /// Not yet fetched, with the moment at which it is ready.
     answers: VecDeque<(Micros, Vec<u8>)>,
     stalled: bool,
-    /// Answers nothing until its supply has been off.
+    /// Sends nothing but empty packets until its supply has been off.
     hung: bool,
     powered: bool,
     /// Off the bus until then.
@@ -72,7 +74,7 @@ impl Device for ServedProbe {
             product: self.usb.product,
             bcd_device: self.usb.bcd_device,
             speed: self.usb.speed,
-            interfaces: vec![VENDOR_CLASS],
+            interfaces: vec![self.usb.class],
         }
     }
 
@@ -104,9 +106,6 @@ impl Device for ServedProbe {
     }
 
     fn control(&mut self, at: Micros, request: &ControlRequest) -> Answer {
-        if self.hung {
-            return Answer { reply: Reply::NoAnswer, ready_at: at };
-        }
         // Clear halt.
         if (request.request_type, request.request) == (0x02, 1) {
             self.stalled = false;
@@ -120,7 +119,7 @@ impl Device for ServedProbe {
             return answer(Reply::Stall);
         }
         if self.hung {
-            return answer(Reply::NoAnswer);
+            return answer(Reply::Data(Vec::new()));
         }
         match self.wires.board.probe_trouble() {
             Some(Trouble::Stall) => self.stalled = true,
@@ -147,8 +146,11 @@ impl Device for ServedProbe {
             return Some(Answer { reply: Reply::Stall, ready_at: at });
         }
         // Another endpoint carries trace, of which there is none.
-        if self.hung || !self.is_for_answers(endpoint) {
+        if !self.is_for_answers(endpoint) {
             return None;
+        }
+        if self.hung {
+            return Some(Answer { reply: Reply::Data(Vec::new()), ready_at: at + EMPTY_PACKET_EVERY });
         }
         let (ready, mut bytes) = self.answers.pop_front()?;
         let rest = bytes.split_off(bytes.len().min(most_bytes as usize));
@@ -227,6 +229,22 @@ mod tests {
         assert_eq!(block[..4], [0x06, 4, 0, 1]);
         let holds = probe.wires.board.memory().read(crate::observation::units::Address(0x0800_0000), 16);
         assert_eq!(Some(block[4..].to_vec()), holds);
+    }
+
+    #[test]
+    fn a_probe_that_hangs_sends_empty_packets_until_its_supply_has_been_off() {
+        let hangs = "[swd.mechanism.probe-outage]\nhangs = 1.0\n";
+        let text =
+            format!("text = \"A board.\"\npart = \"STM32F407VGT6\"\nrom = \"f40x-v9\"\ncrystal-mhz = 8.0\n{hangs}");
+        let board = VirtualBoard::from_toml("b.toml", &text, 1).unwrap();
+        let mut probe = ServedProbe::new(ProbeKind::StLinkV2_1, board);
+        probe.power_on(Micros::ZERO);
+        for seconds in 1..4 {
+            assert!(ask(&mut probe, Micros::from_secs(seconds), &[0xF1, 0x80]).is_empty());
+        }
+        let at = Micros::from_secs(4);
+        probe.power_off(at);
+        assert_eq!(probe.receive(at, 1, 64), None);
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub struct ProbeUsb {
     pub product: u16,
     pub bcd_device: u16,
     pub speed: Speed,
+    /// Class, subclass and protocol of the interface.
+    pub class: [u8; 3],
     pub endpoints: Vec<Endpoint>,
     /// Manufacturer, product, serial number, interface.
     pub strings: [String; 4],
@@ -23,8 +25,6 @@ pub enum Endpoint {
     In(u8),
 }
 
-/// Class of the vendor's own; no driver of the kernel takes it.
-pub const VENDOR_CLASS: [u8; 3] = [0xFF, 0xFF, 0xFF];
 const DESCRIPTOR_INTERFACE: u8 = 4;
 const DESCRIPTOR_ENDPOINT: u8 = 5;
 const BULK: u8 = 2;
@@ -79,7 +79,7 @@ impl ProbeUsb {
     fn configuration(&self) -> Vec<u8> {
         const BUS_POWERED: u8 = 0x80;
         const MAX_POWER_2MA: u8 = 150;
-        let [class, sub, protocol] = VENDOR_CLASS;
+        let [class, sub, protocol] = self.class;
         let count = self.endpoints.len() as u8;
         let mut bytes = vec![9, DESCRIPTOR_CONFIGURATION, 18 + 7 * count, 0, 1, 1, 0, BUS_POWERED, MAX_POWER_2MA];
         bytes.extend([9, DESCRIPTOR_INTERFACE, 0, 0, count, class, sub, protocol, 4]);

@@ -1,6 +1,7 @@
 //! The access port that reaches memory (ADIv5, chapter C2): CSW, TAR, DRW, the banked data registers.
 
 use super::debug_port::{AccessPorts, BusFault};
+use super::silicon::Family;
 use crate::observation::units::Address;
 use crate::swd::transaction::mem_ap;
 
@@ -15,6 +16,8 @@ pub trait Bus {
 pub struct MemoryPort {
     identity: u32,
     rom_table: u32,
+    /// Of which the address counts up and wraps within one.
+    increment_block_bytes: u32,
     csw: u32,
     tar: u32,
 }
@@ -34,8 +37,10 @@ const INCREMENT_PACKED: u32 = 0x20;
 const CSW_ENABLED: u32 = 1 << 6;
 
 impl MemoryPort {
-    pub const fn new(identity: u32, rom_table: u32) -> Self {
-        Self { identity, rom_table, csw: CSW_ENABLED | mem_ap::SIZE_WORD, tar: 0 }
+    pub const fn new(family: &Family) -> Self {
+        let Family { access_port, rom_table, increment_block_bytes, .. } = *family;
+        let csw = CSW_ENABLED | mem_ap::SIZE_WORD;
+        Self { identity: access_port, rom_table, increment_block_bytes, csw, tar: 0 }
     }
 
     fn mask(self) -> u32 {
@@ -54,7 +59,7 @@ impl MemoryPort {
 
     const fn count_up(&mut self) {
         if self.csw & INCREMENT == mem_ap::INCREMENT_SINGLE {
-            let within = mem_ap::INCREMENT_BLOCK_BYTES - 1;
+            let within = self.increment_block_bytes - 1;
             let size = 1 << (self.csw & 7);
             self.tar = (self.tar & !within) | (self.tar.wrapping_add(size) & within);
         }
@@ -131,19 +136,34 @@ mod tests {
         }
     }
 
+    fn with_blocks_of<T>(increment_block_bytes: u32, bus: &mut Echo, run: impl FnOnce(&mut Reach<'_, Echo>) -> T) -> T {
+        let family = Family {
+            debug_port: 0,
+            core: 0,
+            access_port: 0x2477_0011,
+            rom_table: 0xE00F_F003,
+            increment_block_bytes,
+            cycle_counter: false,
+        };
+        run(&mut Reach { port: &mut MemoryPort::new(&family), bus })
+    }
+
     fn with<T>(bus: &mut Echo, run: impl FnOnce(&mut Reach<'_, Echo>) -> T) -> T {
-        let mut port = MemoryPort::new(0x2477_0011, 0xE00F_F003);
-        run(&mut Reach { port: &mut port, bus })
+        with_blocks_of(mem_ap::INCREMENT_BLOCK_BYTES, bus, run)
     }
 
     #[test]
-    fn reads_count_up_within_a_block_of_1_kib() {
-        let seen = with(&mut Echo::default(), |reach| {
-            reach.write(0, mem_ap::CSW, mem_ap::SIZE_WORD | mem_ap::INCREMENT_SINGLE).unwrap();
-            reach.write(0, mem_ap::TAR, 0x2000_03FC).unwrap();
-            [reach.read(0, mem_ap::DRW).unwrap(), reach.read(0, mem_ap::DRW).unwrap()]
-        });
-        assert_eq!(seen, [0x2000_03FC, 0x2000_0000]);
+    fn reads_count_up_and_wrap_within_the_block_of_the_implementation() {
+        let seen = |block_bytes, from| {
+            with_blocks_of(block_bytes, &mut Echo::default(), |reach| {
+                reach.write(0, mem_ap::CSW, mem_ap::SIZE_WORD | mem_ap::INCREMENT_SINGLE).unwrap();
+                reach.write(0, mem_ap::TAR, from).unwrap();
+                [reach.read(0, mem_ap::DRW).unwrap(), reach.read(0, mem_ap::DRW).unwrap()]
+            })
+        };
+        assert_eq!(seen(0x400, 0x2000_13FC), [0x2000_13FC, 0x2000_1000]);
+        assert_eq!(seen(0x1000, 0x2000_13FC), [0x2000_13FC, 0x2000_1400]);
+        assert_eq!(seen(0x1000, 0x2000_1FFC), [0x2000_1FFC, 0x2000_1000]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::profile::device::{Device, FlashControl, ResetFlag};
 use crate::swd::clock_tree::ClockTree;
 use crate::swd::option_sequence::Controller;
 use crate::swd::reset_cause::ResetCause;
+use crate::swd::transaction::mem_ap;
 
 #[derive(Clone, Debug)]
 pub struct Silicon {
@@ -56,6 +57,9 @@ pub struct Family {
     pub core: u32,
     pub access_port: u32,
     pub rom_table: u32,
+    /// The address register of the access port counts within blocks of so many bytes and wraps there. ADIv5 guarantees 1 KiB
+    /// and leaves more to the implementation; OpenOCD counts on 4 KiB of Cortex-M3 and M4, and of no other.
+    pub increment_block_bytes: u32,
     pub cycle_counter: bool,
 }
 
@@ -64,6 +68,7 @@ const CORTEX_M0: Family = Family {
     core: 0x410C_C200,
     access_port: 0x0477_0021,
     rom_table: 0xE00F_F003,
+    increment_block_bytes: mem_ap::INCREMENT_BLOCK_BYTES,
     cycle_counter: false,
 };
 const CORTEX_M4: Family = Family {
@@ -71,6 +76,7 @@ const CORTEX_M4: Family = Family {
     core: 0x410F_C241,
     access_port: 0x2477_0011,
     rom_table: 0xE00F_F003,
+    increment_block_bytes: 0x1000,
     cycle_counter: true,
 };
 const CORTEX_M7: Family = Family {
@@ -78,6 +84,7 @@ const CORTEX_M7: Family = Family {
     core: 0x410F_C271,
     access_port: 0x7477_0001,
     rom_table: 0xE00F_D003,
+    increment_block_bytes: mem_ap::INCREMENT_BLOCK_BYTES,
     cycle_counter: true,
 };
 

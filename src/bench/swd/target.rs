@@ -72,7 +72,7 @@ impl DebugTarget {
             uid,
             read_protected,
             port: DebugPort::new(family.debug_port, 0),
-            memory_port: MemoryPort::new(family.access_port, family.rom_table),
+            memory_port: MemoryPort::new(&family),
             core: CoreDebug::new(family.core, family.cycle_counter),
             flags: ResetFlags::default(),
             written: BTreeMap::new(),

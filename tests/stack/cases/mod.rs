@@ -6,6 +6,8 @@ mod dfu_util;
 mod listing;
 mod mechanisms;
 mod plugging;
+mod probe_link;
+mod probe_trouble;
 mod probes;
 mod usbip_tool;
 
@@ -30,6 +32,14 @@ start_switched() {
     flakescope bench serve "$@" --vhci --control < /tmp/hand > /tmp/served.0 2>&1 &
     exec 9> /tmp/hand
 }
+# Debug probes with a board on their wires: on a port of the virtual controller, or from port 0 on with somebody at the switch.
+plug_probe() { flakescope bench serve "$1" --as "$2" --vhci --vhci-port "$3" > "/tmp/served.$3" 2>&1 & await "$3"; }
+serve_probe() {
+    rm -f /tmp/hand; mkfifo /tmp/hand
+    flakescope bench serve "$1" --as "$2" --vhci --control < /tmp/hand > /tmp/served.0 2>&1 &
+    exec 9> /tmp/hand
+    await 0
+}
 hand() { echo "$@" > /tmp/hand; }
 # The interface belongs to usbfs from the claim of a program until its close.
 await_session() { until [ -e "$devices/1-$(($1 + 1)):1.0/driver" ]; do sleep 0.1; done; }
@@ -46,7 +56,7 @@ for i in $(seq 50); do ls /sys/bus/usb/devices | grep -q '^1-[0-9]*$' || break; 
 rm -f /tmp/*.case* /tmp/*.bin
 ";
 
-const BOARDS: [(&str, &str); 10] = [
+const BOARDS: [(&str, &str); 11] = [
     ("protected.toml", include_str!("../boards/protected.toml")),
     ("noisy.toml", include_str!("../boards/noisy.toml")),
     ("f405.toml", include_str!("../boards/f405.toml")),
@@ -56,12 +66,21 @@ const BOARDS: [(&str, &str); 10] = [
     ("stuck-word.toml", include_str!("../boards/stuck-word.toml")),
     ("resetting-word.toml", include_str!("../boards/resetting-word.toml")),
     ("long-read.toml", include_str!("../recipes/long-read.toml")),
+    ("swd-long-read.toml", include_str!("../recipes/swd-long-read.toml")),
     ("lane-read.toml", include_str!("../recipes/lane-read.toml")),
 ];
 
 /// What each guest runs, in this order. The long ones have a guest of their own.
 pub fn guests() -> Vec<Vec<Case>> {
-    let short = [listing::cases(), dfu_util::cases(), usbip_tool::cases(), plugging::cases(), probes::cases()];
+    let short = [
+        listing::cases(),
+        dfu_util::cases(),
+        usbip_tool::cases(),
+        plugging::cases(),
+        probes::cases(),
+        probe_link::cases(),
+        probe_trouble::cases(),
+    ];
     let long = [mechanisms::cases(), campaigns::cases(), altering::cases()];
     vec![short.into_iter().flatten().collect(), long.into_iter().flatten().collect()]
 }
@@ -77,6 +96,8 @@ pub fn given() -> Vec<Given> {
         .chain(altering::given())
         .chain(dfu_util::given())
         .chain(plugging::given())
+        .chain(probe_link::given())
+        .chain(probe_trouble::given())
         .chain(campaigns::given())
         .chain(mechanisms::given())
         .collect()

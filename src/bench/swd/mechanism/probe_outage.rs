@@ -19,7 +19,7 @@ pub struct ProbeOutage {
     /// Share of commands that get no answer in time.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub mute: f64,
-    /// Share of commands after which the probe answers nothing until it is opened again.
+    /// Share of commands after which the probe sends nothing but empty packets, for which probe-rs waits for ever on an ST-Link.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub hangs: f64,
     /// Share of commands during which the probe leaves the bus.
