@@ -110,7 +110,7 @@ fn measure(link: &mut dyn Link, args: &MeasureArgs) -> Measured {
     let mut dev_id = None;
     let mut measurements = Vec::new();
     for _ in 0..args.repeat {
-        let sight = Sight::take(link, span);
+        let sight = Sight::take(link, span, None);
         dev_id = dev_id.or(sight.dev_id());
         measurements.push(reading(link.now(), &sight));
     }

@@ -2,6 +2,7 @@
 //! rules, their words for people.
 
 use crate::dfu::layout::{self, Area, Layout};
+use crate::link::swd_registers;
 use crate::observation::cycle::Cycle;
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
@@ -33,6 +34,8 @@ const TOLD: [&str; 10] = [
 pub struct BoardFacts {
     areas: Vec<(Address, u32)>,
     option_bytes: Vec<Reading>,
+    /// Option registers that a probe beside the link has read.
+    looked_at: Vec<Reading>,
     otp: Vec<u8>,
 }
 
@@ -52,6 +55,20 @@ impl BoardFacts {
             found.extend(self.otp(&step.facts, device));
         }
         found
+    }
+
+    /// Of an option register that a probe read at a look, together with those it has read before.
+    pub fn of_look(&mut self, fact: &Fact, device: Option<&Device>) -> Vec<Fact> {
+        let Some(reading) = swd_registers::option_registers(std::slice::from_ref(fact)).pop() else {
+            return Vec::new();
+        };
+        let Some(device) = device else { return Vec::new() };
+        if self.looked_at.contains(&reading) {
+            return Vec::new();
+        }
+        self.looked_at.retain(|known| known.address != reading.address);
+        self.looked_at.push(reading);
+        option_facts::of_readings(device, &self.looked_at)
     }
 
     fn note_layouts(&mut self, facts: &[Fact]) {

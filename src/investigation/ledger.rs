@@ -144,14 +144,21 @@ impl Ledger {
 
     /// What the board says of itself in a cycle is a fact of the campaign like any other.
     fn decode(&mut self, event: &Event) {
-        let EventKind::CycleFinished(cycle) = &event.kind else { return };
+        if !matches!(event.kind, EventKind::CycleFinished(_) | EventKind::FactNoted(_)) {
+            return;
+        }
         let library = Arc::clone(&self.library);
         let named = self.part().and_then(|part| library.devices.by_part(&part));
         let device = named.or_else(|| match library.devices.by_dev_id(self.board.dev_id?).as_slice() {
             [only] => Some(*only),
             _ => None,
         });
-        for fact in self.board_facts.of_cycle(cycle, device) {
+        let found = match &event.kind {
+            EventKind::CycleFinished(cycle) => self.board_facts.of_cycle(cycle, device),
+            EventKind::FactNoted(fact) => self.board_facts.of_look(fact, device),
+            _ => Vec::new(),
+        };
+        for fact in found {
             self.observed.absorb(&Event { kind: EventKind::FactNoted(fact), ..*event });
         }
     }

@@ -8,12 +8,14 @@ use crate::observation::field_text::FieldText;
 use crate::observation::step::{ConnectMode, Outcome, Step};
 use crate::observation::units::{Address, Hertz, Micros, Ppm};
 use crate::profile::device::{self, Device};
+use crate::swd::core_debug::{CFSR, HFSR};
+use crate::swd::crs::{CrsControl, CrsStatus};
 use crate::swd::crystal_witness::{CoreClock, Says, Testimony, testify};
 
 use super::Link;
 use super::core_clock::{CORE_CLOCK, PROGRAM_COUNTER, REFUSED, UNCERTAINTY};
 use super::reset_witness::{self, Flags};
-use super::swd_registers::{self, REGISTER};
+use super::swd_registers::{self, OPTION_REGISTER, REGISTER};
 
 pub const BELIEVED: &str = "crystal-believed";
 pub const MEASURED: &str = "crystal-measured";
@@ -21,22 +23,28 @@ pub const MISREAD: &str = "crystal-misread-witnessed";
 pub const READ_RIGHT: &str = "crystal-right-witnessed";
 /// What the probe measured on the target once, at the look.
 pub const VOLTAGE: &str = "target-voltage-at-look";
+/// The program was met in flash.
+pub const APPLICATION: &str = "program-in-flash";
+/// The clock recovery system in one sentence, under the key that register dumps of reports have.
+pub const CRS: &str = "crs";
 /// Why the probe saw nothing.
 pub const SILENT: &str = "witness-silent";
 
 /// What is noted of a look; who the board is, the campaign knows by itself.
-const NOTED: [&str; 3] = [REGISTER, REFUSED, VOLTAGE];
+const NOTED: [&str; 4] = [REGISTER, OPTION_REGISTER, REFUSED, VOLTAGE];
 const DEADLINE: Micros = Micros::from_secs(5);
 const SPEED_KILOHERTZ: u32 = 1_800;
 const SPAN: Micros = Micros::from_secs(1);
 
 /// One look through the probe of `link`, which nobody else uses at this moment. Every step of it only observes.
 pub fn look(link: &mut dyn Link, flags: Flags) -> Vec<Fact> {
-    let Sight { mut seen, stopped } = Sight::take(link, SPAN);
+    let Sight { mut seen, stopped } = Sight::take(link, SPAN, Some(&Step::OptionBytes));
     let mut facts = match stopped {
         Some(failure) => vec![silent(&failure.in_words())],
         None => testimony(&seen),
     };
+    facts.extend(application(&seen));
+    facts.extend(clock_recovery(&seen));
     facts.extend(reset_witness::told(number(&seen, "dev-id").map(|id| id as u16), &words(&seen), flags));
     // One reading misses every dip, so that under its usual key it would speak for a supply that it does not know.
     seen.iter_mut().filter(|fact| fact.key == "target-voltage").for_each(|fact| VOLTAGE.clone_into(&mut fact.key));
@@ -75,10 +83,10 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// Counts cycles over `span`.
-    pub fn take(link: &mut dyn Link, span: Micros) -> Self {
+    /// Counts cycles over `span`. What is looked at `also` spoils nothing if it fails.
+    pub fn take(link: &mut dyn Link, span: Micros, also: Option<&Step>) -> Self {
         let mut sight = Self { seen: Vec::new(), stopped: None };
-        for step in [
+        let steps = [
             Step::OpenProbe,
             Step::TargetVoltage,
             Step::Speed { kilohertz: SPEED_KILOHERTZ },
@@ -86,17 +94,25 @@ impl Sight {
             Step::Identify,
             Step::RegisterFacts,
             Step::CoreClock { span },
-            Step::Disconnect,
-        ] {
-            let record = link.perform(&step, DEADLINE + span);
-            sight.stopped = record.failure().cloned();
-            sight.seen.extend(record.facts);
+        ];
+        for step in &steps {
+            sight.stopped = sight.perform(link, step, span);
             if sight.stopped.is_some() {
                 break;
             }
         }
+        if sight.stopped.is_none() {
+            also.into_iter().chain(&[Step::Disconnect]).for_each(|step| drop(sight.perform(link, step, span)));
+        }
         link.perform(&Step::Close, DEADLINE);
         sight
+    }
+
+    fn perform(&mut self, link: &mut dyn Link, step: &Step, span: Micros) -> Option<Failure> {
+        let record = link.perform(step, DEADLINE + span);
+        let failed = record.failure().cloned();
+        self.seen.extend(record.facts);
+        failed
     }
 
     pub fn dev_id(&self) -> Option<u16> {
@@ -176,13 +192,40 @@ fn witnessed(seen: &[Fact]) -> Result<Testimony, String> {
     testify(dev_id, |address| words.get(&address).copied(), clock).map_err(|silence| silence.to_string())
 }
 
+fn counters(seen: &[Fact]) -> Vec<Address> {
+    let of = |fact: &Fact| if let FactValue::Address(address) = fact.value { Some(address) } else { None };
+    seen.iter().filter(|fact| fact.key == PROGRAM_COUNTER).filter_map(of).collect()
+}
+
+/// The core runs from flash: an application, or a loader of the board's maker, and not the ROM.
+fn application(seen: &[Fact]) -> Option<Fact> {
+    /// Main flash of every STM32 that has one.
+    const FLASH: std::ops::Range<u32> = 0x0800_0000..0x0880_0000;
+    let counters = counters(seen);
+    let at = counters.first().filter(|_| counters.iter().all(|address| FLASH.contains(&address.0)))?;
+    let words = words(seen);
+    let fault = [(CFSR, "CFSR"), (HFSR, "HFSR")].into_iter().find_map(|(address, name)| {
+        let word = words.get(&address).filter(|word| **word != 0)?;
+        Some(format!("; it has faulted, {name} 0x{word:08X}"))
+    });
+    let quote = format!("program counter {at}{}", fault.unwrap_or_default());
+    Some(Fact { quote: Some(quote.into()), ..Fact::measured(APPLICATION, FactValue::Flag(true)) })
+}
+
+/// Whether HSI48 follows the host's frames, on parts that have a clock recovery system.
+fn clock_recovery(seen: &[Fact]) -> Option<Fact> {
+    let dev_id = number(seen, "dev-id")? as u16;
+    let devices = device::catalogue().ok()?;
+    let block = devices.by_dev_id(dev_id).into_iter().find_map(|device| device.registers.as_ref()?.crs)?;
+    let words = words(seen);
+    let (control, status) = (*words.get(&block)?, *words.get(&Address(block.0 + 8))?);
+    let sentence = CrsStatus::of_isr(status).sentence(CrsControl::of_cr(control));
+    Some(Fact { quote: Some(sentence.as_str().into()), ..Fact::measured(CRS, FactValue::Text(sentence.into())) })
+}
+
 /// What another program than the ROM believes says nothing of the ROM.
 fn demand_rom(seen: &[Fact], dev_id: u16) -> Result<(), String> {
-    let counters: Vec<_> = seen
-        .iter()
-        .filter(|fact| fact.key == PROGRAM_COUNTER)
-        .filter_map(|fact| if let FactValue::Address(address) = fact.value { Some(address) } else { None })
-        .collect();
+    let counters = counters(seen);
     let devices = device::catalogue().map_err(|error| error.to_string())?;
     let is_rom = |address: Address| devices.by_dev_id(dev_id).into_iter().any(|device| holds(device, address));
     match counters.iter().find(|address| !is_rom(**address)) {

@@ -67,6 +67,24 @@ fn an_application_says_nothing_of_the_rom() {
     let (facts, _) = seen_of(&board, Micros::from_secs(2));
     assert!(facts.iter().any(|fact| fact.key == SILENT), "{facts:?}");
     assert!(facts.iter().all(|fact| fact.key != READ_RIGHT && fact.key != MISREAD));
+    assert!(facts.iter().any(|fact| fact.key == APPLICATION), "{facts:?}");
+}
+
+#[test]
+fn a_rom_that_runs_is_no_application_and_its_option_registers_are_read() {
+    let (facts, _) = seen_of(&f746(0.0), Micros::from_secs(2));
+    assert!(facts.iter().all(|fact| fact.key != APPLICATION), "{facts:?}");
+    assert!(facts.iter().any(|fact| fact.key == OPTION_REGISTER), "{facts:?}");
+    assert!(facts.iter().all(|fact| fact.key != CRS), "an F746 has no clock recovery system");
+}
+
+#[test]
+fn the_clock_recovery_system_is_told_in_a_sentence() {
+    let board = "text = \"x\"\npart = \"STM32G474CEU6\"\nrom = \"g47x\"\n[mechanism.hsi48]\nerror-percent = 0.3\n\
+                 drift-percent-per-kelvin = 0.0\nrecovery-works = false\n";
+    let (facts, _) = seen_of(board, Micros::from_secs(2));
+    let crs = facts.iter().find(|fact| fact.key == CRS).and_then(text).unwrap();
+    assert!(crs.contains("clock recovery is off"), "{crs}");
 }
 
 #[test]
