@@ -8,6 +8,7 @@ use crate::observation::field_text::FieldText;
 use crate::observation::units::Address;
 use crate::profile::device::{Device, Devices};
 use crate::profile::fus::{self, FusTable};
+use crate::profile::otp::{self, Place};
 use crate::readers::parts;
 use crate::swd::stlink_firmware::ProbeFirmware;
 
@@ -20,7 +21,7 @@ pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<
     derived.extend(unfit_interface(observed));
     derived.extend(device.and_then(|device| unfit_script(observed, device)));
     derived.extend(device.and_then(|device| unfit_identity(observed, device, devices)));
-    derived.extend(device.and_then(|device| unfit_otp(observed, device, devices)));
+    derived.extend(device.and_then(|device| otp_address(observed, device, devices)));
     derived.extend(device.and_then(|device| beyond_flash(observed, device)));
     derived.extend(image_address(observed, images));
     derived.into_iter().map(EventKind::FactNoted).collect()
@@ -112,22 +113,18 @@ fn unfit_identity(observed: &Observed, device: &Device, devices: &Devices) -> Op
         .then(|| from(basis, "identity-does-not-fit", FactValue::Text(FieldText::new(text))))
 }
 
-fn unfit_otp(observed: &Observed, device: &Device, devices: &Devices) -> Option<Fact> {
+/// Whether the OTP address that is named is one of this part.
+fn otp_address(observed: &Observed, device: &Device, devices: &Devices) -> Option<Fact> {
     let basis = fact(observed, "otp-address")?;
     let FactValue::Address(address) = basis.value else { return None };
-    let own = device.otp.as_ref()?.area.as_ref();
-    let holds =
-        |device: &Device| device.otp.as_ref().and_then(|otp| otp.area.as_ref()).is_some_and(|area| area.holds(address));
-    if holds(device) {
-        return Some(from(basis, "otp-address-fits", FactValue::Flag(true)));
-    }
-    let owner = devices.all().find(|(_, other)| holds(other)).map(|(_, other)| other.name.as_str());
-    let right = own.map_or("none".to_owned(), |area| area.address.to_string());
-    let text = match owner {
-        Some(owner) => format!("{address} is the OTP of {owner}; {} has it at {right}", device.name),
-        None => format!("{address} is no OTP address; {} has it at {right}", device.name),
+    let place = otp::check(device, devices, address);
+    let key = match &place {
+        Place::NotKnown => return None,
+        place if place.is_right() => "otp-address-fits",
+        _ => "otp-address-of-other-part",
     };
-    Some(from(basis, "otp-address-of-other-part", FactValue::Text(FieldText::new(text))))
+    let words = FieldText::new(otp::sentence(device, address, &place));
+    Some(Fact { quote: Some(words), ..from(basis, key, FactValue::Flag(true)) })
 }
 
 /// What lies higher in the same block, as the OTP of the H5, is no flash that somebody overran.

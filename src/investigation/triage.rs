@@ -12,8 +12,10 @@ use crate::evidence::observed::Observed;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind, Session, Transport};
 use crate::observation::fact::{Fact, FactValue, Origin};
+use crate::observation::failure::Failure;
 use crate::observation::field_text::FieldText;
-use crate::observation::step::{Outcome, Phase};
+use crate::observation::step::{Outcome, Phase, StepRecord};
+use crate::observation::units::Micros;
 use crate::profile::fus::{self, FusTable};
 use crate::profile::loader::ProfileError;
 use crate::readers::parts;
@@ -39,11 +41,30 @@ pub struct Triaged {
     pub findings: Vec<Finding>,
     pub subject: Subject,
     pub facts: Vec<Fact>,
+    /// What was done and how it ended, attempt by attempt, where a log tells.
+    pub course: Vec<Vec<CourseStep>>,
     /// Failures that are normal where they stand, with the reason.
     pub normal: Vec<(FailureLine, String)>,
     /// The words of the lines that facts and failures rest on.
     pub quotes: BTreeMap<u32, FieldText>,
     pub lines: u32,
+}
+
+/// One step of an attempt as a log shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CourseStep {
+    pub phase: Phase,
+    pub elapsed: Option<Micros>,
+    /// Absent where it went well.
+    pub failure: Option<Failure>,
+}
+
+impl CourseStep {
+    fn of(step: &StepRecord) -> Option<Self> {
+        let failure = step.failure().cloned();
+        let elapsed = step.elapsed.or_else(|| failure.as_ref().and_then(|failure| failure.elapsed));
+        (failure.is_some() || step.outcome == Outcome::Done).then_some(Self { phase: step.phase, elapsed, failure })
+    }
 }
 
 impl Triage {
@@ -101,7 +122,16 @@ impl Triage {
             campaign: None,
         };
         let facts = gathered.observed.facts().to_vec();
-        Triaged { verdict, findings, subject, facts, normal: gathered.normal, quotes: gathered.quotes, lines }
+        Triaged {
+            verdict,
+            findings,
+            subject,
+            facts,
+            course: gathered.course,
+            normal: gathered.normal,
+            quotes: gathered.quotes,
+            lines,
+        }
     }
 }
 
@@ -130,6 +160,7 @@ struct Gathered {
     tools: Vec<String>,
     transports: Vec<Transport>,
     failures: Vec<FailureLine>,
+    course: Vec<Vec<CourseStep>>,
     normal: Vec<(FailureLine, String)>,
     quotes: BTreeMap<u32, FieldText>,
     /// Kept until the whole report is read, so that they can be judged with what it says elsewhere.
@@ -149,6 +180,9 @@ impl Gathered {
             }
             EventKind::CycleFinished(cycle) => {
                 self.count(cycle);
+                if self.course.len() < JUDGED_ATTEMPTS {
+                    self.course.push(cycle.steps.iter().filter_map(CourseStep::of).collect());
+                }
                 if self.attempts.len() < JUDGED_ATTEMPTS {
                     self.attempts.push(cycle.clone());
                 }

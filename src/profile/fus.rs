@@ -108,13 +108,15 @@ impl fmt::Display for AddressFit {
         if !self.known {
             return f.write_str("the release tables do not have this image");
         }
+        let newest = self.newest.as_ref();
+        let fits_newest = newest.is_some_and(|(release, _)| self.fits.iter().any(|fit| fit.last == *release));
         if self.fits.is_empty() {
             f.write_str("no release puts this image at this address")?;
         } else {
             let fits: Vec<_> = self.fits.iter().map(Releases::to_string).collect();
-            write!(f, "right for release {} only", fits.join(", "))?;
+            write!(f, "right for release {}{}", fits.join(", "), if fits_newest { ", the newest" } else { " only" })?;
         }
-        if let Some((release, addresses)) = &self.newest {
+        if let Some((release, addresses)) = newest.filter(|_| !fits_newest) {
             let wanted: Vec<_> = addresses.iter().map(Address::to_string).collect();
             write!(f, "; release {release} wants {}", wanted.join(" or "))?;
         }

@@ -3,6 +3,7 @@
 pub mod alterations;
 pub mod chart;
 pub mod collection;
+pub mod course;
 pub mod csv;
 pub mod failures;
 pub mod file;

@@ -1,9 +1,11 @@
 //! A triaged report as plain text: first the answer, then why, then what to do, then what to ask.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use textwrap::{Options, fill};
 
+use super::course;
 use super::triage_reply;
 use super::wording;
 use crate::diagnosis::conclusion::Library;
@@ -21,16 +23,24 @@ const ALSO_NAMED: usize = 6;
 const WORTH_NAMING: f64 = 0.02;
 /// Below this a cause is explained only if it leads.
 const WORTH_EXPLAINING: f64 = 0.08;
+/// Below this a cause is kept out of the answer unless it leads.
+const WORTH_THE_FIRST_LINE: f64 = 0.05;
 const NORMAL_SHOWN: usize = 4;
 
 pub fn write(out: &mut impl Write, triaged: &Triaged, library: &Library) -> io::Result<()> {
     let mut text = String::new();
     head(&mut text, triaged);
-    why(&mut text, triaged);
-    also(&mut text, triaged);
+    let mut quotes = Quotes { of_lines: &triaged.quotes, told: BTreeSet::new() };
+    if verdict_needs_reasons(triaged) {
+        why(&mut text, triaged, &mut quotes);
+        also(&mut text, triaged, &mut quotes);
+    }
+    course(&mut text, triaged);
     normal(&mut text, triaged);
     known(&mut text, triaged, library);
-    to_do(&mut text, triaged, library);
+    if verdict_needs_reasons(triaged) {
+        to_do(&mut text, triaged, library);
+    }
     if triaged.verdict.verdict != VerdictKind::Clean {
         section(&mut text, "WHAT TO ASK");
         for line in triage_reply::questions(triaged, library) {
@@ -51,6 +61,25 @@ fn head(text: &mut String, triaged: &Triaged) {
     line(text, &FieldText::new(subject.join(", ")).for_terminal(), "", "  ");
 }
 
+/// Where nothing failed and nothing looks like a failure there is nothing to explain or to mend.
+fn verdict_needs_reasons(triaged: &Triaged) -> bool {
+    triaged.verdict.verdict != VerdictKind::Clean || !triaged.normal.is_empty()
+}
+
+fn course(text: &mut String, triaged: &Triaged) {
+    let told = course::in_words(&triaged.course);
+    if !told.is_empty() {
+        section(text, "COURSE");
+        told.iter().for_each(|words| item(text, words));
+    }
+}
+
+/// The words of the report's lines, each quoted once.
+struct Quotes<'a> {
+    of_lines: &'a BTreeMap<u32, FieldText>,
+    told: BTreeSet<u32>,
+}
+
 /// Neither a failure nor a session nor a hint at a cause: what is left are the priors, which are no answer.
 fn says_nothing(verdict: &Verdict) -> bool {
     verdict.verdict == VerdictKind::Inconclusive && verdict.causes.iter().all(|cause| cause.speaks_for.is_empty())
@@ -66,12 +95,15 @@ fn answer(triaged: &Triaged) -> String {
         .causes
         .iter()
         .filter(|cause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty())
+        .enumerate()
+        .take_while(|(place, cause)| *place == 0 || cause.probability >= WORTH_THE_FIRST_LINE)
         .take(EXPLAINED)
-        .map(|cause| format!("{} ({})", wording::cause_name(cause), wording::probability(cause.probability)))
+        .map(|(_, cause)| format!("{} ({})", wording::cause_name(cause), wording::probability(cause.probability)))
         .collect();
     match named.as_slice() {
-        [first, rest @ ..] if verdict.verdict != VerdictKind::Clean && !verdict.decided && !rest.is_empty() => {
-            format!("Not decided. Most likely: {first}. Then: {}.", rest.join("; "))
+        [first, rest @ ..] if verdict.verdict != VerdictKind::Clean && !verdict.decided => {
+            let then = if rest.is_empty() { String::new() } else { format!(" Then: {}.", rest.join("; ")) };
+            format!("Not decided. Most likely: {first}.{then}")
         }
         _ => wording::headline(verdict),
     }
@@ -104,7 +136,7 @@ fn known(text: &mut String, triaged: &Triaged, library: &Library) {
     }
 }
 
-fn why(text: &mut String, triaged: &Triaged) {
+fn why(text: &mut String, triaged: &Triaged, quotes: &mut Quotes<'_>) {
     let has_reason = |cause: &&RankedCause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty();
     let explained = triaged.verdict.causes.iter().filter(has_reason).take(EXPLAINED);
     let mut explained = explained
@@ -118,12 +150,12 @@ fn why(text: &mut String, triaged: &Triaged) {
     for cause in explained {
         let name = wording::cause_name(cause);
         line(text, &format!("{name} ({})", wording::probability(cause.probability)), "  ", "    ");
-        arguments(text, triaged, cause);
+        arguments(text, cause, quotes);
     }
 }
 
 /// What is less likely and not excluded, each with the strongest argument against it, or for it where there is none.
-fn also(text: &mut String, triaged: &Triaged) {
+fn also(text: &mut String, triaged: &Triaged, quotes: &mut Quotes<'_>) {
     let verdict = &triaged.verdict;
     if verdict.decided || verdict.verdict == VerdictKind::Clean {
         return;
@@ -147,29 +179,33 @@ fn also(text: &mut String, triaged: &Triaged) {
         let against = cause.speaks_against.first().map(|argument| ("-", argument));
         if let Some((sign, argument)) = against.or_else(|| cause.speaks_for.first().map(|argument| ("+", argument))) {
             let shown = FieldText::new(&argument.text).for_terminal();
-            line(text, &format!("{sign} {shown}{}", place(triaged, argument)), "    ", "      ");
+            line(text, &format!("{sign} {shown}{}", quotes.place(argument)), "    ", "      ");
         }
     }
 }
 
-fn arguments(text: &mut String, triaged: &Triaged, cause: &RankedCause) {
+fn arguments(text: &mut String, cause: &RankedCause, quotes: &mut Quotes<'_>) {
     for (sign, arguments) in [("+", &cause.speaks_for), ("-", &cause.speaks_against)] {
         for argument in arguments {
             let shown = FieldText::new(&argument.text).for_terminal();
-            line(text, &format!("{sign} {shown}{}", place(triaged, argument)), "    ", "      ");
+            line(text, &format!("{sign} {shown}{}", quotes.place(argument)), "    ", "      ");
         }
     }
 }
 
-/// The lines of the report behind an argument, the first with its words unless the argument holds them already.
-fn place(triaged: &Triaged, argument: &Argument) -> String {
-    let Some(places) = wording::places(&argument.at, "line") else { return String::new() };
-    let quote = argument.at.first().and_then(|line| triaged.quotes.get(line));
-    let told = argument.text.rsplit(": ").next().unwrap_or_default().trim_end_matches('.');
-    let new = |quote: &String| told.len() < 8 || (!quote.contains(told) && !argument.text.contains(quote.as_str()));
-    match quote.map(FieldText::for_terminal).filter(new) {
-        Some(quote) => format!(" [{places}: \"{quote}\"]"),
-        None => format!(" [{places}]"),
+impl Quotes<'_> {
+    /// The lines of the report behind an argument, the first with its words unless they were told before.
+    fn place(&mut self, argument: &Argument) -> String {
+        let Some(places) = wording::places(&argument.at, "line") else { return String::new() };
+        let first = argument.at.first().copied();
+        let quote = first.and_then(|line| self.of_lines.get(&line)).map(FieldText::for_terminal);
+        let told = argument.text.rsplit(": ").next().unwrap_or_default().trim_end_matches('.');
+        let is_new =
+            |quote: &String| told.len() < 8 || (!quote.contains(told) && !argument.text.contains(quote.as_str()));
+        match (first, quote.filter(is_new)) {
+            (Some(line), Some(quote)) if self.told.insert(line) => format!(" [{places}: \"{quote}\"]"),
+            _ => format!(" [{places}]"),
+        }
     }
 }
 

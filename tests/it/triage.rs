@@ -140,3 +140,60 @@ fn a_long_report_is_kept_and_known_again() {
         assert!(told.contains(expected), "{told}");
     }
 }
+
+/// The page for a person, its line breaks taken out.
+fn page(report: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.txt");
+    std::fs::write(&file, report).unwrap();
+    page_of(&file)
+}
+
+fn page_of(file: &Path) -> String {
+    let mut command = Command::cargo_bin("flakescope").unwrap();
+    let output = command.env("FLAKESCOPE_PROFILES", "/nonexistent").arg("triage").arg(file).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn founding(name: &str) -> String {
+    page_of(&root().join("tests/fixtures/founding").join(name))
+}
+
+#[test]
+fn the_error_of_the_upgrade_service_stands_in_its_phase_with_its_time() {
+    let page = founding("wb55-fus-write-error.txt");
+    for words in
+        ["fus-delete (1.00 s)", "verify (4.00 s)", "fus-upgrade FAILED after 4.00 s: FUS_IMAGE_WRTERROR [line 68]"]
+    {
+        assert!(page.contains(words), "`{words}` is missing: {page}");
+    }
+    assert!(page.starts_with("FAULT Not decided. Most likely: The supply dips during the upgrade"), "{page}");
+}
+
+#[test]
+fn an_otp_address_of_another_part_is_the_answer_and_a_right_one_is_known_to_be() {
+    let wrong = founding("f429-otp-address.txt");
+    assert!(wrong.starts_with("FAULT Not decided. Most likely: The OTP address of another family"), "{wrong}");
+    assert!(wrong.contains("the OTP of STM32F427/429/437/439 is at 0x1FFF7800"), "{wrong}");
+    let right = page(
+        "Writing the OTP of my STM32F429ZI at 0x1FFF7800 with ST-LINK Utility 3.9 fails:\nError occured during memory writing!\n",
+    );
+    assert!(right.contains("0x1FFF7800 is OTP of STM32F427/429/437/439: block 0"), "{right}");
+    assert!(!right.contains("The OTP address of another family"), "{right}");
+}
+
+#[test]
+fn an_image_that_exceeds_the_flash_from_its_right_address_is_the_wrong_file() {
+    let page = page(
+        "Installing stm32wb5x_FUS_fw.bin at 0x080EE000 on the STM32WB55CGU6:\n\
+         10:39:11 : Erasing memory corresponding to segment 0:\n10:39:11 : Operation exceeds memory limits\n",
+    );
+    assert!(page.starts_with("FAULT Not decided. Most likely: Wrong or damaged image file"), "{page}");
+    assert!(page.contains("right for release 1.22.1 to 1.24.0, the newest"), "{page}");
+}
+
+#[test]
+fn a_good_session_is_not_explained() {
+    let page = page("10:35:12 : File download complete\n10:35:13 : FUS_STATE_IDLE\n");
+    assert!(page.starts_with("CLEAN") && !page.contains("WHY") && !page.contains("WHAT TO DO"), "{page}");
+}
