@@ -17,6 +17,7 @@ const fn message(needle: &'static str, says: Says) -> Message {
 const MESSAGES: &[Message] = &[
     message("descriptor request failed", Says::Look(descriptor_request)),
     message("device descriptor failed", Says::Look(descriptor_request)),
+    message("DEVICE_DESCRIPTOR_FAILURE", Says::Look(descriptor_request)),
     message("VID_0000&PID_0002", Says::Look(descriptor_request)),
     message("VID_0000&PID_0001", Says::Look(descriptor_request)),
     message("port reset failed", Says::Fails(F::NotEnumerated, P::Enumerate)),
