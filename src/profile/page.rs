@@ -6,6 +6,7 @@ use crate::observation::units::Address;
 
 use super::device::Device;
 use super::memory::{Encoding, FlashMap, OptionBytes, OptionField, OtpArea};
+use super::option_meanings;
 use super::rom::{Crystals, Pull, Rom, RomDfu, Timing, version_name};
 use super::sources::Confidence;
 
@@ -33,7 +34,7 @@ pub fn page(device: &Device) -> String {
     usb(&mut page, device);
     memory(&mut page, device);
     if let Some(bytes) = &device.option_bytes {
-        option_bytes(&mut page, bytes);
+        option_bytes(&mut page, device, bytes);
     }
     otp(&mut page, device);
     registers(&mut page, device);
@@ -130,7 +131,7 @@ fn memory(page: &mut Page, device: &Device) {
     page.row("source", &founded(&flash.source, flash.confidence));
 }
 
-fn option_bytes(page: &mut Page, bytes: &OptionBytes) {
+fn option_bytes(page: &mut Page, device: &Device, bytes: &OptionBytes) {
     page.section("Option bytes");
     for area in &bytes.dfu_areas {
         let length = area.bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
@@ -149,6 +150,10 @@ fn option_bytes(page: &mut Page, bytes: &OptionBytes) {
     page.row("encoding", &founded(encoding, bytes.encoding_confidence));
     fields(page, "fields over DFU", &bytes.dfu_fields);
     fields(page, "fields over SWD", &bytes.swd_fields);
+    let shown = if bytes.swd_fields.is_empty() { &bytes.dfu_fields } else { &bytes.swd_fields };
+    for (name, text) in option_meanings::of(device, shown) {
+        page.row(&format!("  {name}"), &text);
+    }
     page.row("source", &founded(&bytes.source, bytes.confidence));
 }
 
