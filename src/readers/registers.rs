@@ -34,11 +34,21 @@ const MESSAGES: &[Message] = &[
     message("0x1FF1", Says::Look(row)),
     message("0x1FF8", Says::Look(row)),
     message("0x0BF9", Says::Look(row)),
+    // pyOCD leaves out the prefix; the space stands for the beginning of the line.
+    message(" 40007", Says::Look(row)),
+    message(" 4002", Says::Look(row)),
+    message(" 44020", Says::Look(row)),
+    message(" 46020", Says::Look(row)),
+    message(" 5200", Says::Look(row)),
+    message(" 5800", Says::Look(row)),
+    message(" 5802", Says::Look(row)),
+    message(" 1fff", Says::Look(row)),
 ];
 
 /// `0x40023800 : 0300FF83 24003010`, `0x40023804: 24003010`, `0x40023c14:  0x0fffaaed`.
 static ROW: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b0x([0-9a-f]{8})\s*:\s*((?:(?:0x)?[0-9a-f]{8}\b\s*){1,8})(?:\||$)").expect("the pattern is fixed")
+    Regex::new(r"(?i)(?:\b0x|^\s*)([0-9a-f]{8})\s*:\s*((?:(?:0x)?[0-9a-f]{8}\b\s*){1,8})(?:\||$)")
+        .expect("the pattern is fixed")
 });
 
 /// `@0x40023C14 0x00000004 bytes Data 0x0FFFAAED` of a verbose STM32CubeProgrammer.
@@ -109,6 +119,7 @@ mod tests {
         for (text, expected) in [
             ("0x40023804 : 05413C19", vec![(0x4002_3804, 0x0541_3c19)]),
             ("0x40023800: 03020083 05413c19 ", vec![(0x4002_3800, 0x0302_0083), (0x4002_3804, 0x0541_3c19)]),
+            ("40023c14:  0fffaaed    |....|", vec![(0x4002_3c14, 0x0fff_aaed)]),
             ("0x40023c14:\t0x0fffaaed", vec![(0x4002_3c14, 0x0fff_aaed)]),
             ("  r ap 0 @0x40023C14 0x00000004 bytes Data 0x0FFFAAED", vec![(0x4002_3c14, 0x0fff_aaed)]),
             ("Reading 0x40023C14 gives 0xCFFFFFFD", vec![(0x4002_3c14, 0xcfff_fffd)]),

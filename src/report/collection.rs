@@ -11,6 +11,7 @@ use crate::observation::field_text::FieldText;
 /// Names in a cell of the text table.
 const NAMED: usize = 3;
 
+/// Published as `schemas/clusters.schema.json`.
 pub const CLUSTERS_SCHEMA: &str = "flakescope.clusters/1";
 
 /// The table below the verdicts of a folder.

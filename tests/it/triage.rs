@@ -7,7 +7,7 @@ use flakescope::diagnosis::verdict::VerdictKind;
 use flakescope::investigation::score::{self, Figures, Scored};
 use flakescope::investigation::triage::Triage;
 
-use crate::verdict_schema::assert_follows_schema;
+use crate::verdict_schema::{assert_follows, assert_follows_schema};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -62,6 +62,19 @@ fn a_line_of_json_per_report_follows_the_schema() {
     for line in text.lines() {
         assert_follows_schema(&serde_json::from_str(line).unwrap());
     }
+}
+
+#[test]
+fn the_summary_of_many_reports_follows_its_schema() {
+    let output = Command::cargo_bin("flakescope")
+        .unwrap()
+        .args(["triage", "--summary", "--format", "json"])
+        .arg(root().join("tests/fixtures/reports"))
+        .output()
+        .unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(summary["clusters"].as_array().unwrap().len() > 10);
+    assert_follows("clusters", &summary);
 }
 
 #[test]

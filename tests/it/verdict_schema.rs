@@ -17,11 +17,15 @@ use serde_json::{Value, json};
 
 /// Stops the test with every violation unless `verdict` follows the published schema.
 pub fn assert_follows_schema(verdict: &Value) {
-    let schema = published("verdict");
-    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    assert_follows("verdict", verdict);
+}
+
+/// The same for another published schema.
+pub fn assert_follows(schema: &str, output: &Value) {
+    let validator = jsonschema::draft202012::new(&published(schema)).unwrap();
     let wrong: Vec<_> =
-        validator.iter_errors(verdict).map(|error| format!("{}: {error}", error.instance_path)).collect();
-    assert!(wrong.is_empty(), "{}\n{verdict:#}", wrong.join("\n"));
+        validator.iter_errors(output).map(|error| format!("{}: {error}", error.instance_path)).collect();
+    assert!(wrong.is_empty(), "{}\n{output:#}", wrong.join("\n"));
 }
 
 fn published(name: &str) -> Value {
