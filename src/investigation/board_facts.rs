@@ -121,7 +121,11 @@ fn service(cycle: &Cycle) -> Vec<Fact> {
     let mut found = vec![told("fus-service-answer", FactValue::Text(FieldText::new(&words)), Origin::Link, words)];
     let is_silent = matches!((state, error), (0xFF, 0xFE | 0xFF));
     if is_silent {
-        let words = format!("the last of {} requests was answered {}", answers.len(), answer(&[state, error]));
+        let why = fus_code::error(error).map_or("", |error| match error.code {
+            0xFE => error.meaning,
+            _ => error.usual_reason.unwrap_or(error.meaning),
+        });
+        let words = format!("the last of {} requests was answered {}: {why}", answers.len(), answer(&[state, error]));
         found.push(told("fus-not-running", FactValue::Flag(true), Origin::Link, words));
     }
     found
@@ -203,5 +207,23 @@ mod tests {
         let told = in_words(&service(&cycle(&[[0xFF, 0xFE], [0x00, 0x00]])));
         let words = "The upgrade service answered ERROR with STATE_NOT_RUNNING (0xFF, 0xFE), then FUS_IDLE with NO_ERROR (0x00, 0x00).";
         assert_eq!(told, [words]);
+    }
+
+    #[test]
+    fn locked_written_and_illegal_blocks_of_otp_are_counted_once() {
+        let devices = crate::profile::device::catalogue().unwrap();
+        let f429 = devices.by_part("STM32F429ZI").unwrap();
+        let mut bytes = vec![0xFF; 528];
+        bytes[32] = 0x7F;
+        (bytes[513], bytes[514]) = (0x00, 0x55);
+        let facts = [Fact::measured("otp", FactValue::Bytes(bytes))];
+        let mut board = BoardFacts::default();
+        let told = board.otp(&facts, f429).unwrap();
+        let words =
+            "OTP at 0x1FFF7800: 1 of 16 blocks hold data, 1 are locked for ever, 1 have a lock byte that is not legal";
+        assert_eq!(told.quote.unwrap().raw(), words);
+        assert_eq!(board.otp(&facts, f429), None, "the same read again is nothing new");
+        let h743 = devices.by_part("STM32H743ZI").unwrap();
+        assert_eq!(board.otp(&facts, h743), None);
     }
 }

@@ -109,3 +109,18 @@ fn option_bytes_and_otp_of_a_sound_board_are_told_in_every_report() {
         assert_says(&in_one_line(&report), &["Read from the board", "0 of 16 blocks hold data"]);
     }
 }
+
+/// The board is sound, and what runs on its coprocessor is told.
+#[test]
+fn a_wireless_stack_that_runs_in_place_of_the_service_is_told() {
+    let (_folder, board) = folder_with(
+        "board.toml",
+        "text = \"A stack runs.\"\npart = \"STM32WB55RGV6\"\nrom = \"wb55\"\n[coprocessor]\nstack-page = 199\n\
+         stack-runs = true\n",
+    );
+    let (code, out) = run(&board, "fus-state");
+    assert_eq!(code, Some(0));
+    let told =
+        ["The upgrade service does not run: the last of 2 requests", "the FUS does not run: the wireless stack does"];
+    assert_says(&out, &told);
+}
