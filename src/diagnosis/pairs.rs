@@ -34,7 +34,7 @@ impl Pair<'_> {
 }
 
 /// Priors times likelihood of pairs of causes of different families, the most probable first; `causes` are sorted alike.
-pub(super) fn of<'k>(causes: &[Weighed<'k>], bundles: &[Bundle<'_>]) -> Vec<Pair<'k>> {
+pub(super) fn of<'k>(causes: &[Weighed<'k>], bundles: &[Bundle<'_>], firmness: f64) -> Vec<Pair<'k>> {
     if !bundles.iter().any(|bundle| bundle.group.side_by_side) {
         return Vec::new();
     }
@@ -60,7 +60,7 @@ pub(super) fn of<'k>(causes: &[Weighed<'k>], bundles: &[Bundle<'_>]) -> Vec<Pair
                 })
                 .sum();
             let experiments = 0.5 * (one.by_experiment + other.by_experiment);
-            let probability = SECOND_TROUBLE * (one.base + other.base + experiments + log).exp();
+            let probability = SECOND_TROUBLE * (one.base + other.base + experiments + firmness * log).exp();
             pairs.push(Pair { causes: [one.cause, other.cause], probability });
         }
     }

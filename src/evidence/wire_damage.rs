@@ -5,6 +5,7 @@
 //!
 //! A host tries a transaction three times before it gives up (xHCI 1.2, 4.10.2.3, and the error counters of EHCI and OHCI).
 
+use super::confidence_sequence::{self, ALPHA};
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::trial::{Mark, Trial};
 use super::weight;
@@ -19,6 +20,8 @@ const PACKET_BYTES: u64 = 64;
 const ENUMERATION_PACKETS: u64 = 60;
 /// On a clean wire fewer of the transfers than this come late.
 const CLEAN_SHARE: f64 = 1e-3;
+/// In fewer boots with errors a board stays by chance.
+const LEAST_BOOTS_THAT_STAY: u64 = 8;
 /// Fewer say nothing.
 const LEAST_SEEN: u64 = 3;
 
@@ -77,7 +80,8 @@ impl WireDamage {
     }
 
     pub fn findings(&self) -> Vec<Finding> {
-        [self.only_at_enumerate(), self.without_retries(), self.leaves_a_clean_wire()].into_iter().flatten().collect()
+        let found = [self.only_at_enumerate(), self.without_retries(), self.leaves_a_clean_wire(), self.never_leaves()];
+        found.into_iter().flatten().collect()
     }
 
     fn only_at_enumerate(&self) -> Option<Finding> {
@@ -137,6 +141,26 @@ impl WireDamage {
 
     fn is_clean(&self) -> bool {
         (self.late as f64) < CLEAN_SHARE * self.transfers as f64
+    }
+
+    /// Errors in so many boots, and a board that stays through all of them.
+    fn never_leaves(&self) -> Option<Finding> {
+        let boots = self.later.boots;
+        if self.leaves.boots > 0 || boots < LEAST_BOOTS_THAT_STAY {
+            return None;
+        }
+        let bound = confidence_sequence::bound_without_failures(boots as f64, ALPHA);
+        let text = format!(
+            "In {} transfers failed on the wire, and in none of them the board left the bus (below {:.0} % with 95 % confidence).",
+            Unit::Boot.count(boots),
+            100.0 * bound
+        );
+        Some(
+            Finding::new("never-leaves-the-bus", text, boots, Unit::Boot)
+                .of_size(0.0, Some((0.0, bound)), "share of boots with errors")
+                .by(confidence_sequence::METHOD, weight::of_absence(bound))
+                .seen_at(self.later.at.iter().copied()),
+        )
     }
 
     /// Noise that makes a hub or a board let go spoils packets as well.
@@ -222,6 +246,22 @@ mod tests {
         let clean = "leaves-a-clean-wire".to_owned();
         assert!(with_errors(false).contains(&clean));
         assert!(!with_errors(true).contains(&clean));
+    }
+
+    #[test]
+    fn a_board_that_stays_through_many_errors_never_leaves() {
+        let with_errors_every = |boots: u32| {
+            ids(move |number, boot| {
+                if boot % boots == 0 {
+                    failing(number, boot, FailureClass::BusError, Phase::Read)
+                } else {
+                    cycle(number, boot)
+                }
+            })
+        };
+        let stays = "never-leaves-the-bus".to_owned();
+        assert!(with_errors_every(3).contains(&stays));
+        assert!(!with_errors_every(6).contains(&stays));
     }
 
     #[test]
