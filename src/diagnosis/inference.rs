@@ -146,7 +146,9 @@ impl<'k> Posterior<'k> {
 }
 
 fn footing(findings: &[Finding]) -> Footing {
-    if findings.iter().any(|finding| finding.unit != Unit::Session) { COUNTED } else { TOLD }
+    // The outcome of an experiment stands for itself, in a report as well.
+    let mut others = findings.iter().filter(|finding| experiment::of_finding(finding).is_none());
+    if others.any(|finding| finding.unit != Unit::Session) { COUNTED } else { TOLD }
 }
 
 fn fitness(cause: &Cause, subject: &Subject) -> f64 {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use flakescope::case::file::Case;
 use flakescope::diagnosis::conclusion::Library;
+use flakescope::diagnosis::knowledge::Knowledge;
 use flakescope::diagnosis::verdict::Verdict;
 use flakescope::investigation::ledger::{Depth, Ledger};
 use flakescope::observation::boot::{BootKind, BootProof};
@@ -113,7 +114,10 @@ fn the_same_failures_are_judged_by_what_the_probe_saw() {
     // From about 0.9 down to where it neither leads nor comes second.
     assert!(share(&cleared, "hse-mismatch") < 0.1, "{:?}", shares(&cleared));
     assert!(cleared.causes.iter().take(2).all(|cause| cause.family != "hse-mismatch"), "{:?}", shares(&cleared));
-    assert!(share(&cleared, "crystal-fault") > 0.005, "{:?}", shares(&cleared));
+    // A crystal that runs at the moment of the look may have stopped before: the look says little against a fault of it.
+    let knowledge = Knowledge::built_in().unwrap();
+    let (against_a_fault, _) = knowledge.cause("crystal-fault").unwrap().stance("crystal-right-witnessed").unwrap();
+    assert!((-1.0..0.0).contains(&against_a_fault), "{against_a_fault}");
 
     let alone = verdict(&events, |fact| (!is_of_the_witness(fact)).then(|| fact.clone()));
     assert!(share(&alone, "hse-mismatch") < share(&seen, "hse-mismatch"), "{:?}", shares(&alone));
