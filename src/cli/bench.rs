@@ -12,6 +12,7 @@ use super::console::Console;
 use super::evaluate::{self, EvaluateArgs};
 use super::exit::ExitCode;
 use crate::bench::board::VirtualBoard;
+use crate::bench::probe::beside::both_sides;
 use crate::bench::probe::kind::ProbeKind;
 use crate::bench::probe::served::ServedProbe;
 use crate::bench::usbip::device::Device;
@@ -67,6 +68,9 @@ enum Action {
         /// Show a debug probe with the board on its wires instead of the board's own USB: stlink-v2-1, stlink-v3, cmsis-dap
         #[arg(long = "as", value_name = "PROBE")]
         probe: Option<ProbeKind>,
+        /// Show a debug probe on the wires of each board beside the board's own USB: the board at 1-1, its probe at 1-2, and so on
+        #[arg(long, value_name = "PROBE", conflicts_with = "probe")]
+        beside: Option<ProbeKind>,
     },
 }
 
@@ -76,19 +80,27 @@ pub fn run(args: &BenchArgs, console: &mut Console) -> ExitCode {
         Action::Evaluate(args) => evaluate::run(args, console),
         Action::Image(args) => bench_image::run(args, console),
         Action::Show { name, seed } => show(name, *seed, console),
-        Action::Serve { names, seed, listen, port, vhci, vhci_port, control, probe } => {
+        Action::Serve { names, seed, listen, port, vhci, vhci_port, control, probe, beside } => {
             let Some(boards) = boards(names, *seed, console) else { return ExitCode::UnreadableInput };
-            let device = |board| match probe {
-                Some(kind) => Box::new(ServedProbe::new(*kind, board)) as Box<dyn Device>,
-                None => Box::new(board),
-            };
-            let devices = boards.into_iter().map(device).collect();
+            let devices = boards.into_iter().flat_map(|board| devices(board, *probe, *beside)).collect();
             if *vhci {
                 plug(devices, *vhci_port, *control, console)
             } else {
                 export(devices, SocketAddr::new(*listen, *port), *control, console)
             }
         }
+    }
+}
+
+/// What is shown of a board: its own USB, a probe in its place, or a probe beside it.
+fn devices(board: VirtualBoard, instead: Option<ProbeKind>, beside: Option<ProbeKind>) -> Vec<Box<dyn Device>> {
+    match (instead, beside) {
+        (Some(kind), _) => vec![Box::new(ServedProbe::new(kind, board))],
+        (None, Some(kind)) => {
+            let (own, probe) = both_sides(kind, board);
+            vec![Box::new(own), Box::new(probe)]
+        }
+        (None, None) => vec![Box::new(board)],
     }
 }
 

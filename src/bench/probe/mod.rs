@@ -1,5 +1,6 @@
 //! Debug probes as devices on USB, with a virtual board on their wires: told the time, without I/O, for the USB/IP server to show.
 
+pub mod beside;
 pub mod cmsis_dap;
 pub mod kind;
 pub mod served;

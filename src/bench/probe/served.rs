@@ -52,6 +52,31 @@ impl ServedProbe {
         }
     }
 
+    pub const fn board(&self) -> &VirtualBoard {
+        &self.wires.board
+    }
+
+    pub const fn board_mut(&mut self) -> &mut VirtualBoard {
+        &mut self.wires.board
+    }
+
+    /// The wires are in use until then.
+    pub const fn busy_until(&self) -> Micros {
+        self.wires.host.now()
+    }
+
+    /// Switches the probe itself; the board keeps its own supply.
+    pub fn supply(&mut self, on: bool) {
+        self.powered = on;
+        self.away_until = None;
+        if !on {
+            self.answers.clear();
+            self.stalled = false;
+            self.hung = false;
+            self.firmware.restart();
+        }
+    }
+
     fn has(&self, endpoint: Endpoint) -> bool {
         self.usb.endpoints.contains(&endpoint)
     }
@@ -80,18 +105,13 @@ impl Device for ServedProbe {
 
     /// The board hangs on the same switch.
     fn power_on(&mut self, at: Micros) {
-        self.powered = true;
-        self.away_until = None;
+        self.supply(true);
         self.wires.board.power_on(at);
     }
 
     fn power_off(&mut self, at: Micros) {
-        self.powered = false;
+        self.supply(false);
         self.wires.board.power_off(at);
-        self.answers.clear();
-        self.stalled = false;
-        self.hung = false;
-        self.firmware.restart();
     }
 
     fn is_attached(&mut self, at: Micros) -> bool {

@@ -19,11 +19,13 @@ const FLASH_BYTES: u32 = 1024 * 1024;
 
 /// What the models hold, for comparison byte by byte.
 pub fn given() -> Vec<Given> {
-    let board = VirtualBoard::by_name("healthy-f407", 1).unwrap();
-    let holds = |address, length| board.memory().read(Address(address), length).unwrap();
+    let board = |name| VirtualBoard::by_name(name, 1).unwrap();
+    let (f407, f746) = (board("healthy-f407"), board("f746-25mhz-warm-hsi"));
+    let holds = |address, length| f407.memory().read(Address(address), length).unwrap();
     let given = |name: &str, bytes: Vec<u8>| Given { name: name.to_owned(), bytes };
     vec![
         given("f407-flash.bin", holds(0x0800_0000, FLASH_BYTES)),
+        given("f746-flash.bin", f746.memory().read(Address(0x0800_0000), 4096).unwrap()),
         given("f407-options.bin", holds(0x1fff_c000, 16)),
         given("f407-otp.bin", holds(0x1fff_7800, 528)),
     ]

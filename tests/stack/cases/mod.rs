@@ -1,6 +1,7 @@
 //! The cases of the lane: what each runs in the guest, and what has to come of it.
 
 mod altering;
+mod beside;
 mod campaigns;
 mod dfu_util;
 mod listing;
@@ -56,7 +57,7 @@ for i in $(seq 50); do ls /sys/bus/usb/devices | grep -q '^1-[0-9]*$' || break; 
 rm -f /tmp/*.case* /tmp/*.bin
 ";
 
-const BOARDS: [(&str, &str); 11] = [
+const BOARDS: [(&str, &str); 12] = [
     ("protected.toml", include_str!("../boards/protected.toml")),
     ("noisy.toml", include_str!("../boards/noisy.toml")),
     ("f405.toml", include_str!("../boards/f405.toml")),
@@ -65,6 +66,7 @@ const BOARDS: [(&str, &str); 11] = [
     ("l47x.toml", include_str!("../boards/l47x.toml")),
     ("stuck-word.toml", include_str!("../boards/stuck-word.toml")),
     ("resetting-word.toml", include_str!("../boards/resetting-word.toml")),
+    ("f746-misread.toml", include_str!("../boards/f746-misread.toml")),
     ("long-read.toml", include_str!("../recipes/long-read.toml")),
     ("swd-long-read.toml", include_str!("../recipes/swd-long-read.toml")),
     ("lane-read.toml", include_str!("../recipes/lane-read.toml")),
@@ -80,6 +82,7 @@ pub fn guests() -> Vec<Vec<Case>> {
         probes::cases(),
         probe_link::cases(),
         probe_trouble::cases(),
+        beside::cases(),
     ];
     let long = [mechanisms::cases(), campaigns::cases(), altering::cases()];
     vec![short.into_iter().flatten().collect(), long.into_iter().flatten().collect()]

@@ -4,7 +4,8 @@ use crate::guest::{Case, Given, Said};
 use crate::in_process::{self, Failure};
 
 const HEAD: &str = "text = \"A board behind a probe with a trouble.\"\npart = \"STM32F407VGT6\"\nrom = \"f40x-v9\"\ncrystal-mhz = 8.0\n";
-const KINDS: [&str; 3] = ["stlink-v2-1", "stlink-v3", "cmsis-dap"];
+/// Each on the port of its place; both ST-Links have one driver.
+const KINDS: [&str; 2] = ["stlink-v3", "cmsis-dap"];
 
 struct Trouble {
     name: &'static str,
@@ -13,13 +14,14 @@ struct Trouble {
     in_process: &'static str,
     /// The one of the board in the guest, where somebody else makes the trouble.
     in_guest: &'static str,
-    /// With `$kind` plugged in at port 1-1; prints the verdict.
+    /// With the probe `$kind` plugged in at `$port`; prints the verdict.
     script: &'static str,
     phases: &'static [&'static str],
     says: &'static [&'static str],
 }
 
-const RUN: &str = "scope --link swd --probe 1-1 --recipe /given/swd-long-read.toml --cycles 2";
+const RUN: &str = "flakescope run -q --headless --boots 1 --cycles 2 --format json --link swd --probe 1-$((port + 1)) \
+    --recipe /given/swd-long-read.toml --case /tmp/$kind.case";
 
 const TROUBLES: [Trouble; 6] = [
     Trouble {
@@ -27,7 +29,7 @@ const TROUBLES: [Trouble; 6] = [
         kinds: &KINDS,
         in_process: "[swd.mechanism.probe-outage]\ndrops = 0.01\naway-s = 60\n",
         in_guest: "",
-        script: "unplug_in_session 0 & RUN",
+        script: "unplug_in_read & RUN",
         phases: &["read"],
         says: &["no-probe"],
     },
@@ -36,7 +38,7 @@ const TROUBLES: [Trouble; 6] = [
         kinds: &KINDS,
         in_process: "[swd.probe]\nheld = true\n",
         in_guest: "",
-        script: "hold $kind; RUN; kill $holder",
+        script: "hold; RUN; kill $holder",
         phases: &["probe-open"],
         says: &["openocd (process"],
     },
@@ -59,7 +61,7 @@ const TROUBLES: [Trouble; 6] = [
         says: &["\"failed_cycles\":2"],
     },
     Trouble {
-        // Both ST-Links have one driver, and every hang takes its whole deadline. The driver of CMSIS-DAP makes it an error.
+        // The driver of CMSIS-DAP makes it an error.
         name: "a_probe_that_keeps_its_driver_for_ever_is_a_hang_and_the_campaign_goes_on",
         kinds: &["stlink-v2-1"],
         in_process: "[swd.mechanism.probe-outage]\nhangs = 1.0\n",
@@ -73,7 +75,8 @@ const TROUBLES: [Trouble; 6] = [
         kinds: &KINDS,
         in_process: "[swd.probe]\nnode-closed = true\n",
         in_guest: "",
-        script: "touch /tmp/flakescope-probe-066DFF485550755187121723.lock; su nobody -s /bin/sh -c 'flakescope list; cd /tmp; . /given/helpers.sh; RUN'",
+        script: "touch /tmp/flakescope-probe-${kind%%-*}.lock
+    su nobody -s /bin/sh -c \"kind=$kind; port=$port; flakescope list; RUN\"",
         phases: &["probe-open"],
         says: &["udev"],
     },
@@ -81,33 +84,45 @@ const TROUBLES: [Trouble; 6] = [
 
 const HOLD: &str = r#"
 hold() {
-    interface=stlink; [ $1 = cmsis-dap ] && interface=cmsis-dap
-    openocd -s /usr/share/openocd/scripts -f interface/$interface.cfg -f target/stm32f4x.cfg > /tmp/openocd 2>&1 & holder=$!
-    await_session 0
+    interface=${kind%-v3}
+    openocd -s /usr/share/openocd/scripts -f interface/$interface.cfg -f target/stm32f4x.cfg \
+        -c 'gdb_port disabled; tcl_port disabled; telnet_port disabled' > /tmp/$kind.openocd 2>&1 &
+    holder=$!; await_session $port
+}
+# More transfers than it takes to open and to connect.
+unplug_in_read() {
+    transfers=$devices/1-$((port + 1))/urbnum
+    await_session $port; begin=$(cat $transfers)
+    until [ $(($(cat $transfers) - begin)) -gt 400 ]; do sleep 0.1; done
+    unplug $port
 }
 "#;
 
 pub fn given() -> Vec<Given> {
-    let of = |trouble: &Trouble| Given {
-        name: format!("{}.toml", trouble.name),
-        bytes: format!("{HEAD}{}", trouble.in_guest).into_bytes(),
+    let of = |trouble: &Trouble, kind: &str| {
+        let serial = format!("[swd.probe]\nserial = \"{kind}\"\n");
+        let bytes = format!("{HEAD}{serial}{}", trouble.in_guest).into_bytes();
+        Given { name: format!("{}-{kind}.toml", trouble.name), bytes }
     };
-    TROUBLES.iter().map(of).collect()
+    TROUBLES.iter().flat_map(|trouble| trouble.kinds.iter().map(|kind| of(trouble, kind))).collect()
 }
 
 impl Trouble {
     fn case(&'static self) -> Case {
         let name = self.name;
         let run = self.script.replace("RUN", RUN);
-        let script = format!(
-            "{HOLD}for kind in {}; do
-    plug_probe /given/{name}.toml $kind 0; server=$!
-    {{ {run}
-    }} > /tmp/out 2>&1; sed \"s/^/$kind /\" /tmp/out
-    kill $server; wait $server 2>/dev/null; echo 0 > $vhci/detach 2>/dev/null; await_gone 1-1; sleep 0.2; rm -f /tmp/*.case*
-done",
-            self.kinds.join(" ")
-        );
+        let mut script = format!("{HOLD}trouble() {{\n    {run}\n}}\n");
+        for (port, kind) in self.kinds.iter().enumerate() {
+            script += &format!("plug_probe /given/{name}-{kind}.toml {kind} {port}\n");
+        }
+        // Most of it is waiting, so all at once.
+        for (port, kind) in self.kinds.iter().enumerate() {
+            script += &format!("(kind={kind}; port={port}; trouble > /tmp/{kind}.out 2>&1) & runs=\"$runs $!\"\n");
+        }
+        script += "wait $runs\n";
+        for kind in self.kinds {
+            script += &format!("sed 's/^/{kind} /' /tmp/{kind}.out\n");
+        }
         Case::new(format!("probe_trouble_{name}"), script, move |said| self.judge(said))
     }
 
