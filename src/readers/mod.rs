@@ -9,6 +9,7 @@ pub mod dates;
 pub mod dfu_util;
 pub mod encoding;
 pub mod fus;
+mod handwriting;
 pub mod libusb;
 pub mod linux_kernel;
 pub mod lsusb;

@@ -162,10 +162,10 @@ impl Phrases {
         if sentence.ends_with('?') && !phrase.entry.in_questions {
             return;
         }
+        let Some(found) = phrase.any.iter().find_map(|pattern| pattern.captures(sentence)) else { return };
         if phrase.unless.iter().any(|pattern| pattern.is_match(sentence)) {
             return;
         }
-        let Some(found) = phrase.any.iter().find_map(|pattern| pattern.captures(sentence)) else { return };
         let whole = found.get(0).expect("a match has a whole");
         let denied = phrase.entry.deniable && self.denial.is_match(&sentence[..whole.start()]);
         let group = found.get(1).map_or("", |group| group.as_str());

@@ -11,7 +11,6 @@ use super::message::{Line, Message, Says, Tool};
 use super::notebook::Notebook;
 use super::phrases::Phrases;
 use super::sieve::Sieve;
-use super::timestamps;
 use super::{
     betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, lsusb, openocd, other_hosts, otp,
     parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, shell, stlink_gdb_server, stlink_org,
@@ -68,8 +67,7 @@ impl Readers {
         let messages: Vec<_> =
             TOOLS.iter().flat_map(|tool| tool.messages.iter().map(move |message| (*tool, message))).collect();
         let of_messages = messages.iter().enumerate().map(|(index, (_, message))| (message.needle, index));
-        let of_phrases = phrases.literals().map(|(literal, index)| (literal, messages.len() + index));
-        let sieve = Sieve::new(of_messages.chain(of_phrases));
+        let sieve = Sieve::new(of_messages, phrases.literals());
         Ok(Self { sieve, messages, phrases })
     }
 
@@ -95,20 +93,12 @@ impl Readers {
         {
             notebook.date(&day.to_string(), line);
         }
-        let mut meanings = self.sieve.meanings_in(line.text);
-        meanings.sort_unstable();
-        let of_phrases = meanings.partition_point(|&meaning| meaning < self.messages.len());
-        let (of_messages, of_phrases) = meanings.split_at(of_phrases);
-        self.hear_messages(notebook, of_messages, line);
-        // A stamped line was printed by a tool, not written by a person.
-        if !timestamps::is_stamped(line.text) {
-            let indices: Vec<_> = of_phrases.iter().map(|meaning| meaning - self.messages.len()).collect();
-            // What the tool has said on this line itself is not said again as a description.
-            let told = of_messages
-                .iter()
-                .any(|&meaning| matches!(self.messages[meaning].1.says, Says::Fails(..) | Says::Normal(..)));
-            self.phrases.hear(notebook, &indices, line, !told);
-        }
+        let meanings = self.sieve.meanings_in(line.text);
+        self.hear_messages(notebook, &meanings.messages, line);
+        // What the tool has said on this line itself is not said again as a description.
+        let told = |&meaning: &usize| matches!(self.messages[meaning].1.says, Says::Fails(..) | Says::Normal(..));
+        let is_told = meanings.messages.iter().any(told);
+        self.phrases.hear(notebook, &meanings.words, line, !is_told);
     }
 
     /// Whether another message of some tool stands on the line; what merely names a part or a device explains nothing.

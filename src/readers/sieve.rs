@@ -5,45 +5,75 @@ use std::io::{self, Read};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind};
 
 use super::cleaning::{self, MAX_LINE_BYTES};
+use super::handwriting;
 
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// A matcher over all literals of all readers, without regard to ASCII case.
+/// Two matchers: what tools print is looked for on every line, people's words only on lines that a person may have written, because
+/// words stand on most lines of any log.
 #[derive(Debug)]
 pub struct Sieve {
-    matcher: AhoCorasick,
+    messages: Matcher,
+    words: Matcher,
+}
+
+/// Literals, without regard to ASCII case.
+#[derive(Debug)]
+struct Matcher {
+    automaton: AhoCorasick,
     /// For each literal, what it stands for.
     meanings: Vec<usize>,
 }
 
-impl Sieve {
-    pub fn new<'a>(literals: impl IntoIterator<Item = (&'a str, usize)>) -> Self {
+impl Matcher {
+    fn new<'a>(literals: impl IntoIterator<Item = (&'a str, usize)>) -> Self {
         let (literals, meanings): (Vec<&str>, Vec<usize>) = literals.into_iter().unzip();
-        let matcher = AhoCorasick::builder()
+        let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::DFA))
             .build(literals)
             .expect("a few hundred short literals fit a DFA");
-        Self { matcher, meanings }
+        Self { automaton, meanings }
     }
 
-    /// What the literals in a line stand for, in the order in which they end, each once. A literal that begins with a space is a word's
-    /// beginning, and so is the beginning of a line.
-    pub fn meanings_in(&self, line: &str) -> Vec<usize> {
-        let mut found = Vec::new();
-        for hit in self.matcher.find_overlapping_iter(&format!(" {line}")) {
-            let meaning = self.meanings[hit.pattern()];
-            if !found.contains(&meaning) {
-                found.push(meaning);
-            }
-        }
+    fn meanings_in(&self, line: &str) -> Vec<usize> {
+        let mut found: Vec<_> =
+            self.automaton.find_overlapping_iter(line).map(|hit| self.meanings[hit.pattern()]).collect();
+        found.sort_unstable();
+        found.dedup();
         found
     }
 
+    /// Where the literal that ends first ends.
     fn first_hit(&self, text: &[u8], from: usize) -> Option<usize> {
         let input = Input::new(text).span(from..text.len()).anchored(Anchored::No).earliest(true);
-        self.matcher.find(input).map(|hit| hit.end())
+        self.automaton.find(input).map(|hit| hit.end())
+    }
+}
+
+/// What stands on a line, each meaning once.
+#[derive(Debug, Default)]
+pub struct Meanings {
+    pub messages: Vec<usize>,
+    /// None where no person has written the line.
+    pub words: Vec<usize>,
+}
+
+impl Sieve {
+    pub fn new<'a>(
+        messages: impl IntoIterator<Item = (&'a str, usize)>,
+        words: impl IntoIterator<Item = (&'a str, usize)>,
+    ) -> Self {
+        Self { messages: Matcher::new(messages), words: Matcher::new(words) }
+    }
+
+    /// What the literals in a line stand for. A literal that begins with a space is a word's beginning, and so is the beginning of a
+    /// line.
+    pub fn meanings_in(&self, line: &str) -> Meanings {
+        let padded = format!(" {line}");
+        let words = if handwriting::may_be(line.as_bytes()) { self.words.meanings_in(&padded) } else { Vec::new() };
+        Meanings { messages: self.messages.meanings_in(&padded), words }
     }
 
     /// Calls `visit` with the number and the cleaned text of every line that holds a literal. Parts of a line that a
@@ -70,24 +100,37 @@ impl Sieve {
     /// Returns the number of the line that follows.
     fn sift_lines(&self, text: &[u8], first_number: u32, visit: &mut impl FnMut(u32, &str)) -> u32 {
         let mut number = first_number;
-        let mut counted = 0;
-        let mut from = 0;
-        while let Some(hit) = self.first_hit(text, from) {
-            let start = memchr::memrchr(b'\n', &text[..hit - 1]).map_or(0, |at| at + 1).max(from.min(hit - 1));
-            let end = memchr::memchr(b'\n', &text[hit - 1..]).map_or(text.len(), |at| hit - 1 + at);
-            number = number.saturating_add(newlines(&text[counted..start]));
-            counted = start;
-            for piece in text[start..end].split(|&byte| byte == b'\r').filter(|piece| !piece.is_empty()) {
-                for part in piece.chunks(MAX_LINE_BYTES) {
-                    visit(number, &cleaning::clean(part));
+        let mut padded = Vec::new();
+        // Where the next message of a tool ends; it may lie many lines ahead.
+        let mut message = self.messages.first_hit(text, 0);
+        let mut start = 0;
+        while start < text.len() {
+            let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |at| start + at);
+            if message.is_some_and(|hit| hit <= start) {
+                message = self.messages.first_hit(text, start);
+            }
+            let line = &text[start..end];
+            if message.is_some_and(|hit| hit <= end) || self.has_words(line, &mut padded) {
+                for piece in line.split(|&byte| byte == b'\r').filter(|piece| !piece.is_empty()) {
+                    for part in piece.chunks(MAX_LINE_BYTES) {
+                        visit(number, &cleaning::clean(part));
+                    }
                 }
             }
-            from = end;
-            if from >= text.len() {
-                break;
-            }
+            number = number.saturating_add(u32::from(end < text.len()));
+            start = end + 1;
         }
-        number.saturating_add(newlines(&text[counted..]))
+        number
+    }
+
+    fn has_words(&self, line: &[u8], padded: &mut Vec<u8>) -> bool {
+        if !handwriting::may_be(line) {
+            return false;
+        }
+        padded.clear();
+        padded.push(b' ');
+        padded.extend_from_slice(line);
+        self.words.first_hit(padded, 0).is_some()
     }
 }
 
@@ -98,10 +141,6 @@ fn end_of_whole_lines(text: &[u8]) -> usize {
         None if text.len() >= MAX_LINE_BYTES => text.len(),
         None => 0,
     }
-}
-
-fn newlines(text: &[u8]) -> u32 {
-    u32::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u32::MAX)
 }
 
 /// Reads until the buffer is full or the source ends; how much came.
@@ -123,7 +162,7 @@ mod tests {
     use super::*;
 
     fn sift(text: &[u8]) -> (Vec<(u32, String)>, u32) {
-        let sieve = Sieve::new([("error", 0), ("usb speed", 1)]);
+        let sieve = Sieve::new([("error", 0), ("usb speed", 1)], []);
         let mut lines = Vec::new();
         let count = sieve.sift(&mut &text[..], |number, line| lines.push((number, line.to_owned()))).unwrap();
         (lines, count)
