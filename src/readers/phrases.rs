@@ -1,8 +1,9 @@
 //! The poster's own words as facts: patterns kept as readable data in `profiles/phrases`.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use regex::{Regex, RegexBuilder};
+use regex::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::observation::fact::FactValue;
@@ -89,8 +90,36 @@ fn yes() -> bool {
 #[derive(Debug)]
 struct Phrase {
     entry: PhraseEntry,
-    any: Vec<Regex>,
-    unless: Vec<Regex>,
+    any: Vec<Pattern>,
+    unless: Vec<Pattern>,
+}
+
+/// A pattern that is compiled when a line first asks for it: there are more than a thousand, and a report needs a few.
+#[derive(Debug)]
+struct Pattern {
+    text: String,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    /// Parses it, so that what is wrong in it is told when its file is read.
+    fn new(text: String) -> Result<Self, String> {
+        regex_syntax::parse(&text).map_err(|error| error.to_string())?;
+        Ok(Self { text, compiled: OnceLock::new() })
+    }
+
+    /// Absent for one that is sound and grows beyond what the matcher takes.
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| RegexBuilder::new(&self.text).case_insensitive(true).build().ok()).as_ref()
+    }
+
+    fn is_match(&self, sentence: &str) -> bool {
+        self.regex().is_some_and(|regex| regex.is_match(sentence))
+    }
+
+    fn captures<'t>(&self, sentence: &'t str) -> Option<Captures<'t>> {
+        self.regex()?.captures(sentence)
+    }
 }
 
 #[derive(Debug)]
@@ -118,10 +147,7 @@ impl Phrases {
                 let compile = |pattern: &String| {
                     let refuse = |message| loader::refuse(&sheet.file, &sheet.text, pattern, message, None);
                     let written_out = classes.write_out(pattern).map_err(refuse)?;
-                    RegexBuilder::new(&written_out)
-                        .case_insensitive(true)
-                        .build()
-                        .map_err(|error| refuse(format!("`{pattern}` is not a pattern: {error}")))
+                    Pattern::new(written_out).map_err(|error| refuse(format!("`{pattern}` is not a pattern: {error}")))
                 };
                 let any = entry.any.iter().map(compile).collect::<Result<_, _>>()?;
                 let unless = entry.unless.iter().map(compile).collect::<Result<_, _>>()?;
@@ -256,6 +282,14 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn every_pattern_compiles() {
+        let phrases = Phrases::load().unwrap();
+        let patterns = phrases.phrases.iter().flat_map(|phrase| phrase.any.iter().chain(&phrase.unless));
+        let bad: Vec<_> = patterns.filter(|pattern| pattern.regex().is_none()).map(|pattern| &pattern.text).collect();
+        assert!(bad.is_empty(), "{bad:?}");
     }
 
     #[test]
