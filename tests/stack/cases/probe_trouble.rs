@@ -89,11 +89,12 @@ hold() {
         -c 'gdb_port disabled; tcl_port disabled; telnet_port disabled' > /tmp/$kind.openocd 2>&1 &
     holder=$!; await_session $port
 }
-# More transfers than it takes to open and to connect.
+# More transfers than it takes to open and to connect, and fewer than it takes to read: a CMSIS-DAP packet carries little.
 unplug_in_read() {
     transfers=$devices/1-$((port + 1))/urbnum
+    case $kind in cmsis-dap) enough=2000 ;; *) enough=400 ;; esac
     await_session $port; begin=$(cat $transfers)
-    until [ $(($(cat $transfers) - begin)) -gt 400 ]; do sleep 0.1; done
+    until [ $(($(cat $transfers) - begin)) -gt $enough ]; do sleep 0.1; done
     unplug $port
 }
 "#;
