@@ -13,6 +13,13 @@ struct Board {
 }
 
 const F407: &str = "--profile example-f407-8mhz";
+const F072: &str = "--profile f072";
+/// Board profiles of the lane's own.
+const PROFILES: &str = r#"
+export FLAKESCOPE_PROFILES=/tmp/profiles
+mkdir -p $FLAKESCOPE_PROFILES/boards
+printf 'name = "An F072"\npart = "STM32F072CB"\n' > $FLAKESCOPE_PROFILES/boards/f072.toml
+"#;
 const BOARDS: [Board; 6] = [
     Board { name: "healthy-f407", file: None, profile: F407 },
     Board { name: "noisy", file: Some(("/given/noisy.toml", "tests/stack/boards/noisy.toml")), profile: F407 },
@@ -23,7 +30,7 @@ const BOARDS: [Board; 6] = [
         profile: F407,
     },
     Board { name: "l476-torn-options", file: None, profile: "" },
-    Board { name: "f072-short-gap", file: None, profile: "" },
+    Board { name: "f072-short-gap", file: None, profile: F072 },
 ];
 const SEED: &str = "1";
 /// Boots, and cycles in each. With `FLAKESCOPE_LONG` set a hundred cycles, which take about a minute for each board.
@@ -56,7 +63,7 @@ pub fn cases() -> Vec<Case> {
     let case = |board: &'static Board| {
         let Board { name, file, profile } = board;
         let script = format!(
-            "start_switched {}; await 0\n\
+            "{PROFILES}start_switched {}; await 0\n\
              flakescope run -q --headless {} --format json --port 1-1 {profile} --recipe /given/lane-read.toml \
              --reenter command='sh /given/power-cycle.sh 1-1' --case /tmp/campaign.case",
             file.map_or(*name, |(there, _)| there),
