@@ -70,9 +70,17 @@ fn found(notebook: &mut Notebook, line: &Line<'_>) {
         line.text.get(at..at + 4).map(str::to_ascii_lowercase)
     };
     if let Some((vendor, product)) = value("idVendor=").zip(value("idProduct=")) {
-        notebook.text_fact("vid-pid", &format!("{vendor}:{product}"), line);
+        let id = format!("{vendor}:{product}");
+        if SERIAL_BRIDGES.contains(&id.as_str()) {
+            notebook.fact("serial-bridge-found", FactValue::Flag(true), line);
+        }
+        notebook.text_fact("vid-pid", &id, line);
     }
 }
+
+/// Chips between USB and a serial port: CH340 and its kin, CP210x, FT232 and FT230X, PL2303.
+const SERIAL_BRIDGES: [&str; 7] =
+    ["1a86:7523", "1a86:5523", "1a86:55d4", "10c4:ea60", "0403:6001", "0403:6015", "067b:2303"];
 
 /// `device descriptor read/64, error -71`.
 fn descriptor_read(notebook: &mut Notebook, line: &Line<'_>) {

@@ -35,6 +35,9 @@ pub struct Notebook {
     as_root: bool,
     /// Whether the device could not be opened by a command that was not.
     refused_as_user: bool,
+    /// Whether the target was programmed over the debug wires the last time it was reached.
+    programmed_before: bool,
+    transport: Option<Transport>,
     /// Small memories of single readers, for example the last state printed.
     remembered: HashMap<&'static str, String>,
 }
@@ -57,6 +60,7 @@ impl Notebook {
     pub fn start_session(&mut self, tool: &'static str, transport: Transport, version: Option<&str>, line: &Line<'_>) {
         self.close_cycle();
         self.tool = Some(tool);
+        self.transport = Some(transport);
         let version = version.map(FieldText::new);
         if let Some(version) = &version {
             self.note(Fact {
@@ -157,7 +161,18 @@ impl Notebook {
         self.failed(Failure { address: address.map(Address), ..failure }, line);
     }
 
+    /// What was programmed is the only thing that changed between a session that verified it and one that meets no target.
+    fn blame_what_was_programmed(&mut self, failure: &Failure, line: &Line<'_>) {
+        let silent = matches!(failure.class, FailureClass::NoTarget | FailureClass::NoAcknowledge);
+        let at_first = matches!(failure.phase, Phase::Connect | Phase::Identify) && !self.attempt_has_steps();
+        if self.programmed_before && silent && at_first {
+            let words = "a session programmed and verified the target, and a later one does not reach it";
+            self.fact_quoted("after-firmware-load", FactValue::Flag(true), words, line);
+        }
+    }
+
     fn failed(&mut self, failure: Failure, line: &Line<'_>) {
+        self.blame_what_was_programmed(&failure, line);
         self.cycle_at(line);
         let key = (
             failure.class,
@@ -285,6 +300,9 @@ impl Notebook {
 
     fn close_cycle(&mut self) {
         self.open = None;
+        let reached = self.has_done(Phase::Connect) || self.has_done(Phase::Identify);
+        let programmed = self.transport == Some(Transport::Swd) && self.has_done(Phase::Verify);
+        self.programmed_before = programmed || (self.programmed_before && !reached);
         let Some(cycle) = self.cycle.take() else { return };
         if cycle.steps.is_empty() || self.cycles >= CYCLES_KEPT {
             return;

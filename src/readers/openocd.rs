@@ -5,6 +5,8 @@ use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
+use crate::swd::debug_port;
+
 use super::cubeprogrammer::target_voltage;
 use super::message::{Line, Message, Says, Tool, first_hex, first_number};
 use super::notebook::Notebook;
@@ -158,13 +160,24 @@ fn unexpected_idcode(notebook: &mut Notebook, line: &Line<'_>) {
     if let Some(id) = first_hex(line.text) {
         notebook.fact("unexpected-idcode", FactValue::Flag(true), line);
         notebook.text_fact("idcode", &format!("{id:#010x}"), line);
+        notebook.remember(IDCODE, id.to_string());
     }
     notebook.fail(F::IdMismatch, P::Identify, "UNEXPECTED idcode", line);
 }
 
+const IDCODE: &str = "openocd-idcode";
+
+/// Another kind of core than the script expects is another family of parts: a copy has the core of what it copies.
 fn expected_idcode(notebook: &mut Notebook, line: &Line<'_>) {
-    if first_hex(line.text).is_some() {
+    if let Some(expected) = line.text.rsplit(": ").next().and_then(first_hex) {
         notebook.at_work(NAME, Transport::Swd, line);
+        let read = notebook.recall(IDCODE).and_then(|id| id.parse::<u32>().ok());
+        if let Some(read) = read.filter(|&read| debug_port::is_of_another_core(read, expected)) {
+            let words = format!(
+                "the script expects a debug port {expected:#010x}, {read:#010x} is that of another kind of core"
+            );
+            notebook.fact_quoted("target-script-does-not-fit", FactValue::Flag(true), &words, line);
+        }
         notebook.fail(F::IdMismatch, P::Identify, "expected another idcode", line);
     }
 }

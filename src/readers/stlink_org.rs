@@ -88,13 +88,19 @@ fn chip_id(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
-/// An id that looks like a register address or a core id comes from a probe that answers wrongly; 0 comes from no target.
+/// Where the Cortex-M0, M3 to M7, M33 and the H7 have the register with their identity.
+const IDENTITY_REGISTERS: [u32; 4] = [0x4001_5800, 0xE004_2000, 0xE004_4000, 0x5C00_1000];
+
+/// A core id comes from a probe that answers wrongly; 0 comes from no target. Where the read itself failed, older versions hand on
+/// the address that was asked for.
 fn unknown_chip(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
     let id = first_hex(line.text).unwrap_or(0);
 
     if id == 0 {
         notebook.fail(F::NoTarget, P::Identify, "unknown chip id 0", line);
+    } else if IDENTITY_REGISTERS.contains(&id) {
+        notebook.fail(F::NoTarget, P::Identify, "the register's address instead of its value", line);
     } else {
         notebook.fact("unknown-chip-id", FactValue::Flag(true), line);
         notebook.text_fact("chip-id", &format!("{id:#x}"), line);

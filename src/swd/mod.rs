@@ -6,6 +6,7 @@ pub mod core_debug;
 pub mod core_ratio;
 pub mod crs;
 pub mod crystal_witness;
+pub mod debug_port;
 pub mod option_sequence;
 pub mod reset_cause;
 pub mod stlink_firmware;

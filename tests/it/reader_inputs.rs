@@ -142,6 +142,11 @@ const CASES: &[Case] = &[
         &["@openocd", "low-voltage/target-voltage", "no-target/connect"],
     ),
     ("openocd new", "Error: [stm32f4x.cpu] timed out while waiting for target halted\n", &["not-halted/halt"]),
+    (
+        "openocd, a script for another core",
+        "Warn : UNEXPECTED idcode: 0x0bc11477\nError: expected 1 of 1: 0x0bb11477\n",
+        &["id-mismatch/identify", "=target-script-does-not-fit"],
+    ),
     ("openocd -d3", "Error: 270 49 stlink_usb.c:1672 stlink_usb_open(): open failed\n", &["no-probe/probe-open"]),
     (
         "openocd decorated",
@@ -171,6 +176,16 @@ const CASES: &[Case] = &[
         "stlink 1.8",
         "2024-11-24T14:13:04 WARN common.c: unknown chip id! 0x3748\n",
         &["id-mismatch/identify", "=chip-id"],
+    ),
+    (
+        "a register's address instead of its value",
+        "2017-03-13T01:22:48 WARN src/common.c: unknown chip id! 0xe0042000\n",
+        &["no-target/identify"],
+    ),
+    (
+        "programmed, then silent",
+        "st-flash 1.4.0\n2018-02-18T15:12:39 INFO src/common.c: Flash written and verified! jolly good!\nst-flash 1.4.0\n2018-02-18T15:13:02 WARN src/common.c: unknown chip id! 0\n",
+        &["no-target/identify", "=after-firmware-load"],
     ),
     ("normal: NRST not connected", "2022-03-01T10:00:00 INFO common.c: NRST is not connected\n", &["~other/reset"]),
     // probe-rs, cargo-flash, probe-run
@@ -225,6 +240,11 @@ const CASES: &[Case] = &[
         "journal",
         "Apr 27 13:26:09 host kernel: usb usb1-port3: unable to enumerate USB device\n",
         &["not-enumerated/enumerate"],
+    ),
+    (
+        "a serial bridge",
+        "[ 72562.868] usb 1-4: New USB device found, idVendor=1a86, idProduct=7523, bcdDevice= 2.64\n",
+        &["=serial-bridge-found"],
     ),
     ("error -32", "kernel: usb 2-1.5: device descriptor read/64, error -32\n", &["descriptor-failed/enumerate"]),
     ("error -84", "kernel: usb 2-1.5: device descriptor read/64, error -84\n", &["descriptor-failed/enumerate"]),
