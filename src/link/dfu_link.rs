@@ -323,7 +323,10 @@ mod tests {
         let record = link.perform(&flash(), DEADLINE);
         let failure = record.failure().unwrap();
         assert_eq!(failure.class, FailureClass::DataMismatch);
-        assert_eq!(failure.code.as_ref().unwrap().raw(), "0xA4 instead of 0xA5");
+        assert_eq!(
+            failure.code.as_ref().unwrap().raw(),
+            "0xA4 instead of 0xA5, 1024 of 1024 bytes differ: bit 0 reads 0 in each"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod libusb_board;
 pub mod link_used;
 #[cfg(test)]
 mod mechanism_tests;
+mod mismatch;
 pub mod observability;
 pub mod plug_in;
 pub mod probe_failure;

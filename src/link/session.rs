@@ -19,6 +19,7 @@ use crate::observation::field_text::FieldText;
 use crate::observation::step::Step;
 use crate::observation::units::Address;
 
+use super::mismatch::Mismatch;
 use super::usb_board::UsbBoard;
 use super::wire::{Wire, not_dfuse};
 
@@ -321,14 +322,9 @@ impl Session {
     /// Nothing writes while we observe, so what was read once has to read the same again.
     fn compare(&mut self, address: Address, bytes: &[u8]) -> Result<(), StepFault> {
         let first = self.first_read.entry(address).or_insert_with(|| bytes.to_vec());
-        let common = first.len().min(bytes.len());
-        // As wholes first: byte by byte is slow, and nearly always they are equal.
-        if first[..common] == bytes[..common] {
-            return Ok(());
-        }
-        let Some(at) = first.iter().zip(bytes).position(|(before, now)| before != now) else { return Ok(()) };
-        let code = format!("0x{:02X} instead of 0x{:02X}", bytes[at], first[at]);
-        Err((FailureClass::DataMismatch, code, Some(Address(address.0.wrapping_add(at as u32)))))
+        let Some(mismatch) = Mismatch::between(first, bytes) else { return Ok(()) };
+        let place = Address(address.0.wrapping_add(mismatch.at as u32));
+        Err((FailureClass::DataMismatch, mismatch.to_string(), Some(place)))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::swd::core_debug::{AIRCR, SYSRESETREQ};
 
 use super::core_clock;
 use super::core_watch;
+use super::mismatch::Mismatch;
 use super::rom_entry;
 use super::session::alter::SAVED;
 use super::session::checksum;
@@ -440,13 +441,9 @@ impl AsBytes for Vec<u8> {
 }
 
 fn differs(address: Address, first: &[u8], again: &[u8]) -> Result<(), SwdFault> {
-    match first.iter().zip(again).position(|(before, now)| before != now) {
-        Some(place) => {
-            let code = format!("0x{:02X} instead of 0x{:02X}", again[place], first[place]);
-            Err(SwdFault::new(FailureClass::DataMismatch, code).at(Address(address.0 + place as u32)))
-        }
-        None => Ok(()),
-    }
+    let Some(mismatch) = Mismatch::between(first, again) else { return Ok(()) };
+    let place = Address(address.0.wrapping_add(mismatch.at as u32));
+    Err(SwdFault::new(FailureClass::DataMismatch, mismatch.to_string()).at(place))
 }
 
 /// The serial number that the ROM bootloader of this part shows, so that both links name the board alike.
