@@ -127,15 +127,14 @@ fn healthy_boards_are_clean() {
     }
 }
 
-/// Over SWD: in every campaign with enough failures one of the expected families is among the first three. The open
-/// remainder still leads where a cause has but one finding to show for itself.
+/// Over SWD: in every campaign with enough failures one of the expected families leads.
 fn is_found_over_swd(names: &[&str]) {
     for name in names {
         let trials = trials_of("swd.toml", name, 4);
         let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
         assert!(!scored.is_empty(), "{name}: no campaign with enough failures");
         for trial in scored {
-            assert!(trial.is_among(3), "{name}: {:?} {:?}", trial.families, trial.findings);
+            assert!(trial.is_among(1), "{name}: {:?} {:?}", trial.families, trial.findings);
         }
     }
 }
