@@ -36,6 +36,8 @@ const MESSAGES: &[Message] = &[
     message("Error: No J-Link device found", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("no ST-LINK detected", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("libusb_open() failed with", Says::Look(libusb_open)),
+    message("libusb_bulk_write error:", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("libusb_bulk_read error:", Says::Fails(F::ProbeFault, P::Unknown)),
     message("the selected device is already used", Says::Fails(F::Busy, P::ProbeOpen)),
     message("libusb_claim_interface() failed", Says::Fails(F::Busy, P::ProbeOpen)),
     message("STLINK V1 API is not supported", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),

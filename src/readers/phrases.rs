@@ -126,6 +126,8 @@ impl Pattern {
 pub struct Phrases {
     phrases: Vec<Phrase>,
     denial: Regex,
+    /// A question hung onto a statement, which it leaves standing.
+    tag: Regex,
 }
 
 impl Phrases {
@@ -158,7 +160,11 @@ impl Phrases {
             r"(?i)(?:\b(?:not|never|no|without|neither|nor|cannot|none|don't|doesn't|didn't|isn't|wasn't|aren't|can't|won't|instead of|rather than)\b)(?:[^\w,;:()]+\w+){0,4}[^\w,;:()]*$",
         )
         .expect("the pattern is fixed");
-        Ok(Self { phrases, denial })
+        let tag = Regex::new(
+            r"(?i),\s*(?:(?:could|can|might|may|would) (?:it|that|this) be(?: it| that| this| the \w+| why| related)?|(?:is|was) (?:it|that|this) (?:the \w+|why|ok|okay|normal|related|it)|right|correct|isn'?t it)\s*\?+$",
+        )
+        .expect("the pattern is fixed");
+        Ok(Self { phrases, denial, tag })
     }
 
     /// Every literal with the number of its phrase.
@@ -185,6 +191,7 @@ impl Phrases {
     }
 
     fn hear_sentence(&self, notebook: &mut Notebook, phrase: &Phrase, sentence: &str, line: &Line<'_>) {
+        let sentence = self.tag.find(sentence).map_or(sentence, |tag| &sentence[..tag.start()]);
         if sentence.ends_with('?') && !phrase.entry.in_questions {
             return;
         }
@@ -297,6 +304,20 @@ mod tests {
         let denial = Phrases::load().unwrap().denial;
         assert!(denial.is_match("It is not powered by "));
         assert!(!denial.is_match("I don't use USART1, its Rx "));
+    }
+
+    #[test]
+    fn a_question_hung_onto_a_statement_leaves_it_standing() {
+        let tag = Phrases::load().unwrap().tag;
+        for stated in
+            ["Our loader sets WRP, could it be that?", "BOOT1 floats, is that the reason?", "PA9 is open, right?"]
+        {
+            assert!(tag.is_match(stated), "{stated}");
+        }
+        for asked in ["Is the flash locked?", "If I pull BOOT0 up, is the ROM started?", "Could it be that WRP is set?"]
+        {
+            assert!(!tag.is_match(asked), "{asked}");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Commands that posters copy with their prompt: whether a tool was started as root.
 
 use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass as F;
+use crate::observation::step::Phase as P;
 
 use super::message::{Line, Message, Says, Tool};
 use super::notebook::Notebook;
@@ -21,8 +24,27 @@ const MESSAGES: &[Message] = &[
     message("STM32_Programmer_CLI ", Says::Look(command)),
 ];
 
+/// dfu-util takes any file but its own format for the image itself, and so does st-flash unless it is told of Intel HEX.
+fn unfit_file(notebook: &mut Notebook, line: &Line<'_>) {
+    let file_behind = |flags: &[&str]| {
+        let mut words = line.text.split_whitespace().skip_while(|word| !flags.contains(word));
+        let file = words.nth(1)?.trim_matches(['"', '\'', '`', '.', ',']);
+        file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase())
+    };
+    let ending = match () {
+        () if line.contains("dfu-util ") => file_behind(&["-D", "--download"]),
+        () if line.contains("st-flash ") && !line.contains("ihex") => file_behind(&["write"]),
+        () => None,
+    };
+    if ending.is_some_and(|ending| ["hex", "elf", "axf", "uf2"].contains(&ending.as_str())) {
+        notebook.fact("file-format-unfit", FactValue::Flag(true), line);
+        notebook.fail(F::Other, P::ImageFile, "no plain image", line);
+    }
+}
+
 /// Only what stands behind a prompt, or begins with `sudo`, is a command.
 fn command(notebook: &mut Notebook, line: &Line<'_>) {
+    unfit_file(notebook, line);
     let text = line.text.trim_start();
     let Some(command) = behind_prompt(text) else { return };
     let as_root = command.starts_with("sudo ") || text.contains('#') && text.starts_with("root@");
@@ -50,5 +72,27 @@ mod tests {
         assert_eq!(behind_prompt("sudo dfu-util -l"), Some("sudo dfu-util -l"));
         assert_eq!(behind_prompt("I ran dfu-util -l and nothing came"), None);
         assert_eq!(behind_prompt("Error # 5 of dfu-util 0.9"), None);
+    }
+
+    #[test]
+    fn only_what_the_tool_writes_as_it_is_has_to_be_an_image() {
+        let told = |text: &str| {
+            let mut notebook = Notebook::default();
+            unfit_file(&mut notebook, &Line { number: 1, text });
+            !notebook.into_events().is_empty()
+        };
+        for unfit in
+            ["dfu-util -a 0 -D out/App.HEX", "I use `dfu-util -a 0 -D app.elf`.", "st-flash write a.hex 0x08000000"]
+        {
+            assert!(told(unfit), "{unfit}");
+        }
+        for fit in [
+            "dfu-util -U back.hex",
+            "dfu-util -D app.bin",
+            "st-flash --format ihex write a.hex",
+            "dfu-util -l, not the .hex",
+        ] {
+            assert!(!told(fit), "{fit}");
+        }
     }
 }

@@ -142,6 +142,12 @@ const CASES: &[Case] = &[
         &["@openocd", "low-voltage/target-voltage", "no-target/connect"],
     ),
     ("openocd new", "Error: [stm32f4x.cpu] timed out while waiting for target halted\n", &["not-halted/halt"]),
+    ("openocd, a probe that hangs", "Error: libusb_bulk_write error: LIBUSB_ERROR_TIMEOUT\n", &["probe-fault/unknown"]),
+    (
+        "a file of another format",
+        "$ dfu-util -a 0 -s 0x08000000 -D app.hex\n",
+        &["=file-format-unfit", "other/image-file"],
+    ),
     (
         "openocd, a script for another core",
         "Warn : UNEXPECTED idcode: 0x0bc11477\nError: expected 1 of 1: 0x0bb11477\n",
