@@ -60,6 +60,14 @@ impl Sightings {
     }
 }
 
+/// What was read before such a step is no reference any more.
+const fn alters(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Erase | Phase::Write | Phase::OptionBytesWrite | Phase::FusDelete | Phase::FusUpgrade | Phase::FusStart
+    )
+}
+
 impl Place {
     /// Another board reads differently by right.
     pub fn meet(&mut self, board: &BoardIdentity) {
@@ -71,6 +79,9 @@ impl Place {
 
     pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize) {
         for step in &trial.cycle.steps {
+            if alters(step.phase) && step.outcome != Outcome::Skipped {
+                self.first_read.clear();
+            }
             if step.phase == Phase::Read && step.outcome == Outcome::Done {
                 self.most_read_bytes = self.most_read_bytes.max(step.summary.bytes);
             }
@@ -233,5 +244,19 @@ mod tests {
         let differs = findings.iter().find(|finding| finding.id == "data-differs").unwrap();
         assert_eq!(differs.text, "flash-digest read differently than the first time in 1 of 8 readings.");
         assert_eq!(differs.at, [6]);
+    }
+
+    /// A deleted stack moves the border of the secure flash, which stands in the option bytes.
+    #[test]
+    fn what_an_alteration_changes_is_no_difference() {
+        let evidence = campaign(1, 1, |number, boot| {
+            let mut cycle = cycle(number, boot);
+            let options = |bytes: u8| Fact::measured("option-bytes", FactValue::Bytes(vec![bytes]));
+            cycle.steps[4].facts.push(options(1));
+            cycle.steps[5].phase = Phase::FusDelete;
+            cycle.steps[6].facts.push(options(2));
+            cycle
+        });
+        assert!(evidence.live_findings().iter().all(|finding| finding.id != "data-differs"));
     }
 }

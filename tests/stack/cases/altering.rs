@@ -55,8 +55,10 @@ pub fn cases() -> Vec<Case> {
             |said| said.all(&["FUS_IMAGE_WRTERROR", "\"id\":\"fus-power\"", "it has no working wireless stack"]),
         ),
         case(
-            "an_image_for_another_address_is_not_found_on_the_real_stack_too",
-            "upgrade wb55-with-stack 0x08060000",
+            "an_image_at_a_wrong_address_is_not_found_on_the_real_stack_too",
+            "ready wb55-with-stack
+flakescope bench image --address 0x08053000 --size 16384 --out $image
+alter fus-upgrade --profile mine --image $image --image-address 0x08050000 --despite-check",
             |said| said.all(&["FUS_IMG_NOT_FOUND", "\"id\":\"fus-address\""]),
         ),
         case(
