@@ -219,6 +219,18 @@ pub(super) struct Bundle<'f> {
     pub findings: Vec<&'f Finding>,
 }
 
+impl<'f> Bundle<'f> {
+    /// The surest of what a cause says nothing about. A symptom is accounted for with any finding of its group; of rules that
+    /// chance does not make each asks for a reason of its own.
+    fn surest_left_open(&self, cause: &Cause) -> Option<&'f Finding> {
+        let is_silent = |finding: &&&'f Finding| cause.stance(&finding.id).is_none();
+        if !self.group.telling && !self.findings.iter().all(|finding| is_silent(&finding)) {
+            return None;
+        }
+        self.findings.iter().filter(is_silent).max_by(|a, b| a.certainty.total_cmp(&b.certainty)).copied()
+    }
+}
+
 fn bundles<'f>(knowledge: &'f Knowledge, findings: &'f [Finding]) -> Vec<Bundle<'f>> {
     let mut bundles: BTreeMap<&str, Bundle<'f>> = BTreeMap::new();
     for finding in findings {
@@ -266,10 +278,7 @@ fn weigh<'k>(subject: &Subject, bundles: &[Bundle<'_>], cause: &'k Cause, prior:
             log += shift;
             reasons.push(Reason { shift, ..counted.clone() });
         }
-        if !linked.is_empty() {
-            continue;
-        }
-        if let Some(surest) = bundle.findings.iter().max_by(|a, b| a.certainty.total_cmp(&b.certainty))
+        if let Some(surest) = bundle.surest_left_open(cause)
             && cost_of_silence(bundle.group, surest.certainty) < 0.0
         {
             log += firmness * cost_of_silence(bundle.group, surest.certainty);

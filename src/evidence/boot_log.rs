@@ -42,7 +42,14 @@ pub struct BootTally {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
     pub after: Micros,
-    pub happened: bool,
+    /// The step and the cycle of the boot in which it happened; none if it was still there.
+    pub place: Option<(Phase, u32)>,
+}
+
+impl Loss {
+    pub const fn happened(&self) -> bool {
+        self.place.is_some()
+    }
 }
 
 /// How long the board took to come onto the bus after this boot began.
@@ -105,8 +112,8 @@ impl BootTally {
         self.present |= trial.present;
         self.answered |= trial.answered;
         self.marks.merge(trial.marks);
-        if self.loss.is_none_or(|loss| !loss.happened) {
-            self.loss = self.started.and_then(|started| loss(trial, started)).or(self.loss);
+        if self.loss.is_none_or(|loss| !loss.happened()) {
+            self.loss = self.started.and_then(|started| loss(trial, started, self.cycles)).or(self.loss);
         }
     }
 
@@ -139,15 +146,16 @@ fn is_lost(trial: &Trial<'_>) -> bool {
 }
 
 /// The board's presence up to this cycle of a boot that began at `started`.
-fn loss(trial: &Trial<'_>, started: Micros) -> Option<Loss> {
-    let happened = is_lost(trial);
+fn loss(trial: &Trial<'_>, started: Micros, cycle: u32) -> Option<Loss> {
+    let place = trial.failure.filter(|_| is_lost(trial)).map(|failure| (failure.phase, cycle));
+    let happened = place.is_some();
     if !happened && !trial.present {
         return None;
     }
     let mut timed = trial.cycle.steps.iter().filter(|step| step.started.is_some());
     let last = if happened { timed.find(|step| step.failure().is_some()) } else { timed.next_back() }?;
     let end = last.started? + last.elapsed.unwrap_or_default();
-    Some(Loss { after: end - started, happened })
+    Some(Loss { after: end - started, place })
 }
 
 /// Sums over boots.
@@ -171,6 +179,8 @@ pub struct BootSums {
     /// With bus errors, and answers to other transfers.
     pub bus_errors_and_answers: u64,
     pub bus_errors_only: u64,
+    /// The port was watched and nothing showed on it in any cycle.
+    pub port_silent_throughout: u64,
     /// On the bus, timed out, never answered.
     pub silent_throughout: u64,
 }
@@ -196,6 +206,8 @@ impl BootSums {
         let bus_errors = boot.marks.has(Mark::BusError);
         self.bus_errors_and_answers += u64::from(bus_errors && boot.answered);
         self.bus_errors_only += u64::from(bus_errors && !boot.answered);
+        let showed = boot.present || boot.marks.has(Mark::ShowedOnPort);
+        self.port_silent_throughout += u64::from(boot.marks.has(Mark::NothingOnPort) && !showed);
         self.silent_throughout += u64::from(boot.marks.has(Mark::Silent) && !boot.answered);
     }
 
@@ -254,8 +266,6 @@ pub struct BootLog {
     closed_by_kind: Vec<(BootKind, BootSums)>,
     /// The first failed cycle of boots that hold good cycles too; the first boots only.
     mixed_at: Vec<u32>,
-    /// Where in a boot the board was lost: the step and the cycle of the boot; two places are enough to know.
-    loss_places: Vec<(Phase, u32)>,
     campaigns: u32,
     cycles_per_boot: u32,
     ended: bool,
@@ -287,15 +297,7 @@ impl BootLog {
             self.ended = false;
         }
         let index = self.boots.len() - 1;
-        let was_lost = self.boots[index].loss.is_some_and(|loss| loss.happened);
         self.boots[index].add(trial, arm);
-        let place = trial.failure.filter(|_| is_lost(trial) && !was_lost);
-        if let Some(place) = place.map(|failure| (failure.phase, self.boots[index].cycles))
-            && self.loss_places.len() < 2
-            && !self.loss_places.contains(&place)
-        {
-            self.loss_places.push(place);
-        }
         index
     }
 
@@ -369,19 +371,6 @@ impl BootLog {
     pub fn mixed_at(&self) -> impl Iterator<Item = u32> + '_ {
         let under_way = self.boots.last().filter(|boot| !self.ended && boot.is_mixed()).and_then(|boot| boot.failed_at);
         self.mixed_at.iter().copied().chain(under_way)
-    }
-
-    /// The board was lost in more than one step, or in more than one cycle of a boot.
-    pub fn losses_in_several_places(&self) -> bool {
-        self.loss_places.len() > 1
-    }
-
-    /// The step and the cycle of the boot in which the board was lost, if it was always the same.
-    pub fn only_place_of_loss(&self) -> Option<(Phase, u32)> {
-        match self.loss_places[..] {
-            [place] => Some(place),
-            _ => None,
-        }
     }
 
     pub fn is_campaign(&self) -> bool {

@@ -171,7 +171,7 @@ impl Catalogue {
             // In a campaign what happens seldom must not count like what happens always.
             let share = match met.share.filter(|_| observed.is_campaign()) {
                 Some(_) if entry.direct => weight::of_sightings(met.count),
-                Some(share) => share,
+                Some(share) => share * weight::of_sightings(met.count),
                 None => 1.0,
             };
             Some(

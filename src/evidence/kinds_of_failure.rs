@@ -72,6 +72,13 @@ impl KindsOfFailure {
             ),
             self.counted(
                 sums,
+                Mark::LeftEarly,
+                sums.with_mark(Mark::LeftEarly),
+                "leaves-while-enumerating",
+                "the board showed on the port and was gone again before it was on the bus",
+            ),
+            self.counted(
+                sums,
                 Mark::Disconnect,
                 sums.with_mark(Mark::Disconnect),
                 "disconnects-mid-session",
@@ -106,7 +113,8 @@ impl KindsOfFailure {
     /// Boots in which the port showed nothing; that it was so in every failing boot says more.
     fn silence(&self, sums: &BootSums) -> Option<Finding> {
         let silent = sums.with_mark(Mark::NothingOnPort);
-        let always = silent >= SILENT_BOOTS_THAT_SPEAK && silent == sums.bad;
+        let throughout = sums.port_silent_throughout;
+        let always = throughout >= SILENT_BOOTS_THAT_SPEAK && throughout == sums.bad;
         let id = if always { "port-always-silent" } else { "port-silent" };
         self.counted(sums, Mark::NothingOnPort, silent, id, "the port was watched and nothing showed on it")
     }
@@ -202,6 +210,20 @@ mod tests {
         assert!(scattered.text.starts_with("In 3 of 3 failing boots (6 boots in all)"), "{}", scattered.text);
         assert!((scattered.weight - 0.75).abs() < 1e-9);
         assert!(found(&findings, "bus-errors-all-transfers").is_none());
+    }
+
+    #[test]
+    fn a_port_on_which_something_showed_in_any_cycle_was_not_always_silent() {
+        let seen = |class: FailureClass| {
+            let evidence = campaign(6, 2, |number, boot| {
+                let class = if number % 2 == 0 { class } else { FailureClass::NotEnumerated };
+                failing(number, boot, class, Phase::Enumerate)
+            });
+            let findings = evidence.live_findings();
+            ["port-always-silent", "port-silent"].map(|id| found(&findings, id).is_some())
+        };
+        assert_eq!(seen(FailureClass::NotEnumerated), [true, false]);
+        assert_eq!(seen(FailureClass::DescriptorFailed), [false, true]);
     }
 
     #[test]

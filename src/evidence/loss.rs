@@ -4,11 +4,15 @@
 //! distribution fitted by maximum likelihood (Cohen 1965): below 1 losses come early, at 1 at any time alike, above 1
 //! they become likelier the longer it runs, as with warming. A constant time is a timer, such as a watchdog.
 
-use super::boot_log::{Arrival, BootLog};
+use std::collections::BTreeMap;
+
+use super::boot_log::{Arrival, BootLog, Loss};
 use super::finding::{Finding, Unit};
 use super::solve::crossing;
 use super::survival::{Survival, Wait};
 use super::weight;
+use crate::observation::step::Phase;
+use crate::observation::units::Micros;
 
 /// Fewer losses have no shape.
 const LEAST_LOSSES: usize = 5;
@@ -20,75 +24,127 @@ const CONSTANT_WITHIN: f64 = 0.1;
 const OF_PRESENCE: f64 = 0.25;
 
 pub fn findings(log: &BootLog) -> Vec<Finding> {
-    let lost: Vec<(Wait, u32)> = log
-        .boots()
-        .filter_map(|boot| Some((boot.loss?, boot.failed_at.unwrap_or(boot.begins_at))))
-        .map(|(loss, at)| (Wait { time: loss.after.as_secs_f64(), happened: loss.happened }, at))
-        .collect();
-    let waits: Vec<Wait> = lost.iter().map(|(wait, _)| *wait).filter(|wait| wait.time > 0.0).collect();
-    let losses = waits.iter().filter(|wait| wait.happened).count();
-    if losses < LEAST_LOSSES {
+    let losses = Losses::of(log);
+    if losses.lost.len() < LEAST_LOSSES {
         return Vec::new();
     }
-    let mut times: Vec<f64> = waits.iter().filter(|wait| wait.happened).map(|wait| wait.time).collect();
-    times.sort_by(f64::total_cmp);
-    let (early, late) = (times[losses / 4], times[losses * 3 / 4]);
-    let median = times[losses / 2];
-    let at = || lost.iter().filter(|(wait, _)| wait.happened).map(|(_, at)| *at);
-    // A recipe takes its time too: a loss in the same step of the same cycle comes after a constant time by itself.
-    let came = log.boots().filter_map(|boot| boot.arrival).filter_map(|arrival| match arrival {
-        Arrival::After(time) => Some(time.as_secs_f64()),
-        Arrival::NotWithin(_) => None,
-    });
-    let present = median - came.fold(f64::INFINITY, f64::min).min(median);
-    let is_constant = late - early <= (CONSTANT_WITHIN * median).min(OF_PRESENCE * present);
-    if losses >= LEAST_OF_A_TIMER && is_constant && log.losses_in_several_places() {
-        let text = format!(
-            "The board is lost after about the same time of each boot, whatever it is doing: median {median:.2} s, middle half {early:.2} to {late:.2} s, in {losses} boots."
-        );
-        return vec![
-            Finding::new("loss-after-constant-time", text, losses as u64, Unit::Boot)
-                .of_size(median, Some((times[0], times[losses - 1])), "s")
-                .by("quartiles of the time to loss", weight::of_sightings(losses as u64 - 1))
-                .seen_at(at()),
-        ];
+    vec![losses.by_time(log).or_else(|| losses.by_work()).unwrap_or_else(|| losses.by_hazard())]
+}
+
+/// How long boots lasted, and those that ended in a loss.
+struct Losses {
+    waits: Vec<Wait>,
+    /// The earliest first.
+    lost: Vec<Lost>,
+}
+
+struct Lost {
+    after: f64,
+    place: (Phase, u32),
+    at: u32,
+}
+
+impl Losses {
+    fn of(log: &BootLog) -> Self {
+        let ends = log.boots().filter_map(|boot| Some((boot.loss?, boot.failed_at.unwrap_or(boot.begins_at))));
+        let ends: Vec<_> = ends.filter(|(loss, _)| loss.after > Micros::ZERO).collect();
+        let wait = |(loss, _): &(Loss, u32)| Wait { time: loss.after.as_secs_f64(), happened: loss.happened() };
+        let lost =
+            |(loss, at): &(Loss, u32)| Some(Lost { after: loss.after.as_secs_f64(), place: loss.place?, at: *at });
+        let mut lost: Vec<_> = ends.iter().filter_map(lost).collect();
+        lost.sort_by(|a, b| a.after.total_cmp(&b.after));
+        Self { waits: ends.iter().map(wait).collect(), lost }
     }
-    // The same step has passed in the cycles before, so it is not the step alone.
-    if let Some((phase, cycle)) = log.only_place_of_loss().filter(|(_, cycle)| *cycle > 1) {
+
+    fn quartiles(&self) -> [f64; 3] {
+        [1, 2, 3].map(|quarter| self.lost[self.lost.len() * quarter / 4].after)
+    }
+
+    fn at(&self) -> impl Iterator<Item = u32> {
+        self.lost.iter().map(|lost| lost.at)
+    }
+
+    /// A recipe takes its time too: a loss in the same step of the same cycle comes after a constant time by itself. What tells time
+    /// from work are losses at that time in the middle of other work.
+    fn by_time(&self, log: &BootLog) -> Option<Finding> {
+        let [early, median, late] = self.quartiles();
+        let came = log.boots().filter_map(|boot| boot.arrival).filter_map(|arrival| match arrival {
+            Arrival::After(time) => Some(time.as_secs_f64()),
+            Arrival::NotWithin(_) => None,
+        });
+        let present = median - came.fold(f64::INFINITY, f64::min).min(median);
+        let within = (CONSTANT_WITHIN * median).min(OF_PRESENCE * present);
+        let in_other_work = self.in_other_work(|after| (after - median).abs() <= within);
+        if self.lost.len() < LEAST_OF_A_TIMER || late - early > within || in_other_work == 0 {
+            return None;
+        }
+        let n = self.lost.len() as u64;
         let text = format!(
-            "The board is always lost in the step {phase} of cycle {cycle} of a boot, in {losses} boots, though the same step passed in the cycles before."
+            "The board is lost after about the same time of each boot: median {median:.2} s, middle half {early:.2} to {late:.2} s, in {n} boots, {in_other_work} of them in the middle of other work than most."
         );
-        return vec![
-            Finding::new("loss-after-same-work", text, losses as u64, Unit::Boot)
+        let range = (self.lost.first()?.after, self.lost.last()?.after);
+        Some(
+            Finding::new("loss-after-constant-time", text, n, Unit::Boot)
+                .of_size(median, Some(range), "s")
+                .by(
+                    "quartiles of the time to loss, and how many at that time are in other work",
+                    weight::of_sightings(in_other_work),
+                )
+                .seen_at(self.at()),
+        )
+    }
+
+    /// Of the losses at such a time, those in another step, or another cycle of the boot, than most.
+    fn in_other_work(&self, counts: impl Fn(f64) -> bool) -> u64 {
+        let mut places: BTreeMap<(Phase, u32), u64> = BTreeMap::new();
+        for lost in self.lost.iter().filter(|lost| counts(lost.after)) {
+            *places.entry(lost.place).or_default() += 1;
+        }
+        places.values().sum::<u64>() - places.values().copied().max().unwrap_or_default()
+    }
+
+    /// The same step has passed in the cycles before, so it is not the step alone.
+    fn by_work(&self) -> Option<Finding> {
+        let (phase, cycle) = self.lost.first()?.place;
+        if cycle == 1 || self.lost.iter().any(|lost| lost.place != (phase, cycle)) {
+            return None;
+        }
+        let n = self.lost.len() as u64;
+        let text = format!(
+            "The board is always lost in the step {phase} of cycle {cycle} of a boot, in {n} boots, though the same step passed in the cycles before."
+        );
+        Some(
+            Finding::new("loss-after-same-work", text, n, Unit::Boot)
                 .of_size(f64::from(cycle), None, "cycle of the boot")
-                .by("count", weight::of_sightings(losses as u64 - 1))
-                .seen_at(at()),
-        ];
+                .by("count", weight::of_sightings(n - 1))
+                .seen_at(self.at()),
+        )
     }
-    let (shape, interval) = weibull_shape(&waits);
-    let words = if interval.1 < 1.0 {
-        "losses come early in a boot"
-    } else if interval.0 > 1.0 {
-        "losses become likelier the longer a boot runs"
-    } else {
-        "losses may come at any time of a boot"
-    };
-    let half = Survival::of(&waits).quantile(0.5).map_or("not reached".to_owned(), |time| format!("{time:.2} s"));
-    let text = format!(
-        "The board was lost in {losses} of {} boots: {words} (shape of the hazard {shape:.2}, {:.2} to {:.2}; half of the boots lost after {half}).",
-        waits.len(),
-        interval.0,
-        interval.1
-    );
-    vec![
-        Finding::new("time-to-loss", text, waits.len() as u64, Unit::Boot)
+
+    fn by_hazard(&self) -> Finding {
+        let (shape, interval) = weibull_shape(&self.waits);
+        let words = if interval.1 < 1.0 {
+            "losses come early in a boot"
+        } else if interval.0 > 1.0 {
+            "losses become likelier the longer a boot runs"
+        } else {
+            "losses may come at any time of a boot"
+        };
+        let half =
+            Survival::of(&self.waits).quantile(0.5).map_or("not reached".to_owned(), |time| format!("{time:.2} s"));
+        let (losses, boots) = (self.lost.len() as u64, self.waits.len());
+        let text = format!(
+            "The board was lost in {losses} of {boots} boots: {words} (shape of the hazard {shape:.2}, {:.2} to {:.2}; half of the boots lost after {half}).",
+            interval.0, interval.1
+        );
+        Finding::new("time-to-loss", text, boots as u64, Unit::Boot)
             .of_size(shape, Some(interval), "Weibull shape")
             .by(
                 "Weibull model by maximum likelihood, 95 % Wald interval on the logarithm; Kaplan-Meier median",
-                weight::of_sightings(losses as u64),
+                weight::of_sightings(losses),
             )
-            .seen_at(at()),
-    ]
+            .seen_at(self.at())
+    }
 }
 
 /// The shape with its interval; all times are positive.
@@ -121,8 +177,6 @@ mod tests {
     use crate::evidence::chance::Chance;
     use crate::evidence::synthetic::{campaign, cycle, failing};
     use crate::observation::failure::FailureClass;
-    use crate::observation::step::Phase;
-    use crate::observation::units::Micros;
 
     /// Boots of ten cycles of one second; each is lost after as many seconds as `after` says, counted from its start.
     fn texts(after: impl Fn(u32) -> f64) -> Vec<(String, String)> {
@@ -159,6 +213,13 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].0, "loss-after-same-work", "{found:?}");
         assert!(found[0].1.contains("in the step read of cycle 5 of a boot, in 24 boots"), "{found:?}");
+    }
+
+    #[test]
+    fn a_loss_at_another_time_in_another_step_does_not_tell_time_from_work() {
+        let found = texts(|boot| if boot % 6 == 0 { 7.2 } else { 4.6 });
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, "time-to-loss", "{found:?}");
     }
 
     #[test]

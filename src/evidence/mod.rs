@@ -14,6 +14,7 @@ pub mod compare;
 pub mod confidence_sequence;
 pub mod covariates;
 pub mod e_value;
+pub mod every_nth;
 pub mod exact_test;
 pub mod experiment;
 pub mod factor_table;

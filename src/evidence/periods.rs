@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::boot_log::{BootLog, BootTally};
+use super::every_nth;
 use super::finding::{Finding, Unit};
 use super::spectrum::{self, Period};
 use super::trial::Trial;
@@ -16,7 +17,7 @@ const BELOW: f64 = 0.001;
 /// In time fewer shuffles can be afforded; they show no smaller p-value than 1/200.
 const BELOW_IN_TIME: f64 = 0.006;
 /// Of boots, a period is one of few.
-const LONGEST_OF_BOOTS: f64 = 12.0;
+const LONGEST_OF_BOOTS: usize = 12;
 
 /// The latest cycles: when each began, or failed, and how it ended.
 #[derive(Clone, Debug, Default)]
@@ -112,18 +113,29 @@ fn over_boots(log: &BootLog) -> Option<Finding> {
     if bad < LEAST_FAILURES || outcomes.len() - bad < LEAST_FAILURES {
         return None;
     }
-    let period = spectrum::strongest(&outcomes, BELOW)?;
-    if period.length > LONGEST_OF_BOOTS {
-        return None;
-    }
+    let by_waves = spectrum::strongest(&outcomes, BELOW).filter(|period| period.length <= LONGEST_OF_BOOTS as f64);
+    let (period, method) = match by_waves {
+        Some(period) => (period, of_spectrum(" of boots", period.p)),
+        None => counted(&outcomes)?,
+    };
     let text = format!(
         "Bad boots return with a period of {:.1} boots, more regularly than chance makes them: {bad} of {} boots failed.",
         period.length,
         Unit::Boot.count(outcomes.len() as u64)
     );
-    let method = of_spectrum(" of boots", period.p);
     let found = finding("every-nth-boot", text, outcomes.len(), Unit::Boot, &period, "boots", method);
     Some(found.seen_at(boots.iter().filter_map(|boot| boot.failed_at)))
+}
+
+/// The second look at the same boots, so its p-value counts twice.
+fn counted(outcomes: &[bool]) -> Option<(Period, String)> {
+    let period = every_nth::strongest(outcomes, LONGEST_OF_BOOTS, BELOW / 2.0)?;
+    let period = Period { p: 2.0 * period.p, ..period };
+    let method = format!(
+        "exact count on each phase of each whole period and shuffles that keep its streaks, twice their p = {:.4}",
+        period.p
+    );
+    Some((period, method))
 }
 
 fn of_spectrum(what: &str, p: f64) -> String {
@@ -178,6 +190,13 @@ mod tests {
     #[test]
     fn every_third_boot() {
         let texts = found(36, 2, |_, boot| boot % 3 == 0, |number, _| f64::from(number));
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].starts_with("Bad boots return with a period of 3.0 boots"), "{texts:?}");
+    }
+
+    #[test]
+    fn every_third_boot_of_twenty() {
+        let texts = found(20, 2, |_, boot| boot % 3 == 2, |number, _| f64::from(number));
         assert_eq!(texts.len(), 1);
         assert!(texts[0].starts_with("Bad boots return with a period of 3.0 boots"), "{texts:?}");
     }

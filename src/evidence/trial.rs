@@ -12,6 +12,8 @@ pub enum Mark {
     AtEnumerate,
     /// The port was watched and showed nothing at all.
     NothingOnPort,
+    /// Something showed on the port that did not come onto the bus.
+    ShowedOnPort,
     /// The board had answered in this cycle before it failed.
     AfterAnswer,
     /// On the bus, or at least on the port, and no answer to anything in this cycle.
@@ -20,20 +22,24 @@ pub enum Mark {
     LateTimeout,
     Stall,
     Disconnect,
+    /// It showed on the port and was gone again before it was on the bus.
+    LeftEarly,
     /// Failed on the wire.
     BusError,
     DataDiffers,
 }
 
 impl Mark {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::AtEnumerate,
         Self::NothingOnPort,
+        Self::ShowedOnPort,
         Self::AfterAnswer,
         Self::Silent,
         Self::LateTimeout,
         Self::Stall,
         Self::Disconnect,
+        Self::LeftEarly,
         Self::BusError,
         Self::DataDiffers,
     ];
@@ -122,14 +128,18 @@ fn marks_of(failure: &Failure, present: bool, answered_before: bool) -> Marks {
     marks
 }
 
-/// The host saw something on the port. Its error number tells silence (-110) from errors on the wire (-71, -84).
+/// The host saw something on the port. Its error number tells silence (-110) from errors on the wire (-71, -84) and
+/// from a device that has gone (-19).
 fn descriptor_marks(failure: &Failure) -> Marks {
     let mut marks = Marks::default();
+    marks.insert(Mark::ShowedOnPort);
     let code = failure.code.as_ref().map_or("", |code| code.raw());
     if code.contains("-110") {
         marks.insert(Mark::Silent);
     } else if code.contains("-71") || code.contains("-84") {
         marks.insert(Mark::BusError);
+    } else if code.contains("-19") {
+        marks.insert(Mark::LeftEarly);
     }
     marks
 }
@@ -194,17 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn a_descriptor_that_could_not_be_read_is_silence_or_noise_by_its_error_number() {
+    fn a_descriptor_that_could_not_be_read_is_silence_or_noise_or_a_loss_by_its_error_number() {
         for (code, mark) in [
             ("device descriptor read/64, error -110", Mark::Silent),
             ("device descriptor read/64, error -71", Mark::BusError),
+            ("device not accepting address 9, error -19", Mark::LeftEarly),
         ] {
             let mut cycle = failing(1, 1, FailureClass::DescriptorFailed, Phase::Enumerate);
             cycle.steps[0].outcome =
                 Outcome::Failed(Failure::new(FailureClass::DescriptorFailed, Phase::Enumerate).with_code(code));
             let marks = Trial::of(&cycle).marks;
             assert!(marks.has(mark) && marks.has(Mark::AtEnumerate), "{code}");
-            assert_ne!(marks.has(Mark::Silent), marks.has(Mark::BusError));
+            let told = [Mark::Silent, Mark::BusError, Mark::LeftEarly].iter().filter(|mark| marks.has(**mark));
+            assert_eq!(told.count(), 1, "{code}");
         }
     }
 
