@@ -168,10 +168,13 @@ impl Catalogue {
         let held = |entry: &Entry| {
             let met = entry.when.as_ref()?.met_by(observed)?;
             let unit = if observed.is_campaign() { Unit::Cycle } else { Unit::Session };
-            // In a campaign what happens seldom must not count like what happens always.
+            // In a campaign what happens seldom must not count like what happens always, and beside what is counted over boots
+            // one sighting is one sighting. An error that the device names itself is none the less named.
+            let counted_beside = self.groups.get(&entry.group).is_some_and(|group| group.side_by_side);
             let share = match met.share.filter(|_| observed.is_campaign()) {
                 Some(_) if entry.direct => weight::of_sightings(met.count),
-                Some(share) => share * weight::of_sightings(met.count),
+                Some(share) if counted_beside => share * weight::of_sightings(met.count),
+                Some(share) => share,
                 None => 1.0,
             };
             Some(
