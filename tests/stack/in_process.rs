@@ -33,6 +33,9 @@ pub fn run(board: &str, arguments: &[&str]) -> Result<Outcome, String> {
     verdict(&text).map_err(|error| format!("{board}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
+/// So many of the leading causes are told by their families.
+const LISTED: usize = 6;
+
 /// Reads the verdict's JSON; what stands before it on the line is left out.
 pub fn verdict(text: &str) -> Result<Outcome, String> {
     let json = text.find("{\"schema\"").map(|at| &text[at..]).ok_or("no verdict")?;
@@ -46,7 +49,7 @@ pub fn verdict(text: &str) -> Result<Outcome, String> {
     };
     Ok(Outcome {
         kind: word(&verdict["verdict"]).ok_or("no kind of verdict")?,
-        families: (0..3_usize).filter_map(|place| word(&verdict["causes"][place]["family"])).collect(),
+        families: (0..LISTED).filter_map(|place| word(&verdict["causes"][place]["family"])).collect(),
         cycles: verdict["campaign"]["cycles"].as_u64(),
         failures: verdict["failures"].as_array().into_iter().flatten().map(failure).collect(),
     })
