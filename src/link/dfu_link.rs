@@ -112,12 +112,8 @@ impl<B: UsbBoard> DfuLink<B> {
         if phase == Phase::Enumerate || !about_the_wire {
             return class;
         }
-        let mut present = self.board.is_present();
-        if present && class == FailureClass::BusError {
-            self.board.wait(Self::HUB_REPORT);
-            present = self.board.is_present();
-        }
-        if present { class } else { FailureClass::Disconnected }
+        let patience = if class == FailureClass::BusError { Self::HUB_REPORT } else { Micros::ZERO };
+        if self.board.leaves_within(patience) { FailureClass::Disconnected } else { class }
     }
 }
 

@@ -165,6 +165,7 @@ impl UsbBoard for LibusbBoard {
     }
 
     fn claim(&mut self, interface: u8) -> Result<(), UsbError> {
+        self.bus_errors.forget();
         self.handle()?.claim_interface(interface).map_err(|error| self.bus_errors.explain(error))?;
         self.claimed = Some(interface);
         Ok(())
@@ -252,19 +253,44 @@ impl BusErrors {
     fn explain(&self, error: rusb::Error) -> UsbError {
         let (kind, name) = classify(error);
         let errno = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let code = match errno {
-            Some(errno) if kind == UsbErrorKind::BusError => format!("{name} ({errno})"),
-            _ => name.to_owned(),
-        };
-        UsbError { kind, code }
+        match errno {
+            Some(errno) if kind == UsbErrorKind::BusError => UsbError { kind, code: format!("{name} ({errno})") },
+            // What a reset in the middle of SET_INTERFACE gives, for one.
+            Some(errno) if kind == UsbErrorKind::Other => {
+                UsbError { kind: kind_of(errno).unwrap_or(kind), code: format!("{name} ({errno})") }
+            }
+            _ => UsbError { kind, code: name.to_owned() },
+        }
     }
 }
 
-/// The number in libusb's `low-level bus error -71`. There are a dozen lines for each transfer, so this has to be quick.
+/// The number in libusb's `low-level bus error -71` and `set interface failed, errno=71`, as the kernel signs it. There are a
+/// dozen lines for each transfer, so this has to be quick.
 fn errno_in(line: &str) -> Option<i32> {
-    const MARK: &str = "low-level bus error ";
-    let at = memmem::find(line.as_bytes(), MARK.as_bytes())?;
-    line[at + MARK.len()..].split_whitespace().next()?.parse().ok()
+    const MARKS: [(&str, i32); 2] = [("low-level bus error ", 1), (" failed, errno=", -1)];
+    MARKS.into_iter().find_map(|(mark, sign)| {
+        let at = memmem::find(line.as_bytes(), mark.as_bytes())?;
+        let number: i32 = line[at + mark.len()..].split_whitespace().next()?.parse().ok()?;
+        Some(sign * number)
+    })
+}
+
+/// What the kernel's code means where libusb has no name for it.
+const fn kind_of(errno: i32) -> Option<UsbErrorKind> {
+    const ENODEV: i32 = -19;
+    const EPIPE: i32 = -32;
+    const ETIME: i32 = -62;
+    const EPROTO: i32 = -71;
+    const EILSEQ: i32 = -84;
+    const ESHUTDOWN: i32 = -108;
+    const ETIMEDOUT: i32 = -110;
+    Some(match errno {
+        ENODEV | ESHUTDOWN => UsbErrorKind::Disconnected,
+        EPROTO | EILSEQ | ETIME => UsbErrorKind::BusError,
+        EPIPE => UsbErrorKind::Stall,
+        ETIMEDOUT => UsbErrorKind::Timeout,
+        _ => return None,
+    })
 }
 
 const fn classify(error: rusb::Error) -> (UsbErrorKind, &'static str) {
@@ -294,6 +320,7 @@ mod tests {
     fn the_kernels_code_is_found_in_the_log() {
         let line = "[timestamp] [threadID] libusb: debug [handle_control_completion] low-level bus error -71\n";
         assert_eq!(errno_in(line), Some(-71));
+        assert_eq!(errno_in("libusb: error [op_set_interface] set interface failed, errno=108\n"), Some(-108));
         assert_eq!(errno_in("libusb: debug [libusb_init] created default context"), None);
     }
 
@@ -304,5 +331,12 @@ mod tests {
         let error = errors.explain(rusb::Error::Io);
         assert_eq!((error.kind, error.code.as_str()), (UsbErrorKind::BusError, "LIBUSB_ERROR_IO (-84)"));
         assert_eq!(errors.explain(rusb::Error::Pipe).code, "LIBUSB_ERROR_PIPE");
+        for (errno, kind) in
+            [(-108, UsbErrorKind::Disconnected), (-71, UsbErrorKind::BusError), (-12, UsbErrorKind::Other)]
+        {
+            *errors.last.lock().unwrap() = Some(errno);
+            let error = errors.explain(rusb::Error::Other);
+            assert_eq!((error.kind, error.code), (kind, format!("LIBUSB_ERROR_OTHER ({errno})")));
+        }
     }
 }

@@ -15,6 +15,19 @@ pub trait UsbBoard: Send {
     fn arrive(&mut self, deadline: Micros) -> Result<BoardIdentity, UsbError>;
     fn is_present(&mut self) -> bool;
 
+    /// Whether it goes from the bus within this time, though it may be back at once: a hub reports a loss late.
+    fn leaves_within(&mut self, span: Micros) -> bool {
+        const LOOK_EVERY: Micros = Micros::from_millis(10);
+        let until = self.now() + span;
+        while self.is_present() {
+            if self.now() >= until {
+                return false;
+            }
+            self.wait(LOOK_EVERY.min(until - self.now()));
+        }
+        true
+    }
+
     /// Every board on this computer, this one included, for telling whether a serial number is unique.
     fn neighbours(&mut self) -> Result<Vec<BoardIdentity>, UsbError> {
         Ok(Vec::new())

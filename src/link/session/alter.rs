@@ -18,6 +18,9 @@ use super::{Session, StepFault, dfu, text, usb};
 /// The key under which a saved range is learned; the runner keeps it in the case.
 pub const SAVED: &str = "saved-memory";
 
+/// A part that loads its option bytes by a reset has begun it by then.
+const TO_LEAVE: Micros = Micros::from_secs(2);
+
 /// Under these keys a time is learned that no flash can have, or that only a flash in trouble has.
 const TOO_FAST: &str = "programming-too-fast";
 const TOO_SLOW: &str = "programming-too-slow";
@@ -114,7 +117,10 @@ impl Session {
         };
         self.select(wire, alternate)?;
         let has_left = match wire.run(DownloadRange::whole(self.interface(), address, data.bytes().to_vec())) {
-            Ok(()) => self.await_leaving(wire),
+            Ok(()) => {
+                let span = TO_LEAVE.min(wire.remaining());
+                wire.board().leaves_within(span)
+            }
             Err(fault) if has_left(&fault, wire) => true,
             Err(fault) => return Err(dfu(&fault)),
         };
@@ -172,20 +178,6 @@ impl Session {
         self.select_for(wire, address, length)?;
         let upload = UploadRange::new(self.interface(), address, length, transfer_bytes);
         wire.run(upload).map_err(|fault| dfu(&fault))
-    }
-
-    /// Waits a little for the board to go; false if it stays.
-    pub(super) fn await_leaving<B: UsbBoard>(&mut self, wire: &mut Wire<'_, B>) -> bool {
-        const WITHIN: Micros = Micros::from_secs(2);
-        const LOOK_EVERY: Micros = Micros::from_millis(10);
-        let until = wire.remaining() - WITHIN;
-        while wire.board().is_present() {
-            if wire.remaining() <= until.max(LOOK_EVERY) {
-                return false;
-            }
-            wire.board().wait(LOOK_EVERY);
-        }
-        true
     }
 
     /// The same board after a reset of its own: found, opened and claimed again. What leaves is listed for a moment longer, and
@@ -251,11 +243,8 @@ pub(super) fn has_left_with<B: UsbBoard>(error: &UsbError, wire: &mut Wire<'_, B
     match error.kind {
         _ if is_gone(error) => true,
         UsbErrorKind::BusError | UsbErrorKind::Timeout | UsbErrorKind::Stall | UsbErrorKind::Other => {
-            if wire.board().is_present() {
-                let span = HUB_REPORT.min(wire.remaining());
-                wire.board().wait(span);
-            }
-            !wire.board().is_present()
+            let span = HUB_REPORT.min(wire.remaining());
+            wire.board().leaves_within(span)
         }
         _ => false,
     }
