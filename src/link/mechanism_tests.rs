@@ -1,5 +1,7 @@
 //! What a host sees of each mechanism of the bench: class and phase of the failures, in how many boots, and what it cannot see.
 
+#![cfg(test)]
+
 use super::Link;
 use super::dfu_link::DfuLink;
 use super::virtual_board::VirtualUsbBoard;

@@ -10,7 +10,6 @@ pub mod hub_power;
 pub mod latency;
 pub mod libusb_board;
 pub mod link_used;
-#[cfg(test)]
 mod mechanism_tests;
 mod mismatch;
 pub mod observability;

@@ -1,5 +1,7 @@
 //! Both ways to a virtual target, the virtual probe in simulated time and the real probe-rs in the host's, name a trouble alike.
 
+#![cfg(test)]
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;

@@ -2,7 +2,6 @@
 //! of the probe. At the level of transactions it stands where the firmware of a CMSIS-DAP probe is; at the level of bits
 //! probe-rs itself builds every request, checks every acknowledge and parity, and meets every WAIT.
 
-#[cfg(test)]
 mod agreement;
 pub mod bench_wires;
 pub mod bits;
