@@ -41,7 +41,7 @@ impl Part {
 
 /// Each with figures that leave so little to chance that both runs meet the same. What comes and goes with time is met by more
 /// cycles in process, where a cycle takes less of it.
-const MECHANISMS: [Mechanism; 20] = [
+const MECHANISMS: [Mechanism; 21] = [
     Mechanism {
         name: "straps",
         part: Part::F407,
@@ -105,6 +105,11 @@ const MECHANISMS: [Mechanism; 20] = [
         board: "[mechanism.usb-pin-supply]\npin-mv = 2900\nnoise-mv = 1\n",
     },
     Mechanism {
+        name: "reset-pulses",
+        part: Part::F407,
+        board: "[mechanism.reset-pulses]\nevery-ms = 1100\nlow-ms = 1\nby = \"pin\"\n",
+    },
+    Mechanism {
         name: "application-loader with a watchdog that nobody feeds",
         part: Part::F407,
         board: "[mechanism.application-loader]\nproduct = \"Loader\"\nlayouts = [\"@Internal Flash /0x08000000/04*016Ka,08*128Kg\"]\n\
@@ -120,17 +125,16 @@ const MECHANISMS: [Mechanism; 20] = [
 ];
 
 /// Why the others are not among them; together they are all there are.
-const NOT_COMPARED: [(&str, &str); 15] = [
+const NOT_COMPARED: [(&str, &str); 14] = [
     ("blank-flash-latch", "keeps the ROM from starting, as `straps` does"),
     ("controller", "the virtual controller answers SET_ADDRESS itself"),
-    ("core-capacitor", "resets the part at any moment, as the watchdog above does"),
-    ("crystal-dropout", "resets the part at any moment, as the watchdog above does"),
+    ("core-capacitor", "resets the part at any moment, as `reset-pulses` does"),
+    ("crystal-dropout", "resets the part at any moment, as `reset-pulses` does"),
     ("die-temperature", "does nothing by itself; it moves the oscillators"),
     ("hub-port", "there is no hub"),
     ("idle-suspend", "the virtual controller never suspends a port"),
     ("oddity", "is whatever its rule says"),
     ("other-program", "another program is one here: see the listing and the busy probe"),
-    ("reset-pulses", "resets the part at any moment, as the watchdog above does"),
     ("software-jump", "leaves the port attached and not served, as `interface-race` does"),
     ("supply-dip", "meets the upgrade service: see the cases that alter"),
     ("supply-limit", "the virtual controller has no power"),
@@ -194,7 +198,9 @@ const ENOUGH_IN_PROCESS: &str = "2";
 impl Mechanism {
     /// Beside the others these depend on chance or on time.
     fn cycles(&self) -> u32 {
-        if ["bit-errors", "bursts", "supply", "usb-pin-supply"].contains(&self.name) || self.name.contains("watchdog") {
+        if ["bit-errors", "bursts", "supply", "reset-pulses", "usb-pin-supply"].contains(&self.name)
+            || self.name.contains("watchdog")
+        {
             SOME_CYCLES
         } else {
             ONE_CYCLE
