@@ -1,5 +1,6 @@
 use super::*;
 use crate::bench::board::VirtualBoard;
+use crate::bench::rom::sheet;
 use crate::link::Link;
 use crate::link::swd_link::SwdLink;
 use crate::observation::fact::FactValue;
@@ -53,6 +54,22 @@ fn campaign(name: &str, boots: usize, mode: ConnectMode) -> Vec<Vec<StepRecord>>
 fn failures(cycles: &[Vec<StepRecord>]) -> Vec<(FailureClass, Phase)> {
     let last = cycles.iter().filter_map(|records| records.last()?.failure());
     last.map(|failure| (failure.class, failure.phase)).collect()
+}
+
+/// What USB does not reach is still there for a debug probe, so only a fault of the board may fail here.
+#[test]
+fn a_sound_board_of_every_rom_answers_over_swd() {
+    for rom in sheet::names() {
+        let part = sheet::by_name(&rom, false).unwrap().unwrap().device;
+        let text = format!("text = \"Straps only.\"\npart = \"{part}\"\nrom = \"{rom}\"\ncrystal-mhz = 8.0\n");
+        let board = VirtualBoard::from_toml("sound.toml", &text, 1).unwrap_or_else(|error| panic!("{rom}: {error}"));
+        let mut link = SwdLink::new(VirtualProbe::new(BenchShare::new(board)), Touch::Observe);
+        link.perform(&Step::Wait { span: Micros::from_millis(200) }, DEADLINE);
+        for step in recipe(ConnectMode::Hotplug) {
+            let record = link.perform(&step, DEADLINE);
+            assert_eq!(record.failure(), None, "{rom}: {step:?}");
+        }
+    }
 }
 
 #[test]

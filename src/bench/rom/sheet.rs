@@ -57,9 +57,9 @@ pub struct RomSheet {
     pub second_bank: Option<SecondBank>,
     /// Whether the package has a supply pin for USB alone; unknown where absent.
     pub own_usb_supply: Option<bool>,
-    /// This generation has no OTP though the device profile knows one.
+    /// The part has OTP, but this generation does not reach it over USB.
     #[serde(default)]
-    pub without_otp: bool,
+    pub otp_out_of_reach: bool,
     /// The part starts its ROM where flash is blank.
     #[serde(default)]
     pub looks_for_blank_flash: bool,
@@ -249,7 +249,7 @@ fn resolve(file: &Sheet, lse_fitted: bool) -> Result<RomModel, ProfileError> {
         crystal_time_out: rom.hse_timeout_ms.map(millis),
         usb_connect: millis(usb_connect.ok_or_else(|| missing("the time until USB connects"))?),
         serial: serial(&device, &sheet),
-        otp: if sheet.without_otp { None } else { otp(&device) },
+        otp: otp(&device),
         silicon: Arc::new(silicon(&device, &sheet)),
         sheet,
     })

@@ -68,7 +68,7 @@ impl Bootloader {
         match bytes {
             [SET_ADDRESS, address @ ..] if address.len() == 4 => {
                 let address = word(address);
-                if self.memory.region(address).is_none() {
+                if !self.reaches(address) {
                     return Work::refused(DfuStatus::ERR_TARGET);
                 }
                 self.pointer = address;
@@ -82,6 +82,11 @@ impl Bootloader {
             [byte] if self.service.is_some() => self.pass_on(at, *byte),
             _ => Work::refused(DfuStatus::ERR_STALLEDPKT),
         }
+    }
+
+    fn reaches(&self, address: Address) -> bool {
+        let region = self.memory.region(address);
+        region.is_some_and(|region| region.kind != Kind::Otp || !self.rom.sheet.otp_out_of_reach)
     }
 
     /// What the ROM of a WB does not know it passes on to the coprocessor.
@@ -203,6 +208,13 @@ mod tests {
         rom.answer(Micros::ZERO, &command::clear_status(0));
         assert_eq!(bytes(rom.answer(Micros::ZERO, &command::get_commands(0))), [0x00, 0x21, 0x41, 0x92]);
         assert_eq!(run(&mut rom, &download(2, &[1, 2, 3, 4])).status, DfuStatus::ERR_VENDOR);
+    }
+
+    #[test]
+    fn a_rom_without_otp_refuses_its_address_although_the_part_has_it() {
+        let mut rom = bootloader("h7a3-v9-0");
+        assert_eq!(run(&mut rom, &command::set_address(0, Address(0x08ff_f000))).status, DfuStatus::ERR_TARGET);
+        assert_eq!(rom.memory.read(Address(0x08ff_f000), 4), Some(vec![0xff; 4]));
     }
 
     #[test]
