@@ -112,6 +112,37 @@ fn a_missing_brown_out_flag_does_not_clear_the_supply() {
     }
 }
 
+/// Each scored trial has the finding, and an expected family leads.
+fn is_found_by(name: &str, finding: &str) {
+    let trials = trials_of("blind-3.toml", name, 3);
+    let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
+    assert!(!scored.is_empty(), "{name}: no campaign with enough failures");
+    for trial in scored {
+        assert!(trial.findings.iter().any(|(id, ..)| id == finding), "{name}: {:?}", trial.findings);
+        assert!(trial.is_among(1), "{name}: {:?}", trial.families);
+    }
+}
+
+#[test]
+fn what_a_probe_meets_at_a_silent_port_tells_its_reset_line_and_its_supply() {
+    is_found_by("blind3-g474-witnessed-supervisor-that-hangs", "held-in-reset-witnessed");
+    is_found_by("blind3-l496-witnessed-flat-battery", "low-rail-witnessed");
+}
+
+#[test]
+fn a_loader_with_its_own_memories_is_no_rom_and_an_empty_identity_is_no_genuine_part() {
+    is_found_by("blind3-f411-loader-of-the-maker", "layout-of-another-loader");
+    is_found_by("blind3-f407-fleet-of-clones", "unique-id-blank");
+}
+
+/// It answers in some boots and shows a real voltage in others, so its sense pin is connected.
+#[test]
+fn a_cell_that_is_nearly_empty_is_no_open_sense_pin() {
+    for trial in trials_of("blind-2.toml", "blind2-swd-l433-tired-cell", 3).iter().filter(|trial| trial.is_scored()) {
+        assert!(trial.is_among(1), "{:?}", trial.families);
+    }
+}
+
 #[test]
 fn an_open_receive_pin_is_found() {
     each_prefers("open-receive-pin", "bootloader-interface-conflict", "hse-mismatch");
