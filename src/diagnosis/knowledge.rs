@@ -378,10 +378,12 @@ impl Experiment {
     }
 }
 
-/// `None` where there is nothing to compare.
+/// `None` where there is nothing to compare, or where the name is too short to tell.
 fn fits_one(patterns: &[String], part: Option<&str>) -> Option<bool> {
     let part = part.filter(|_| !patterns.is_empty())?;
-    Some(patterns.iter().any(|pattern| device::part_fits(pattern, part)))
+    let fits = patterns.iter().any(|pattern| device::part_fits(pattern, part));
+    let may_fit = || patterns.iter().any(|pattern| device::part_may_fit(pattern, part));
+    if fits || !may_fit() { Some(fits) } else { None }
 }
 
 #[cfg(test)]

@@ -96,7 +96,8 @@ fn key_of_option(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_uppercase();
     let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
     match () {
-        () if begins(&["SPRMOD", "PCROP", "SEC_", "SECURITY", "TZEN", "PROT_AREA"]) => Some("secure-area-named"),
+        () if begins(&["SPRMOD", "PCROP", "SEC_", "SECURITY", "PROT_AREA"]) => Some("secure-area-named"),
+        () if begins(&["TZEN"]) => Some("trustzone-on"),
         () if begins(&["NWRP", "WRP", "NWPR"]) => Some("write-protected"),
         () if begins(&["IWDG", "WWDG", "WDG_SW"]) => Some("hardware-watchdog"),
         () if begins(&["NBOOT", "NSWBOOT", "NBOOT_SEL", "BOOT_ADD", "BOOT_LOCK", "BFB2", "DUALBANK", "SWAP_BANK"]) => {

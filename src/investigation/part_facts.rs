@@ -16,6 +16,7 @@ use crate::swd::stlink_firmware::ProbeFirmware;
 pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<EventKind> {
     let device = device_of(observed, devices);
     let mut derived = Vec::new();
+    derived.extend(part_by_hearsay(observed));
     derived.extend(device.iter().flat_map(|device| register_facts::derive(observed, device)));
     derived.extend(old_probe_firmware(observed));
     derived.extend(unfit_interface(observed));
@@ -34,6 +35,18 @@ fn device_of<'d>(observed: &Observed, devices: &'d Devices) -> Option<&'d Device
         _ => None,
     };
     observed.parts().find_map(|part| devices.by_part(part)).or_else(of_identity)
+}
+
+/// Where no part is named, the family that is, or the only one with a firmware upgrade service.
+fn part_by_hearsay(observed: &Observed) -> Option<Fact> {
+    if observed.parts().next().is_some() || fact(observed, "dev-id").is_some() {
+        return None;
+    }
+    if let Some(basis) = fact(observed, "part-family") {
+        return Some(from(basis, "part", basis.value.clone()));
+    }
+    let basis = observed.facts().iter().find(|fact| fact.key.starts_with("fus-"))?;
+    Some(from(basis, "part", FactValue::Text(FieldText::new("STM32WB"))))
 }
 
 /// OpenOCD was told to expect another family than the part is of.

@@ -293,6 +293,11 @@ pub fn part_fits(pattern: &str, part: &str) -> bool {
     normalised(part).is_some_and(|part| fits(pattern, &part))
 }
 
+/// Whether the name may be the beginning of an order code that fits.
+pub fn part_may_fit(pattern: &str, part: &str) -> bool {
+    normalised(part).is_some_and(|part| may_grow_into(pattern, &part))
+}
+
 fn fits(pattern: &str, part: &str) -> bool {
     let mut part = part.chars();
     for wanted in pattern.chars() {

@@ -16,6 +16,7 @@ pub mod lsusb;
 pub mod message;
 pub mod notebook;
 pub mod openocd;
+pub mod option_lines;
 pub mod other_hosts;
 pub mod otp;
 pub mod parts;

@@ -51,6 +51,8 @@ const MESSAGES: &[Message] = &[
     message(" l4", Says::Look(part)),
     message(" l5", Says::Look(part)),
     message(" u5", Says::Look(part)),
+    message(" wb1", Says::Look(part)),
+    message(" wb3", Says::Look(part)),
     message(" wb5", Says::Look(part)),
     message(" wl5", Says::Look(part)),
 ];
@@ -76,8 +78,8 @@ fn part(notebook: &mut Notebook, line: &Line<'_>) {
         let whole = found.get(0).map_or("", |all| all.as_str()).to_ascii_lowercase();
         let series = &found[1];
         let named = whole.starts_with("stm32") || whole.starts_with("nucleo") || whole.starts_with("disco");
-        // Without a word in front only capitals are a part; hex dumps and file names hold the rest.
-        if !named && series.chars().any(|c| c.is_ascii_lowercase()) {
+        let in_capitals = !series.chars().any(|c| c.is_ascii_lowercase());
+        if !named && !in_capitals && !is_part_among_words(line.text, &whole) {
             continue;
         }
         let pins = found[2].to_ascii_uppercase();
@@ -92,6 +94,27 @@ fn part(notebook: &mut Notebook, line: &Line<'_>) {
     if let Some(found) = FAMILY.captures(line.text) {
         notebook.text_fact("part-family", &format!("STM32{}", found[1].to_ascii_uppercase()), line);
     }
+}
+
+/// What people call a part in small letters: a number that exists, and the letters behind it those of pins and flash size.
+static SMALL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?x)^
+        (?: f0(?:30|31|42|48|51|58|7[0128]|9[18]) | f10[0-7] | f2[01][57] | f3(?:0[1238]|18|28|34|58|7[38]|98)
+          | f4(?:0[157]|1[0-357]|2[79]|3[79]|46|69|79) | f7(?:2[23]|3[023]|4[56]|50|56|6[579]|7[79])
+          | g0(?:3[01]|41|5[01]|61|7[01]|81|b[01]|c1) | g4(?:31|41|7[134]|83|84|91|a1)
+          | h5(?:03|23|33|62|63|73) | h7(?:2[35]|3[035]|4[2357]|50|5[357]|a3|b0|b3)
+          | l0[1-8][0-3] | l1(?:00|5[12]|62) | l4(?:1[2]|22|3[1-3]|4[23]|5[12]|62|7[1-6]|86|96|a6|[pqrs][579]) | l5[56]2
+          | u0(?:31|73|83) | u5(?:35|45|75|85|9[59]|a[59]) | wb(?:1[05]|3[05]|5[05]|5m) | wl(?:33|5[45]|e[45]) )
+        (?: [cdfgijkmnoqrtuvz] [34689bcdefghixyz] (?:[a-z]?[0-9x])? | mg | xx? )? [_.,]? $",
+    )
+    .expect("the pattern is fixed")
+});
+
+/// Without a word in front small letters are a part only as a word among words; hex dumps and file names hold the rest.
+fn is_part_among_words(text: &str, name: &str) -> bool {
+    let is_word = |word: &&str| word.len() > 2 && word.chars().all(|c| c.is_ascii_alphabetic());
+    SMALL.is_match(name) && text.split_whitespace().filter(is_word).count() >= 2
 }
 
 /// Which link the report is about, where no tool's line tells.
@@ -172,6 +195,8 @@ mod tests {
             ("STM32WB5MMG module", "STM32WB5MMG"),
             ("--target stm32g431kbtx ../g4", "STM32G431KB"),
             ("STM32F103C8T6 (Bluepill)", "STM32F103C8"),
+            ("my wb55rg does not start", "STM32WB55RG"),
+            ("the h743 never shows up", "STM32H743"),
         ] {
             assert_eq!(parts_in(text), [part], "{text}");
         }
@@ -179,7 +204,15 @@ mod tests {
 
     #[test]
     fn other_words_are_no_parts() {
-        for text in ["STM32CubeProgrammer v2.11", "at 0x08 f4 f0 12", "a STM32 BOOTLOADER", "sha f407ab"] {
+        for text in [
+            "STM32CubeProgrammer v2.11",
+            "at 0x08 f4 f0 12",
+            "a STM32 BOOTLOADER",
+            "sha f407ab",
+            "f4 f407 12 0a",
+            "commit f407ab of the firmware",
+            "in room f404 of the house",
+        ] {
             assert!(parts_in(text).is_empty(), "{text}: {:?}", parts_in(text));
         }
     }

@@ -72,6 +72,8 @@ const MESSAGES: &[Message] = &[
     message("Found no loadable segments", Says::Fails(F::BadFile, P::ImageFile)),
     message("The chip '", Says::Look(chip)),
     message("\"version\": \"0.", Says::Look(json_version)),
+    message("\"os\": \"", Says::Look(json_system)),
+    message("\"--connect-under-reset\"", Says::Look(json_under_reset)),
     message("  Programming ", Says::Look(programming)),
     message("    Finished in ", Says::Done(P::Write)),
     message("Unable to load specification for chip", Says::Fails(F::BadArguments, P::ImageFile)),
@@ -95,6 +97,26 @@ fn chip(notebook: &mut Notebook, line: &Line<'_>) {
 fn json_version(notebook: &mut Notebook, line: &Line<'_>) {
     let version = line.value_of("\"version\"").map(|text| text.trim_matches(['"', ',', ' ']));
     notebook.start_session(NAME, Transport::Swd, version, line);
+}
+
+fn json_system(notebook: &mut Notebook, line: &Line<'_>) {
+    if notebook.tool() == Some(NAME)
+        && let Some(system) = line.value_of("\"os\"")
+    {
+        notebook.text_fact("host-os", system.trim_matches(['"', ',', ' ']), line);
+    }
+}
+
+/// A failed command was given with this switch, so a reset held by the probe did not help.
+fn json_under_reset(notebook: &mut Notebook, line: &Line<'_>) {
+    if notebook.tool() == Some(NAME) {
+        notebook.fact("works-under-reset", FactValue::Flag(false), line);
+    }
+}
+
+/// The error of a report that `--report` writes: a whole chain of causes in one string, whose line ends are written out.
+pub fn lines_of_report<'t>(text: &'t str) -> Option<impl Iterator<Item = &'t str> + use<'t>> {
+    text.trim_start().starts_with("\"error\": \"").then(|| text.split("\\n").filter(|part| !part.trim().is_empty()))
 }
 
 /// Bars of good runs carry a rate; a rate of a few hundred bytes a second is a fault of its own.

@@ -12,13 +12,13 @@ use super::notebook::Notebook;
 use super::phrases::Phrases;
 use super::sieve::Sieve;
 use super::{
-    betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, lsusb, openocd, other_hosts, otp,
-    parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, shell, stlink_gdb_server, stlink_org,
-    stlink_utility, uart_loaders, webdfu,
+    betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, lsusb, openocd, option_lines,
+    other_hosts, otp, parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, shell, stlink_gdb_server,
+    stlink_org, stlink_utility, uart_loaders, webdfu,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 24] = [
+const TOOLS: [&Tool; 25] = [
     &shell::TOOL,
     &cubeprogrammer::TOOL,
     &fus::TOOL,
@@ -42,6 +42,7 @@ const TOOLS: [&Tool; 24] = [
     &lsusb::TOOL,
     &registers::TOOL,
     &otp::TOOL,
+    &option_lines::TOOL,
     &parts::TOOL,
 ];
 
@@ -83,7 +84,10 @@ impl Readers {
     pub fn read(&self, source: &mut dyn Read) -> io::Result<Reading> {
         let mut notebook = Notebook::default();
         let mut text = Utf8Stream::new(source)?;
-        let lines = self.sieve.sift(&mut text, |number, text| self.read_line(&mut notebook, &Line { number, text }))?;
+        let lines = self.sieve.sift(&mut text, |number, text| match probers::lines_of_report(text) {
+            Some(parts) => parts.for_each(|text| self.read_line(&mut notebook, &Line { number, text })),
+            None => self.read_line(&mut notebook, &Line { number, text }),
+        })?;
         Ok(Reading { events: notebook.into_events(), lines })
     }
 
