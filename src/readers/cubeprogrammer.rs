@@ -2,7 +2,7 @@
 
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
-use crate::observation::failure::FailureClass as F;
+use crate::observation::failure::{Failure, FailureClass as F};
 use crate::observation::step::Phase as P;
 use crate::observation::units::Address;
 
@@ -95,6 +95,9 @@ const MESSAGES: &[Message] = &[
     message("Erasing internal memory sectors", Says::Look(erase_begins)),
     message("MASS ERASE ...", Says::Begins(P::Erase)),
     message("Mass erase successfully achieved", Says::Done(P::Erase)),
+    message("Mass erase operation failed.Please verify flash protection", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Mass erase operation failed. Please verify flash protection", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Bridge Freq", Says::Look(bridge)),
     message("Mass erase operation failed", Says::Fails(F::EraseFailed, P::Erase)),
     message("failed to erase memory", Says::Fails(F::EraseFailed, P::Erase)),
     message("Erase operation failed", Says::Fails(F::EraseFailed, P::Erase)),
@@ -172,7 +175,7 @@ fn swd_attempt(notebook: &mut Notebook, line: &Line<'_>) {
 
 const NO_PROBE_WANTED: &str = "the tool also looks for an ST-LINK; none is needed in a USB DFU session";
 
-fn is_dev_connect_err(failure: &crate::observation::failure::Failure) -> bool {
+fn is_dev_connect_err(failure: &Failure) -> bool {
     failure.code.as_ref().is_some_and(|code| code.raw() == DEV_CONNECT_ERR)
 }
 
@@ -297,6 +300,13 @@ pub fn target_voltage(notebook: &mut Notebook, volts: f64, line: &Line<'_>) {
     } else if volts > 2.7 {
         notebook.fact("target-voltage-good", FactValue::Flag(true), line);
     }
+}
+
+/// The probe is a bridge to CAN, SPI or a UART there, which needs no measured supply.
+fn bridge(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    let is_voltage = |failure: &Failure| failure.class == F::LowVoltage;
+    notebook.excuse(is_voltage, "a bridge to another interface needs no target voltage");
 }
 
 fn swd_frequency(notebook: &mut Notebook, line: &Line<'_>) {

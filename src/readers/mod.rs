@@ -4,6 +4,7 @@ pub mod archive;
 pub mod betaflight;
 pub mod black_magic;
 pub mod cleaning;
+mod complaints;
 pub mod cubeprogrammer;
 pub mod dates;
 pub mod dfu_util;

@@ -38,6 +38,8 @@ pub struct Notebook {
     /// Whether the target was programmed over the debug wires the last time it was reached.
     programmed_before: bool,
     transport: Option<Transport>,
+    /// What a person says does not go, for a report that tells no failure otherwise.
+    complaint: Option<Complaint>,
     /// Small memories of single readers, for example the last state printed.
     remembered: HashMap<&'static str, String>,
 }
@@ -47,6 +49,14 @@ struct OpenCycle {
     started: Option<Micros>,
     steps: Vec<StepRecord>,
     repeats: HashMap<(FailureClass, Phase, String), u32>,
+}
+
+#[derive(Debug)]
+struct Complaint {
+    class: FailureClass,
+    phase: Phase,
+    words: String,
+    line: u32,
 }
 
 #[derive(Debug)]
@@ -202,6 +212,21 @@ impl Notebook {
         );
     }
 
+    /// The first complaint stands for the report, if nothing better tells what failed.
+    pub fn complain(&mut self, class: FailureClass, phase: Phase, words: &str, line: &Line<'_>) {
+        let complaint = || Complaint { class, phase, words: words.to_owned(), line: line.number };
+        self.complaint.get_or_insert_with(complaint);
+    }
+
+    /// A report that shows a course of its own, good or bad, is judged by it.
+    fn settle_complaint(&mut self) {
+        let shows_a_course = self.cycle.is_some() || self.cycles > 0;
+        if let Some(complaint) = self.complaint.take().filter(|_| !shows_a_course) {
+            let line = Line { number: complaint.line, text: "" };
+            self.fail(complaint.class, complaint.phase, &complaint.words, &line);
+        }
+    }
+
     /// Calls earlier failures of the running attempt normal once a later line shows that they were.
     pub fn excuse(&mut self, which: impl Fn(&Failure) -> bool, reason: &str) {
         for step in self.cycle.iter_mut().flat_map(|cycle| &mut cycle.steps) {
@@ -284,6 +309,7 @@ impl Notebook {
     }
 
     pub fn into_events(mut self) -> Vec<EventKind> {
+        self.settle_complaint();
         self.close_cycle();
         self.events
     }

@@ -227,7 +227,7 @@ fn value_of(kind: &ValueKind, group: &str, denied: bool) -> Option<FactValue> {
 }
 
 /// Splits at full stops, question and exclamation marks and semicolons that end a sentence, and before a `but`.
-fn sentences(text: &str) -> Vec<&str> {
+pub(super) fn sentences(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut start = 0;
     let bytes = text.as_bytes();

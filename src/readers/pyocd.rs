@@ -17,6 +17,7 @@ const fn message(needle: &'static str, says: Says) -> Message {
 
 const MESSAGES: &[Message] = &[
     message("Probe/Board ", Says::Done(P::ProbeOpen)),
+    message("| Unique ID", Says::Done(P::ProbeOpen)),
     message("[load_cmd]", Says::Nothing),
     message("[eraser]", Says::Nothing),
     message("[pyocd", Says::Nothing),

@@ -12,9 +12,9 @@ use super::notebook::Notebook;
 use super::phrases::Phrases;
 use super::sieve::Sieve;
 use super::{
-    betaflight, black_magic, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, lsusb, openocd, option_lines,
-    other_hosts, otp, parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, shell, stlink_gdb_server,
-    stlink_org, stlink_utility, uart_loaders, webdfu,
+    betaflight, black_magic, complaints, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, lsusb, openocd,
+    option_lines, other_hosts, otp, parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, shell,
+    stlink_gdb_server, stlink_org, stlink_utility, uart_loaders, webdfu,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
@@ -103,6 +103,9 @@ impl Readers {
         let told = |&meaning: &usize| matches!(self.messages[meaning].1.says, Says::Fails(..) | Says::Normal(..));
         let is_told = meanings.messages.iter().any(told);
         self.phrases.hear(notebook, &meanings.words, line, !is_told);
+        if !meanings.words.is_empty() && !is_told {
+            complaints::hear(notebook, line);
+        }
     }
 
     /// Whether another message of some tool stands on the line; what merely names a part or a device explains nothing.

@@ -21,10 +21,12 @@ const MESSAGES: &[Message] = &[
     message("openocd ", Says::Look(command)),
     message("probe-rs ", Says::Look(command)),
     message("pyocd ", Says::Look(command)),
+    message("stm32flash ", Says::Look(command)),
     message("STM32_Programmer_CLI ", Says::Look(command)),
 ];
 
-/// dfu-util takes any file but its own format for the image itself, and so does st-flash unless it is told of Intel HEX.
+/// dfu-util takes any file but its own format for the image itself, and so do st-flash unless it is told of Intel HEX, and stm32flash
+/// for all but Intel HEX.
 fn unfit_file(notebook: &mut Notebook, line: &Line<'_>) {
     let file_behind = |flags: &[&str]| {
         let mut words = line.text.split_whitespace().skip_while(|word| !flags.contains(word));
@@ -34,6 +36,7 @@ fn unfit_file(notebook: &mut Notebook, line: &Line<'_>) {
     let ending = match () {
         () if line.contains("dfu-util ") => file_behind(&["-D", "--download"]),
         () if line.contains("st-flash ") && !line.contains("ihex") => file_behind(&["write"]),
+        () if line.contains("stm32flash ") => file_behind(&["-w"]).filter(|ending| ending != "hex"),
         () => None,
     };
     if ending.is_some_and(|ending| ["hex", "elf", "axf", "uf2"].contains(&ending.as_str())) {
@@ -81,13 +84,17 @@ mod tests {
             unfit_file(&mut notebook, &Line { number: 1, text });
             !notebook.into_events().is_empty()
         };
-        for unfit in
-            ["dfu-util -a 0 -D out/App.HEX", "I use `dfu-util -a 0 -D app.elf`.", "st-flash write a.hex 0x08000000"]
-        {
+        for unfit in [
+            "dfu-util -a 0 -D out/App.HEX",
+            "I use `dfu-util -a 0 -D app.elf`.",
+            "st-flash write a.hex 0x08000000",
+            "> stm32flash -w .\\a.elf -v COM9",
+        ] {
             assert!(told(unfit), "{unfit}");
         }
         for fit in [
             "dfu-util -U back.hex",
+            "stm32flash -w a.hex -g 0x0 COM9",
             "dfu-util -D app.bin",
             "st-flash --format ihex write a.hex",
             "dfu-util -l, not the .hex",

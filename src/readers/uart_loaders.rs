@@ -1,10 +1,12 @@
 //! stm32loader and stm32flash, which talk to the ROM over a UART.
 
 use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::message::{Message, Says, Tool};
+use super::message::{Line, Message, Says, Tool};
+use super::notebook::Notebook;
 
 pub static TOOL: Tool = Tool { name: "stm32loader", transport: Transport::Other, messages: MESSAGES };
 
@@ -20,5 +22,41 @@ const MESSAGES: &[Message] = &[
     message("Can't init into bootloader", Says::Fails(F::Timeout, P::Connect)),
     message("Can't init. Ensure that BOOT0 is enabled", Says::Fails(F::Timeout, P::Connect)),
     message("Failed to init device", Says::Fails(F::Timeout, P::Connect)),
+    message("Failed to open port", Says::Look(port_not_opened)),
     message("Got NACK from device on command", Says::Fails(F::Protected, P::Read)),
 ];
+
+/// stm32flash speaks to a serial port; the identity of a USB device is none.
+fn port_not_opened(notebook: &mut Notebook, line: &Line<'_>) {
+    let port = line.value_of("Failed to open port").unwrap_or_default();
+    let is_identity = port.split_once(':').is_some_and(|(vendor, product)| {
+        [vendor, product].iter().all(|id| id.len() == 4 && id.chars().all(|c| c.is_ascii_hexdigit()))
+    });
+    if is_identity {
+        notebook.fact("wrong-config-suspected", FactValue::Flag(true), line);
+        notebook.fail(F::BadArguments, P::Open, "a USB identity where a serial port is wanted", line);
+    } else {
+        notebook.fail(F::NotFound, P::Open, "Failed to open port", line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::event::EventKind;
+
+    #[test]
+    fn a_usb_identity_is_no_serial_port() {
+        let classes = |text: &str| {
+            let mut notebook = Notebook::default();
+            port_not_opened(&mut notebook, &Line { number: 1, text });
+            let of_cycle = |event| match event {
+                EventKind::CycleFinished(cycle) => cycle.failures().map(|failure| failure.class).next(),
+                _ => None,
+            };
+            notebook.into_events().into_iter().find_map(of_cycle)
+        };
+        assert_eq!(classes("Failed to open port: 0483:df11"), Some(F::BadArguments));
+        assert_eq!(classes("Failed to open port: /dev/ttyUSB0"), Some(F::NotFound));
+    }
+}
