@@ -13,7 +13,7 @@ use super::phrases;
 /// So far apart, in words, a denial and the verb that it denies may stand: "can't, on any of my machines, see".
 const BEFORE: usize = 6;
 /// And behind the verb: "flashing it always fails", "the list shows nothing".
-const BEHIND: usize = 3;
+const BEHIND: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doing {
@@ -39,6 +39,9 @@ pub fn hear(notebook: &mut Notebook, line: &Line<'_>) {
 fn in_sentence(sentence: &str) -> Option<(F, P, &str)> {
     let words = words(sentence);
     let lower: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
+    if !lower.iter().any(|word| THINGS.iter().any(|thing| word.contains(thing))) {
+        return None;
+    }
     let denials = (0..lower.len()).filter(|&at| denies(&lower, at));
     let found = denials.filter_map(|at| Some((at, doing_near(&lower, at)?))).next();
     let (at, (verb, doing)) = found?;
@@ -95,7 +98,7 @@ const TROUBLES: [&str; 11] = [
     "doubt",
 ];
 /// A denial of these is about the writer, not about the device.
-const THOUGHTS: [&str; 18] = [
+const THOUGHTS: [&str; 26] = [
     "sure",
     "know",
     "understand",
@@ -114,6 +117,48 @@ const THOUGHTS: [&str; 18] = [
     "manual",
     "datasheet",
     "answer",
+    "solution",
+    "solutions",
+    "way",
+    "reason",
+    "help",
+    "post",
+    "thread",
+    "information",
+];
+
+/// What reports of this kind are about, at least one of which has to stand in the sentence.
+const THINGS: [&str; 30] = [
+    "board",
+    "device",
+    "usb",
+    "dfu",
+    "chip",
+    "mcu",
+    "target",
+    "core",
+    "probe",
+    "programmer",
+    "debugger",
+    "st-link",
+    "stlink",
+    "stm",
+    "nucleo",
+    "disco",
+    "pill",
+    "bootloader",
+    "port",
+    "flash",
+    "firmware",
+    "openocd",
+    "cube",
+    "swd",
+    "jtag",
+    "controller",
+    "micro",
+    "module",
+    "j-link",
+    "jlink",
 ];
 
 fn denies(words: &[String], at: usize) -> bool {
@@ -204,10 +249,10 @@ mod tests {
             ("The probe can't reach the chip", F::NoTarget),
             ("CubeIDE is unable to communicate with my nucleo", F::NoTarget),
             ("CubeProgrammer can't find the target any more", F::NoTarget),
-            ("flashing it always fails", F::WriteFailed),
-            ("a mass erase is impossible", F::EraseFailed),
+            ("flashing this board always fails", F::WriteFailed),
+            ("a mass erase is impossible on this chip", F::EraseFailed),
             ("I couldn't dump the flash", F::ReadFailed),
-            ("it refuses to let me debug", F::ConnectFailed),
+            ("the board refuses to let me debug", F::ConnectFailed),
         ] {
             assert_eq!(in_sentence(sentence).map(|(class, ..)| class), Some(class), "{sentence}");
         }
@@ -221,6 +266,8 @@ mod tests {
             "I'm not sure how to flash it",
             "I don't know what to read",
             "I can't find the answer in the manual",
+            "nothing to see here",
+            "After a long search I found no solution for my ST-Link",
             "The board is detected and programs fine",
         ] {
             assert_eq!(in_sentence(sentence), None, "{sentence}");

@@ -49,8 +49,8 @@ const MESSAGES: &[Message] = &[
     message("Failed to write memory at", Says::Look(memory)),
     message("Error connecting DP: cannot read IDR", Says::Fails(F::NoAcknowledge, P::Connect)),
     message("JTAG-DP STICKY ERROR", Says::Fails(F::SwdFault, P::Connect)),
-    message("SWD DPIDR", Says::Done(P::Connect)),
-    message("SWD IDCODE", Says::Done(P::Connect)),
+    message("SWD DPIDR", Says::Look(debug_port_read)),
+    message("SWD IDCODE", Says::Look(debug_port_read)),
     message("Invalid ACK", Says::Fails(F::NoAcknowledge, P::Connect)),
     message("UNEXPECTED idcode", Says::Look(unexpected_idcode)),
     message("Error: expected 1 of 1", Says::Look(expected_idcode)),
@@ -165,6 +165,14 @@ fn unexpected_idcode(notebook: &mut Notebook, line: &Line<'_>) {
         notebook.remember(IDCODE, id.to_string());
     }
     notebook.fail(F::IdMismatch, P::Identify, "UNEXPECTED idcode", line);
+}
+
+fn debug_port_read(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.done(P::Connect, line);
+    if let Some(id) = first_hex(line.text) {
+        notebook.text_fact("idcode", &format!("{id:#010x}"), line);
+    }
 }
 
 const IDCODE: &str = "openocd-idcode";

@@ -39,7 +39,9 @@ fn unfit_file(notebook: &mut Notebook, line: &Line<'_>) {
         () if line.contains("stm32flash ") => file_behind(&["-w"]).filter(|ending| ending != "hex"),
         () => None,
     };
-    if ending.is_some_and(|ending| ["hex", "elf", "axf", "uf2"].contains(&ending.as_str())) {
+    if ending.is_some_and(|ending| {
+        ["hex", "elf", "axf", "uf2", "out", "srec", "s19", "ld", "map", "c", "s"].contains(&ending.as_str())
+    }) {
         notebook.fact("file-format-unfit", FactValue::Flag(true), line);
         notebook.fail(F::Other, P::ImageFile, "no plain image", line);
     }
