@@ -6,8 +6,8 @@
 use super::arms::Arms;
 use super::boot_log::{Arrival, BootLog};
 use super::finding::{Finding, Unit};
-use super::multiplicity::benjamini_hochberg;
-use super::survival::{Survival, Wait, log_rank};
+use super::multiplicity::Candidate;
+use super::survival::{LogRank, Survival, Wait, log_rank};
 use super::weight;
 use crate::observation::boot::BootKind;
 use crate::observation::units::Micros;
@@ -87,46 +87,52 @@ pub fn findings(log: &BootLog) -> Vec<Finding> {
 struct Level<'a> {
     name: &'a str,
     waits: Vec<Wait>,
+    /// The first cycles of these boots.
+    at: Vec<u32>,
 }
 
 impl<'a> Level<'a> {
     fn of(arms: &Arms, log: &BootLog, factor: &str, name: &'a str) -> Self {
         let under = log.boots().filter(|boot| boot.arm.and_then(|arm| arms.level(arm, factor)) == Some(name));
         let known = under.filter(|boot| boot.kind != BootKind::Unknown);
-        Self { name, waits: known.filter_map(|boot| boot.arrival).map(wait).collect() }
+        let (waits, at) = known.filter_map(|boot| Some((wait(boot.arrival?), boot.begins_at))).unzip();
+        Self { name, waits, at }
     }
 }
 
-/// Factors of two levels under which the board takes longer to come, each boot being of one level.
-pub fn by_factor(arms: &Arms, log: &BootLog) -> Vec<Finding> {
-    let mut compared = Vec::new();
+/// Factors of two levels under which the board may take longer to come, each boot being of one level.
+pub fn by_factor<'a>(arms: &'a Arms, log: &BootLog) -> Vec<Candidate<'a>> {
+    let mut candidates = Vec::new();
     for (factor, levels) in arms.factors() {
         let [one, other] = levels[..] else { continue };
         let pair = [one, other].map(|level| Level::of(arms, log, factor, level));
         if pair.iter().all(|level| level.waits.len() >= LEAST_BOOTS) {
-            compared.push((factor, pair));
+            let test = log_rank(&pair[1].waits, &pair[0].waits);
+            candidates.push(Candidate::new(test.p(), move |p| slower(factor, &pair, &test, p).into_iter().collect()));
         }
     }
-    let p_values: Vec<f64> = compared.iter().map(|(_, [one, other])| log_rank(&one.waits, &other.waits).1).collect();
-    let tested = compared.iter().zip(benjamini_hochberg(&p_values));
-    tested
-        .filter(|(_, p)| *p < weight::REPORTED_BELOW)
-        .filter_map(|((factor, pair), p)| slower(factor, pair, p))
-        .collect()
+    candidates
 }
 
-fn slower(factor: &str, [one, other]: &[Level<'_>; 2], p: f64) -> Option<Finding> {
+fn slower(factor: &str, [one, other]: &[Level<'_>; 2], test: &LogRank, p: f64) -> Option<Finding> {
     let (first, second) = (Survival::of(&one.waits).quantile(0.5)?, Survival::of(&other.waits).quantile(0.5)?);
-    if (first - second).abs() < ms(SCATTER_OF_A_HOST) {
+    if p >= weight::REPORTED_BELOW || (first - second).abs() < ms(SCATTER_OF_A_HOST) {
         return None;
     }
     let text = format!(
         "The time to enumerate depends on {factor}: median {first:.0} ms with {}, {second:.0} ms with {}.",
         one.name, other.name
     );
+    let (ratio, interval) = test.hazard_ratio();
     let boots = (one.waits.len() + other.waits.len()) as u64;
-    let finding = Finding::new("factor-matters", text, boots, Unit::Boot).of_size(second - first, None, "ms");
-    Some(finding.by(format!("log-rank test, p = {p:.2e} after Benjamini-Hochberg"), weight::of_p_value(p)))
+    let unit = format!("ratio of the rates at which boards come, {} to {}", other.name, one.name);
+    let method = format!("log-rank test, p = {p:.2e} after Benjamini-Hochberg; ratio and interval after Peto");
+    let finding = Finding::new("factor-matters", text, boots, Unit::Boot).of_size(ratio, Some(interval), &unit);
+    Some(
+        finding
+            .by(method, weight::of_p_value(p))
+            .seen_at([one, other].iter().flat_map(|level| level.at.iter().copied())),
+    )
 }
 
 fn wait(arrival: Arrival) -> Wait {

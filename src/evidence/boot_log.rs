@@ -22,6 +22,9 @@ pub struct BootTally {
     pub first_failed: bool,
     /// The number of its first failed cycle.
     pub failed_at: Option<u32>,
+    pub first_failure: Option<FirstFailure>,
+    /// How many cycles it was to have; 0 where nobody said.
+    pub planned: u32,
     /// The number of its first cycle.
     pub begins_at: u32,
     /// Stretches of equal outcomes within the boot.
@@ -36,6 +39,13 @@ pub struct BootTally {
     started: Option<Micros>,
     /// How long the board stayed; only where the times are known.
     pub loss: Option<Loss>,
+}
+
+/// In which cycle of its boot the first failure came, and how long after the start of the boot that cycle began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstFailure {
+    pub cycle: u32,
+    pub after: Option<Micros>,
 }
 
 /// From the start of a boot to the loss of the board, or to the end of its last cycle with the board still there.
@@ -61,7 +71,7 @@ pub enum Arrival {
 }
 
 impl BootTally {
-    fn new(kind: BootKind, campaign: u32, number: u32, started: Option<Micros>) -> Self {
+    fn new(kind: BootKind, campaign: u32, number: u32, started: Option<Micros>, planned: u32) -> Self {
         Self {
             kind,
             campaign,
@@ -71,6 +81,8 @@ impl BootTally {
             failed: 0,
             first_failed: false,
             failed_at: None,
+            first_failure: None,
+            planned,
             begins_at: 0,
             runs: 0,
             last_failed: false,
@@ -108,6 +120,9 @@ impl BootTally {
         self.failed += u32::from(failed);
         if failed && self.failed_at.is_none() {
             self.failed_at = Some(trial.cycle.number);
+            let span = self.started.zip(trial.cycle.started).filter(|(boot, cycle)| cycle >= boot);
+            let after = span.map(|(boot, cycle)| cycle - boot);
+            self.first_failure = Some(FirstFailure { cycle: self.cycles, after });
         }
         self.present |= trial.present;
         self.answered |= trial.answered;
@@ -284,7 +299,13 @@ impl BootLog {
 
     pub fn start_boot(&mut self, boot: &Boot) {
         self.close_last();
-        self.boots.push(BootTally::new(boot.kind, self.campaigns, boot.number, Some(boot.started)));
+        self.boots.push(BootTally::new(
+            boot.kind,
+            self.campaigns,
+            boot.number,
+            Some(boot.started),
+            self.cycles_per_boot,
+        ));
         self.ended = false;
     }
 
@@ -293,7 +314,7 @@ impl BootLog {
         let number = trial.cycle.boot.unwrap_or(0);
         if self.ended || self.boots.last().is_none_or(|boot| boot.number != number) {
             self.close_last();
-            self.boots.push(BootTally::new(BootKind::Unknown, self.campaigns, number, None));
+            self.boots.push(BootTally::new(BootKind::Unknown, self.campaigns, number, None, 0));
             self.ended = false;
         }
         let index = self.boots.len() - 1;
@@ -409,7 +430,7 @@ mod tests {
     fn wholly_bad_and_wholly_good_boots_have_the_largest_design_effect() {
         let mut sums = BootSums::default();
         for bad in [true, false, false, true] {
-            let mut boot = BootTally::new(BootKind::Nrst, 1, 1, None);
+            let mut boot = BootTally::new(BootKind::Nrst, 1, 1, None, 5);
             boot.cycles = 5;
             boot.failed = if bad { 5 } else { 0 };
             sums.add(&boot);

@@ -13,8 +13,10 @@ use super::experiment::Counts;
 use super::factors;
 use super::finding::{Finding, Unit};
 use super::kinds_of_failure::KindsOfFailure;
+use super::latency_before::LatencyBefore;
 use super::latency_sketch::LatencySketch;
 use super::loss;
+use super::multiplicity::{Candidate, told_together};
 use super::over_boots;
 use super::over_time::OverTime;
 use super::periods::Periods;
@@ -22,6 +24,7 @@ use super::place::Place;
 use super::rate::{Rate, StepLatency};
 use super::requests::Requests;
 use super::speed_curve::SpeedCurve;
+use super::time_in_boot;
 use super::transfers::Transfers;
 use super::trial::Trial;
 use super::where_in_cycle::WhereInCycle;
@@ -47,6 +50,7 @@ pub struct CampaignEvidence {
     course: OverTime,
     periods: Periods,
     covariates: Covariates,
+    latency_before: LatencyBefore,
     speeds: SpeedCurve,
     /// In the order of the recipe.
     latencies: Vec<(Phase, LatencySketch)>,
@@ -90,6 +94,7 @@ impl CampaignEvidence {
         self.course.absorb(&trial);
         self.periods.absorb(&trial);
         self.covariates.absorb(&trial, boot);
+        self.latency_before.absorb(&trial, boot, arm);
         self.speeds.absorb(&trial, boot);
         self.time(cycle);
     }
@@ -182,7 +187,6 @@ impl CampaignEvidence {
         }
         let mut found = self.counted(&sums);
         found.extend(arrival::findings(&self.boots));
-        found.extend(arrival::by_factor(&self.arms, &self.boots));
         found.extend(self.speeds.findings());
         if sums.failed > 0 {
             found.extend(self.steps.findings(sums.boots));
@@ -194,10 +198,21 @@ impl CampaignEvidence {
             found.extend(self.transfers.tested());
             found.extend(self.requests.tested());
             found.extend(self.place.tested(&sums));
-            found.extend(factors::tested(&self.arms, &self.boots));
-            found.extend(self.covariates.tested());
         }
+        found.extend(told_together(self.candidates(&sums)));
         found
+    }
+
+    /// All that failures may go with, varied or measured: one family of tests.
+    fn candidates(&self, sums: &BootSums) -> Vec<Candidate<'_>> {
+        let mut candidates = arrival::by_factor(&self.arms, &self.boots);
+        if sums.failed > 0 {
+            candidates.extend(factors::candidates(&self.arms, &self.boots));
+            candidates.extend(self.covariates.candidates());
+            candidates.extend(time_in_boot::candidate(&self.boots));
+            candidates.extend(self.latency_before.candidates(&self.boots));
+        }
+        candidates
     }
 
     fn counted(&self, sums: &BootSums) -> Vec<Finding> {

@@ -6,7 +6,7 @@ use super::exact_test::{self, Count};
 use super::factor_table::{FactorTable, table};
 use super::finding::{Finding, Unit};
 use super::independent_sum::normal_cdf;
-use super::multiplicity::benjamini_hochberg;
+use super::multiplicity::Candidate;
 use super::weight;
 
 /// More levels than this are no arms but a measurement.
@@ -15,35 +15,49 @@ const MOST_LEVELS: usize = 12;
 /// "No effect" is only said where it has at least this weight.
 const LEAST_WEIGHT_OF_ABSENCE: f64 = 0.3;
 
-/// The tests of all factors, aliased ones as one, with false discoveries controlled.
-pub fn tested(arms: &Arms, log: &BootLog) -> Vec<Finding> {
+/// A group of aliased factors: its names, its levels, and what was counted for them.
+struct Group<'a> {
+    names: Vec<&'a str>,
+    levels: Vec<&'a str>,
+    table: FactorTable,
+}
+
+/// The tests of all factors, aliased ones as one, and of pairs of them.
+pub fn candidates<'a>(arms: &'a Arms, log: &BootLog) -> Vec<Candidate<'a>> {
     let factors = arms.factors();
-    let groups: Vec<(Vec<&str>, Vec<&str>, FactorTable)> = arms
-        .aliases()
-        .into_iter()
-        .filter_map(|group| {
-            let levels = factors.get(group[0]).filter(|levels| levels.len() <= MOST_LEVELS)?;
-            Some((group.clone(), levels.clone(), table(arms, log, group[0], levels)))
-        })
-        .collect();
-    let adjusted = benjamini_hochberg(&groups.iter().map(|(.., table)| table.p).collect::<Vec<_>>());
-    let mut found = Vec::new();
-    for ((group, levels, table), p) in groups.iter().zip(adjusted) {
-        found.extend(if p < weight::REPORTED_BELOW {
-            matters(group, levels, table, p)
-        } else {
-            no_effect(group, levels, table)
-        });
-        found.extend(rises_with_length(group, levels, table, p));
-        found.extend(under_reset(group, levels, table, p));
-    }
-    for (at, (a, levels_a, _)) in groups.iter().enumerate() {
-        for (b, levels_b, _) in &groups[at + 1..] {
-            found.extend(interaction(arms, (a, levels_a), (b, levels_b)));
+    let group = |names: Vec<&'a str>| {
+        let levels = factors.get(names[0]).filter(|levels| levels.len() <= MOST_LEVELS)?;
+        Some(Group { table: table(arms, log, names[0], levels), levels: levels.clone(), names })
+    };
+    let groups: Vec<Group<'a>> = arms.aliases().into_iter().filter_map(group).collect();
+    let failed_at = || arms.cells().iter().filter_map(|cell| cell.failed_at);
+    let mut candidates = Vec::new();
+    for (at, a) in groups.iter().enumerate() {
+        for b in &groups[at + 1..] {
+            let Some(pair) = Interaction::between(arms, a, b) else { continue };
+            candidates.push(Candidate::new(pair.p, move |p| {
+                pair.told(p).map(|finding| finding.seen_at(failed_at())).into_iter().collect()
+            }));
         }
     }
-    let failed_at: Vec<u32> = arms.cells().iter().filter_map(|cell| cell.failed_at).collect();
-    found.into_iter().map(|finding| finding.seen_at(failed_at.iter().copied())).collect()
+    for group in groups {
+        candidates.push(Candidate::new(group.table.p, move |p| {
+            group.told(p).into_iter().map(|finding| finding.seen_at(failed_at())).collect()
+        }));
+    }
+    candidates
+}
+
+impl Group<'_> {
+    fn told(&self, p: f64) -> Vec<Finding> {
+        let Self { names, levels, table } = self;
+        let matters =
+            if p < weight::REPORTED_BELOW { matters(names, levels, table, p) } else { no_effect(names, levels, table) };
+        [matters, rises_with_length(names, levels, table, p), under_reset(names, levels, table, p)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
 }
 
 /// The best and the worst level that were tried.
@@ -133,10 +147,12 @@ fn rises_with_length(group: &[&str], levels: &[&str], table: &FactorTable, p: f6
         table.unit.count(better.n),
         levels[best]
     );
+    let (difference, interval) = exact_test::difference(worse, better);
+    let method = format!("{}, p = {p:.2e} after Benjamini-Hochberg; interval after Newcombe", table.method);
     Some(
         Finding::new("failures-rise-with-length", text, total(table), table.unit)
-            .of_size(worse.share() - better.share(), None, "difference of shares")
-            .by(format!("{}, p = {p:.2e} after Benjamini-Hochberg", table.method), weight::of_p_value(p)),
+            .of_size(difference, Some(interval), &format!("difference of shares of {}s", table.unit.name()))
+            .by(method, weight::of_p_value(p)),
     )
 }
 
@@ -173,40 +189,54 @@ fn under_reset(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> 
 
 /// Does the effect of one factor depend on the level of another? Woolf's test (1955) for two odds ratios, 0.5 added to
 /// each count (Haldane), on boots.
-fn interaction(arms: &Arms, a: (&[&str], &[&str]), b: (&[&str], &[&str])) -> Option<Finding> {
-    let ([a0, a1], [b0, b1]) = (a.1, b.1) else { return None };
-    let count = |level_a: &str, level_b: &str| {
-        let here = arms.cells().iter().filter(|cell| {
-            arms.level(cell.arm, a.0[0]) == Some(level_a) && arms.level(cell.arm, b.0[0]) == Some(level_b)
-        });
-        here.fold((0.5f64, 0.5f64, 0u64), |(bad, good, n), cell| {
-            if cell.failed > 0 { (bad + 1.0, good, n + 1) } else { (bad, good + 1.0, n + 1) }
-        })
-    };
-    let effect_at = |level_b: &str| {
-        let (one, other) = (count(a1, level_b), count(a0, level_b));
-        let log_odds: f64 = (one.0 * other.1 / (one.1 * other.0)).ln();
-        (log_odds, 1.0 / one.0 + 1.0 / one.1 + 1.0 / other.0 + 1.0 / other.1, one.2 + other.2)
-    };
-    let (first, second) = (effect_at(b0), effect_at(b1));
-    let z = (first.0 - second.0) / (first.1 + second.1).sqrt();
-    let p = 2.0 * normal_cdf(-z.abs());
-    if p >= weight::REPORTED_BELOW {
-        return None;
+struct Interaction {
+    text: String,
+    log_ratio: f64,
+    error: f64,
+    boots: u64,
+    p: f64,
+}
+
+impl Interaction {
+    fn between(arms: &Arms, a: &Group<'_>, b: &Group<'_>) -> Option<Self> {
+        let ([a0, a1], [b0, b1]) = (&a.levels[..], &b.levels[..]) else { return None };
+        let count = |level_a: &str, level_b: &str| {
+            let here = arms.cells().iter().filter(|cell| {
+                arms.level(cell.arm, a.names[0]) == Some(level_a) && arms.level(cell.arm, b.names[0]) == Some(level_b)
+            });
+            here.fold((0.5f64, 0.5f64, 0u64), |(bad, good, n), cell| {
+                if cell.failed > 0 { (bad + 1.0, good, n + 1) } else { (bad, good + 1.0, n + 1) }
+            })
+        };
+        let effect_at = |level_b: &str| {
+            let (one, other) = (count(a1, level_b), count(a0, level_b));
+            let log_odds: f64 = (one.0 * other.1 / (one.1 * other.0)).ln();
+            (log_odds, 1.0 / one.0 + 1.0 / one.1 + 1.0 / other.0 + 1.0 / other.1, one.2 + other.2)
+        };
+        let (first, second) = (effect_at(b0), effect_at(b1));
+        let (log_ratio, error) = (first.0 - second.0, (first.1 + second.1).sqrt());
+        let text = format!(
+            "{} and {} act together: {a1} against {a0} changes the odds of failing {:.1} times with {b0} and {:.1} times with {b1}.",
+            name(&a.names),
+            name(&b.names),
+            first.0.exp(),
+            second.0.exp()
+        );
+        let p = 2.0 * normal_cdf(-(log_ratio / error).abs());
+        Some(Self { text, log_ratio, error, boots: first.2 + second.2, p })
     }
-    let text = format!(
-        "{} and {} act together: {a1} against {a0} changes the odds of failing {:.1} times with {b0} and {:.1} times with {b1}.",
-        name(a.0),
-        name(b.0),
-        first.0.exp(),
-        second.0.exp()
-    );
-    let finding = Finding::new("factors-interact", text, first.2 + second.2, Unit::Boot);
-    Some(
-        finding
-            .of_size((first.0 - second.0).exp(), None, "ratio of odds ratios")
-            .by(format!("Woolf's test, p = {p:.2e}"), weight::of_p_value(p)),
-    )
+
+    fn told(&self, p: f64) -> Option<Finding> {
+        let end = |errors: f64| (self.log_ratio + errors * self.error).exp();
+        (p < weight::REPORTED_BELOW).then(|| {
+            Finding::new("factors-interact", self.text.clone(), self.boots, Unit::Boot)
+                .of_size(self.log_ratio.exp(), Some((end(-1.96), end(1.96))), "ratio of odds ratios")
+                .by(
+                    format!("Woolf's test, p = {p:.2e} after Benjamini-Hochberg; interval from its standard error"),
+                    weight::of_p_value(p),
+                )
+        })
+    }
 }
 
 #[cfg(test)]

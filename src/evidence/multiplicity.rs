@@ -2,6 +2,27 @@
 //!
 //! Benjamini and Hochberg (1995) for p-values; e-BH (Wang and Ramdas 2022) for e-values, which needs no independence.
 
+use super::finding::Finding;
+
+/// A test whose finding waits for the correction over all tests that are made with it.
+pub struct Candidate<'a> {
+    p: f64,
+    tell: Box<dyn FnOnce(f64) -> Vec<Finding> + 'a>,
+}
+
+impl<'a> Candidate<'a> {
+    /// `tell` makes findings of the corrected p-value, if there are any.
+    pub fn new(p: f64, tell: impl FnOnce(f64) -> Vec<Finding> + 'a) -> Self {
+        Self { p, tell: Box::new(tell) }
+    }
+}
+
+/// Corrects all candidates as one family and lets each tell what is left.
+pub fn told_together(candidates: Vec<Candidate<'_>>) -> Vec<Finding> {
+    let adjusted = benjamini_hochberg(&candidates.iter().map(|candidate| candidate.p).collect::<Vec<_>>());
+    candidates.into_iter().zip(adjusted).flat_map(|(candidate, p)| (candidate.tell)(p)).collect()
+}
+
 /// Adjusted p-values: reject where they are at most the share of false alarms that one accepts.
 pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
     let m = p_values.len() as f64;

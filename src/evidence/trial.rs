@@ -154,7 +154,7 @@ fn is_presence(phase: Phase) -> bool {
 }
 
 /// A finished step that needed the board to answer; opening and claiming ask the host only, and some steps the probe only.
-fn is_answer(step: &StepRecord) -> bool {
+pub fn is_answer(step: &StepRecord) -> bool {
     let host_only = matches!(
         step.phase,
         Phase::Enumerate
