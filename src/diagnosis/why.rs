@@ -14,18 +14,20 @@ pub enum Question {
 
 /// A pair of causes that is less probable gets no line.
 const WORTH_NAMING: f64 = 0.05;
+/// A likelihood ratio below this changes no decision.
+const HARDLY: f64 = 1.05;
 
 /// The answer in lines; `None` if the cause is not among the candidates for this link.
 pub fn answer(posterior: &Posterior<'_>, id: &str, question: Question) -> Option<String> {
     let place = posterior.causes.iter().position(|weighed| weighed.cause.id == id)?;
     let weighed = &posterior.causes[place];
     let mut text = format!(
-        "{} ({id}): {:.1} %, number {} of {} causes. Before any evidence it stood at {:.1} %.\n",
+        "{} ({id}): {}, number {} of {} causes. Before any evidence it stood at {}.\n",
         weighed.cause.name,
-        100.0 * weighed.probability,
+        percent(weighed.probability),
         place + 1,
         posterior.causes.len(),
-        100.0 * weighed.prior
+        percent(weighed.prior)
     );
     let (first, second) = match question {
         Question::Why => (true, false),
@@ -76,11 +78,12 @@ fn arguments(text: &mut String, weighed: &Weighed<'_>, speaks_for: bool) {
     text.push_str(if speaks_for { "For it:\n" } else { "Against it:\n" });
     for reason in reasons {
         let factor = reason.shift.abs().exp();
-        let way = if speaks_for { "more" } else { "less" };
+        let counts = if factor < HARDLY { "Counts hardly".to_owned() } else { format!("Counts {factor:.1} times") };
+        let way = if speaks_for { "for" } else { "against" };
         // As above.
         let _ = writeln!(
             text,
-            "  {} {}\n    {factor:.1} times {way} probable, because {}.",
+            "  {}{}\n    {counts} {way} it, because {}.",
             reason.argument.text,
             places(&reason.argument),
             reason.because
@@ -95,7 +98,7 @@ fn unaccounted(text: &mut String, weighed: &Weighed<'_>) {
     text.push_str("It does not account for:\n");
     for argument in &weighed.unaccounted {
         // As above.
-        let _ = writeln!(text, "  {} {}", argument.text, places(argument));
+        let _ = writeln!(text, "  {}{}", argument.text, places(argument));
     }
 }
 
@@ -104,7 +107,7 @@ fn better(text: &mut String, posterior: &Posterior<'_>, place: usize) {
     let ahead: Vec<_> = posterior.causes[..place]
         .iter()
         .take(3)
-        .map(|other| format!("{} ({:.0} %)", other.cause.name, 100.0 * other.probability))
+        .map(|other| format!("{} ({})", other.cause.name, percent(other.probability)))
         .collect();
     if !ahead.is_empty() {
         // As above.
@@ -112,7 +115,18 @@ fn better(text: &mut String, posterior: &Posterior<'_>, place: usize) {
     }
 }
 
-/// `(at 3, 4, 9)`; cycles of a campaign or lines of a report.
+/// Never 0 or 100 %: nothing is ruled out or proven.
+fn percent(probability: f64) -> String {
+    if probability < 0.0005 {
+        "below 0.1 %".to_owned()
+    } else if probability > 0.9995 {
+        "above 99.9 %".to_owned()
+    } else {
+        format!("{:.1} %", 100.0 * probability)
+    }
+}
+
+/// ` (at 3, 4, 9)`; cycles of a campaign or lines of a report.
 fn places(argument: &Argument) -> String {
     const NAMED: usize = 8;
     if argument.at.is_empty() {
@@ -120,7 +134,7 @@ fn places(argument: &Argument) -> String {
     }
     let shown: Vec<_> = argument.at.iter().take(NAMED).map(u32::to_string).collect();
     let more = if argument.at.len() > NAMED { ", ..." } else { "" };
-    format!("(at {}{more})", shown.join(", "))
+    format!(" (at {}{more})", shown.join(", "))
 }
 
 #[cfg(test)]
@@ -147,6 +161,8 @@ mod tests {
         let why_not = answer(&posterior, "hse-misdetected", Question::WhyNot).unwrap();
         assert!(why_not.contains("Against it:") && why_not.contains("(at 4, 9)"), "{why_not}");
         assert!(why_not.contains("Ahead of it:") && why_not.contains("does not account for"), "{why_not}");
+        assert!(why.contains(" times for it, because") && why_not.contains(" times against it, because"), "{why_not}");
+        assert!(!why_not.contains(" 0.0 %"), "{why_not}");
         assert_eq!(answer(&posterior, "no-such", Question::Why), None);
     }
 }

@@ -44,9 +44,12 @@ pub fn findings(log: &BootLog) -> Vec<Finding> {
         let half = Survival::of(&waits)
             .quantile(0.5)
             .map_or("not come by the deadline".to_owned(), |half| format!("come after {half:.0} ms"));
+        let absent = match waits.len() - came.len() {
+            0 => "all came in the end".to_owned(),
+            absent => format!("{absent} of {boots} never came"),
+        };
         let text = format!(
-            "The time to enumerate is scattered over boots: the middle half of those that came took {early:.0} to {late:.0} ms, the longest {longest:.0} ms; {} of {boots} never came, and half of all had {half}.",
-            waits.len() - came.len()
+            "The time to enumerate is scattered over boots: the middle half of those that came took {early:.0} to {late:.0} ms, the longest {longest:.0} ms; {absent}, and half of all had {half}."
         );
         return vec![
             Finding::new("enumerate-scattered", text, boots, Unit::Boot)

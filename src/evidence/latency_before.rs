@@ -16,6 +16,7 @@ use super::ranks::centred_ranks;
 use super::trial::{Trial, is_answer};
 use super::weight;
 use crate::observation::step::{Outcome, Phase};
+use crate::observation::units::Micros;
 
 /// Of more cycles only the latest are compared.
 const KEPT: usize = 10_000;
@@ -59,7 +60,7 @@ impl LatencyBefore {
         for step in steps.iter().take(failed.unwrap_or(steps.len())) {
             // A step of known time that was not passed leaves the sum as it is; it did not answer.
             if is_answer(step) && step.outcome == Outcome::Done {
-                sum += step.elapsed.map_or(0.0, |elapsed| elapsed.as_millis_f64());
+                sum += step.elapsed.map_or(0.0, Micros::as_millis_f64);
             }
             before.push(sum as f32);
         }
@@ -243,7 +244,6 @@ mod tests {
     use crate::evidence::chance::Chance;
     use crate::evidence::synthetic::{campaign, cycle, failing};
     use crate::observation::failure::FailureClass;
-    use crate::observation::units::Micros;
 
     /// Boots of six cycles whose transfers take longer or shorter as a slow state wanders; `rate` makes failures of it.
     fn found(boots: u32, seed: u64, drift: f64, mut rate: impl FnMut(f64, &mut Chance) -> f64) -> Vec<Finding> {

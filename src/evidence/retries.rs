@@ -59,12 +59,14 @@ impl RetriesByBoot {
             return None;
         }
         let none = boots.iter().filter(|(late, _)| *late == 0).count();
-        let most = boots.iter().map(|(late, all)| f64::from(*late) / f64::from(*all)).fold(0.0, f64::max);
+        let shares = || boots.iter().map(|(late, all)| f64::from(*late) / f64::from(*all));
+        let (least, most) = (shares().fold(1.0, f64::min), shares().fold(0.0, f64::max));
         let text = format!(
-            "Hidden retries keep to some boots: {:.1} % of all transfers came late, none in {none} of {}, and up to {:.0} % in others.",
+            "Hidden retries are more in some boots than in others: {:.1} % of all transfers came late, and from {:.1} to {:.0} % of those of a boot ({none} of {} had none).",
             100.0 * share,
-            Unit::Boot.count(boots.len() as u64),
-            100.0 * most
+            100.0 * least,
+            100.0 * most,
+            Unit::Boot.count(boots.len() as u64)
         );
         Some(
             Finding::new("retries-differ-by-boot", text, boots.len() as u64, Unit::Boot)
