@@ -61,6 +61,10 @@ pub struct Sensor {
     pub command: String,
 }
 
+/// How notes begin that tell of a program of the user that did not do what it was asked to; then the cycle, then why.
+pub const NOT_READ: &str = "sensor not read, ";
+pub const HOOK_FAILED: &str = "on-failure program failed, ";
+
 /// Longer than this a sensor would decide how long a cycle takes.
 const SENSOR_LIMIT: Micros = Micros::from_secs(5);
 
@@ -74,7 +78,9 @@ impl std::str::FromStr for Sensor {
             _ => (program_name(text), text),
         };
         match command.trim() {
-            "" => Err("expected a program, or NAME=PROGRAM".to_owned()),
+            command if command.is_empty() || command.starts_with('=') => {
+                Err("expected a program, or NAME=PROGRAM".to_owned())
+            }
             command => Ok(Self { name, command: command.to_owned() }),
         }
     }
@@ -117,7 +123,7 @@ pub fn read_all(sensors: &[Sensor], cycle: u32) -> Readings {
     for sensor in sensors {
         match sensor.fact(cycle) {
             Ok(fact) => readings.facts.push(fact),
-            Err(note) => readings.notes.push(note),
+            Err(why) => readings.notes.push(format!("{NOT_READ}cycle {cycle}: {why}")),
         }
     }
     readings
@@ -147,7 +153,9 @@ mod tests {
     fn a_sensor_has_the_name_that_was_given_or_that_of_its_program() {
         assert_eq!(sensor("air=echo 21 degC").name, "air");
         assert_eq!(sensor("/opt/bin/Read_Temp.sh --port=3").name, "read-temp-sh");
-        assert!("air= ".parse::<Sensor>().is_err());
+        for text in ["air= ", "", "=", "=echo 1 V"] {
+            assert!(text.parse::<Sensor>().is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -158,7 +166,7 @@ mod tests {
         let values: Vec<_> = readings.facts.iter().map(|fact| (fact.key.as_str(), fact.value.clone())).collect();
         assert_eq!(values, [("sensor-vdd", FactValue::Volts(3.312)), ("sensor-air", FactValue::Number(21.5))]);
         assert_eq!(readings.notes.len(), 2);
-        assert!(readings.notes[0].starts_with("sensor `exit 1` ended with"), "{readings:?}");
+        assert!(readings.notes[0].starts_with("sensor not read, cycle 4: sensor `exit 1` ended with"), "{readings:?}");
         assert!(readings.notes[1].contains("`warm` does not begin with a number"), "{readings:?}");
     }
 

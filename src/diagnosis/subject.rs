@@ -8,6 +8,9 @@ use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::profile::device::{Device, Devices};
 use crate::profile::rom::{Pull, Rom, RomDfu};
 
+/// The method of findings that the part alone makes; they have no size.
+pub const DEVICE_PROFILE: &str = "device profile";
+
 /// What is being diagnosed.
 #[derive(Clone, Debug)]
 pub struct Subject {
@@ -93,7 +96,7 @@ impl Subject {
         let mut add = |id: &str, detail: String, at: Vec<u32>| {
             if let Some(entry) = catalogue.entry(id) {
                 let text = if detail.is_empty() { entry.text.clone() } else { format!("{} {detail}", entry.text) };
-                found.push(Finding::new(id, text, 1, Unit::Session).by("device profile", entry.weight).seen_at(at));
+                found.push(Finding::new(id, text, 1, Unit::Session).by(DEVICE_PROFILE, entry.weight).seen_at(at));
             }
         };
         let Some(device) = &self.device else { return found };

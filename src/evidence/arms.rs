@@ -73,7 +73,7 @@ impl Arms {
         let Some(last) = self.cells.last().map(|cell| cell.boot) else { return };
         for cell in self.cells.iter().rev().take_while(|cell| cell.boot == last) {
             if let Some(levels) = self.levels.get(cell.arm as usize) {
-                self.watch.settle(levels, cell.failed > 0);
+                self.watch.settle(levels, cell.failed_at);
             }
         }
     }

@@ -81,6 +81,11 @@ impl Entry {
     }
 }
 
+/// The method of what rules tell: a share of the failures with its interval, or a fact, which has no size.
+const RULE_OVER_FAILURES: &str =
+    "rule over failures, counted; beta-binomial mixture confidence sequence, 95 % at every look";
+pub const RULE_OVER_FACTS: &str = "rule over facts";
+
 impl Catalogue {
     /// Reads the shelf, the user's own findings included.
     pub fn load() -> Result<Self, ProfileError> {
@@ -177,11 +182,14 @@ impl Catalogue {
                 Some(share) => share,
                 None => 1.0,
             };
-            Some(
-                Finding::new(&entry.id, met.fill(&entry.text), met.count, unit)
-                    .by("rule over failures and facts", entry.weight * share)
-                    .seen_at(met.at.iter().copied()),
-            )
+            let finding = Finding::new(&entry.id, met.fill(&entry.text), met.count, unit);
+            let finding = match met.failures {
+                Some(all) => finding
+                    .of_share(met.count.min(all), all, "share of failures")
+                    .by(RULE_OVER_FAILURES, entry.weight * share),
+                None => finding.by(RULE_OVER_FACTS, entry.weight * share),
+            };
+            Some(finding.seen_at(met.at.iter().copied()))
         };
         self.entries.values().filter_map(held).collect()
     }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::arms::Levels;
-use super::confidence_sequence::ALPHA;
+use super::confidence_sequence::{self, ALPHA};
 use super::e_value::EqualRates;
-use super::finding::{Finding, Unit};
+use super::exact_test::Count;
+use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::multiplicity::e_benjamini_hochberg;
 
 /// A factor with more levels is a measurement, and outcomes that wait longer for a partner are dropped.
@@ -24,19 +25,25 @@ struct Watched {
     waiting: Vec<VecDeque<bool>>,
     rates: EqualRates,
     boots: u64,
+    /// Of each level.
+    counts: Vec<Count>,
+    /// The first failed cycles.
+    at: Vec<u32>,
 }
 
 impl FactorWatch {
     /// A boot is over, and some of its cycles ran under these levels.
-    pub fn settle(&mut self, levels: &Levels, failed: bool) {
+    pub fn settle(&mut self, levels: &Levels, failed_at: Option<u32>) {
         for (factor, level) in levels {
             let watched = self.factors.entry(factor.clone()).or_insert_with(|| Watched {
                 levels: Vec::new(),
                 waiting: Vec::new(),
                 rates: EqualRates::of_arms(0),
                 boots: 0,
+                counts: Vec::new(),
+                at: Vec::new(),
             });
-            watched.settle(level, failed);
+            watched.settle(level, failed_at);
         }
     }
 
@@ -52,28 +59,54 @@ impl FactorWatch {
                     "{factor} matters: the failure rates of its levels differ ({}).",
                     watched.levels.join(", ")
                 );
-                Finding::new("factor-matters", text, watched.boots, Unit::Boot).by(
-                    format!("sequential test of equal rates (Turner, Ly and Grunwald), e = {e:.0}, e-BH"),
-                    (e - 1.0) / (e + 1.0),
-                )
+                let (difference, interval) = watched.difference();
+                Finding::new("factor-matters", text, watched.boots, Unit::Boot)
+                    .of_size(difference, Some(interval), "difference of shares of boots")
+                    .by(
+                        format!(
+                            "sequential test of equal rates (Turner, Ly and Grunwald), e = {e:.0}, e-BH; {}, for all levels at once",
+                            confidence_sequence::METHOD
+                        ),
+                        (e - 1.0) / (e + 1.0),
+                    )
+                    .seen_at(watched.at.iter().copied())
             })
             .collect()
     }
 }
 
 impl Watched {
-    fn settle(&mut self, level: &str, failed: bool) {
+    /// The worst level less the best. Each level has its part of the permitted error, so the interval holds whichever are compared.
+    fn difference(&self) -> (f64, (f64, f64)) {
+        let by_share = |a: &&Count, b: &&Count| a.share().total_cmp(&b.share());
+        let alpha = ALPHA / self.counts.len() as f64;
+        let ends = |count: &Count| confidence_sequence::interval(count.failed as f64, count.n as f64, alpha);
+        let extremes = self.counts.iter().max_by(by_share).zip(self.counts.iter().min_by(by_share));
+        extremes.map_or((0.0, (-1.0, 1.0)), |(worst, best)| {
+            let ((low, high), (least, most)) = (ends(worst), ends(best));
+            (worst.share() - best.share(), (low - most, high - least))
+        })
+    }
+
+    fn settle(&mut self, level: &str, failed_at: Option<u32>) {
+        let failed = failed_at.is_some();
         let place = match self.levels.iter().position(|known| known == level) {
             Some(place) => place,
             None if self.levels.len() >= MOST_LEVELS => return,
             None => {
                 self.levels.push(level.to_owned());
                 self.waiting.push(VecDeque::new());
+                self.counts.push(Count { failed: 0, n: 0 });
                 self.rates.add_arm();
                 self.levels.len() - 1
             }
         };
         self.boots += 1;
+        self.counts[place].n += 1;
+        self.counts[place].failed += u64::from(failed);
+        if self.at.len() < NAMED_CYCLES {
+            self.at.extend(failed_at);
+        }
         if self.waiting[place].len() < MOST_WAITING {
             self.waiting[place].push_back(failed);
         }
@@ -89,7 +122,7 @@ mod tests {
     use super::*;
 
     fn settle(watch: &mut FactorWatch, level: &str, failed: bool) {
-        watch.settle(&[("port".to_owned(), level.to_owned())].into(), failed);
+        watch.settle(&[("port".to_owned(), level.to_owned())].into(), failed.then_some(1));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::confidence_sequence::{self, ALPHA};
+
 /// A finding names at most this many cycles; the first ones, which is where a person starts to read.
 pub const NAMED_CYCLES: usize = 40;
 
@@ -61,6 +63,13 @@ impl Finding {
     pub fn of_size(mut self, value: f64, interval: Option<(f64, f64)>, unit: &str) -> Self {
         self.effect = Some(Effect { value, interval, unit: unit.to_owned() });
         self
+    }
+
+    /// The effect is so many of all, with the interval of `confidence_sequence`, which holds at every look.
+    #[must_use]
+    pub fn of_share(self, seen: u64, all: u64, of: &str) -> Self {
+        let interval = confidence_sequence::interval(seen as f64, all as f64, ALPHA);
+        self.of_size(seen as f64 / all.max(1) as f64, Some(interval), of)
     }
 
     /// Names the cycles behind it.

@@ -58,6 +58,13 @@ impl IndependentSum {
         self.mean
     }
 
+    /// How many times the mean `seen` is, with an interval from the variance that chance alone makes.
+    pub fn against_mean(&self, seen: u64) -> (f64, (f64, f64)) {
+        let half = 1.96 * self.variance.max(0.0).sqrt();
+        let seen = seen as f64;
+        (seen / self.mean, (((seen - half) / self.mean).max(0.0), (seen + half) / self.mean))
+    }
+
     pub fn is_exact(&self) -> bool {
         !self.probabilities.is_empty()
     }

@@ -47,10 +47,10 @@ pub fn interval_of_share<T: Clone>(rows: &[T], estimate: impl Fn(&[T]) -> Option
     Some((low.max(0.0), high.min(1.0)))
 }
 
-/// Stretches of at least `least` neighbours and at most twenty of them, which end only where `may_end` says that a row may be
+/// Stretches of at least `least` neighbours (but never so long that fewer than five remain) and at most twenty of them, which end only where `may_end` says that a row may be
 /// the first of another.
 pub fn stretches(n: usize, least: usize, may_end: impl Fn(usize) -> bool) -> impl Iterator<Item = Range<usize>> {
-    let width = n.div_ceil(STRETCHES).max(least).max(1);
+    let width = n.div_ceil(STRETCHES).max(least.min(n / 5)).max(1);
     let mut start = 0;
     std::iter::from_fn(move || {
         let end = (start + width..n).find(|&row| may_end(row)).unwrap_or(n);

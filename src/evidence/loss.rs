@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::boot_log::{Arrival, BootLog, Loss};
+use super::confidence_sequence;
 use super::finding::{Finding, Unit};
 use super::solve::crossing;
 use super::survival::{Survival, Wait};
@@ -115,8 +116,8 @@ impl Losses {
         );
         Some(
             Finding::new("loss-after-same-work", text, n, Unit::Boot)
-                .of_size(f64::from(cycle), None, "cycle of the boot")
-                .by("count", weight::of_sightings(n - 1))
+                .of_share(n, n, "share of losses at this point")
+                .by(format!("count; {}", confidence_sequence::METHOD), weight::of_sightings(n - 1))
                 .seen_at(self.at()),
         )
     }

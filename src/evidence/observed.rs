@@ -20,6 +20,8 @@ pub struct Observed {
     /// Where each kind of failure lies in `failures`.
     places: BTreeMap<Kind, usize>,
     facts: Vec<Fact>,
+    /// The cycle in which each fact was first read; 0 where it was in none.
+    fact_cycles: Vec<u32>,
     done: BTreeSet<Phase>,
     tools: BTreeSet<String>,
     transports: Vec<Transport>,
@@ -61,7 +63,7 @@ impl Observed {
             }
             EventKind::BoardSeen(board) => self.parts.extend(board.part.clone()),
             EventKind::CycleFinished(cycle) => self.note_cycle(cycle),
-            EventKind::FactNoted(fact) => self.note_fact(fact),
+            EventKind::FactNoted(fact) => self.note_fact(fact, 0),
             EventKind::HostMessage(text) => {
                 if self.host_messages.len() < KEPT && !self.host_messages.contains(text) {
                     self.host_messages.push(text.clone());
@@ -126,7 +128,7 @@ impl Observed {
                 Outcome::Skipped | Outcome::Interrupted => {}
             }
             for fact in &step.facts {
-                self.note_fact(fact);
+                self.note_fact(fact, cycle.number);
             }
         }
         if cycle.failure().is_some() {
@@ -134,13 +136,14 @@ impl Observed {
         }
     }
 
-    fn note_fact(&mut self, fact: &Fact) {
+    fn note_fact(&mut self, fact: &Fact, cycle: u32) {
         if let ("part", FactValue::Text(part)) = (fact.key.as_str(), &fact.value) {
             self.parts.insert(part.raw().to_owned());
         }
         let known = self.facts.iter().any(|seen| seen.key == fact.key && seen.value == fact.value);
         if !known && self.facts.len() < KEPT {
             self.facts.push(fact.clone());
+            self.fact_cycles.push(cycle);
         }
     }
 
@@ -180,22 +183,32 @@ impl Observed {
             phase: Some(seen.failure.phase),
             quote: None,
             share: None,
+            failures: None,
         };
         let kinds: Vec<_> = self.failures.iter().filter(|seen| fits(seen)).collect();
         let count: u64 = kinds.iter().map(|seen| seen.count).sum();
         let all: u64 = self.failures.iter().filter(|seen| !seen.failure.is_expected()).map(|seen| seen.count).sum();
         let share = (count as f64 / all.max(1) as f64).min(1.0);
-        kinds.into_iter().map(met).reduce(Met::and).map(|met| Met { count, share: Some(share), ..met })
+        kinds.into_iter().map(met).reduce(Met::and).map(|met| Met {
+            count,
+            share: Some(share),
+            failures: Some(all),
+            ..met
+        })
     }
 
     pub fn facts_that(&self, fits: impl Fn(&Fact) -> bool) -> Option<Met> {
-        let met = |fact: &Fact| Met {
-            at: if let Origin::Line(line) = fact.origin { BTreeSet::from([line]) } else { BTreeSet::new() },
+        let met = |(fact, cycle): (&Fact, &u32)| Met {
+            at: match fact.origin {
+                Origin::Line(line) => BTreeSet::from([line]),
+                _ if self.campaign && *cycle > 0 => BTreeSet::from([*cycle]),
+                _ => BTreeSet::new(),
+            },
             count: 1,
             quote: fact.quote.clone(),
             ..Met::default()
         };
-        self.facts.iter().filter(|fact| fits(fact)).map(met).reduce(Met::and)
+        self.facts.iter().zip(&self.fact_cycles).filter(|(fact, _)| fits(fact)).map(met).reduce(Met::and)
     }
 
     pub fn host_messages_that(&self, fits: impl Fn(&FieldText) -> bool) -> Option<Met> {

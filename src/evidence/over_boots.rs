@@ -32,7 +32,9 @@ pub fn counted(log: &BootLog, sums: &BootSums) -> Vec<Finding> {
             "All {} ran in one boot; what is decided at power-up cannot vary within it.",
             Unit::Cycle.count(sums.cycles)
         );
-        found.push(Finding::new("one-boot-only", text, 1, Unit::Boot).by("count", 1.0));
+        // Counted, so the interval is a point.
+        let one = Finding::new("one-boot-only", text, 1, Unit::Boot).of_size(1.0, Some((1.0, 1.0)), "boot");
+        found.push(one.by("count", 1.0).seen_at(log.boots().map(|boot| boot.begins_at)));
     }
     if sums.mixed > 0 && log.is_campaign() {
         let share = sums.mixed as f64 / sums.bad as f64;
@@ -62,6 +64,7 @@ fn bound(log: &BootLog, sums: &BootSums) -> Finding {
     Finding::new("no-failures", text, n, unit)
         .of_size(0.0, Some((0.0, bound)), &format!("share of {}s", unit.name()))
         .by(confidence_sequence::METHOD, weight::of_absence(bound))
+        .seen_at(log.boots().map(|boot| boot.begins_at))
 }
 
 /// The exact and permutation tests.
@@ -168,13 +171,14 @@ fn streaks(strata: &BTreeMap<Stratum, Vec<&BootTally>>, sums: &BootSums) -> Opti
         return None;
     }
     let (runs, expected) = test.seen_and_expected();
+    let (ratio, interval) = test.against_chance();
     let text = format!(
         "Good and bad boots come in streaks: {runs} stretches where chance would make about {expected:.0} ({} of {} boots failed).",
         sums.bad, sums.boots
     );
     Some(
         Finding::new("streaks-over-boots", text, sums.boots, Unit::Boot)
-            .of_size(runs as f64 / expected, None, "stretches against chance")
+            .of_size(ratio, Some(interval), "stretches against chance")
             .by(format!("runs test within kinds of boot, {}, p = {p:.2e}", test.way()), weight::of_p_value(p))
             .seen_at(strata.values().flatten().filter_map(|boot| boot.failed_at)),
     )
@@ -194,13 +198,14 @@ fn first_cycle_worse(log: &BootLog) -> Option<Finding> {
     if mixed == 0 || p >= weight::REPORTED_BELOW {
         return None;
     }
+    let (ratio, interval) = sum.against_mean(first);
     let text = format!(
         "The first cycle of a boot fails more often than the later ones: it failed in {first} of {mixed} boots of mixed outcome, where chance would make it {:.1}.",
         sum.mean()
     );
     Some(
         Finding::new("first-cycle-worse", text, mixed, Unit::Boot)
-            .of_size(first as f64 / sum.mean(), None, "times chance")
+            .of_size(ratio, Some(interval), "times chance")
             .by(format!("stratified test within boots, {}, p = {p:.2e}", sum.way()), weight::of_p_value(p))
             .seen_at(log.boots().filter(|boot| boot.is_mixed() && boot.first_failed).filter_map(|boot| boot.failed_at)),
     )

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::boot_log::{BootLog, BootTally};
 use super::change_point::best_split;
 use super::finding::{Finding, Unit};
+use super::jackknife;
 use super::permutation::{BlockPermutation, thinned};
 use super::runs_test::RunsTest;
 use super::trial::Trial;
@@ -41,6 +42,23 @@ struct Course {
     unit: Unit,
     outcomes: Vec<f64>,
     begins_at: Vec<u32>,
+}
+
+impl Course {
+    /// The interval of the share from `start` on less that before `end`.
+    fn change(&self, end: usize, start: usize) -> Option<(f64, f64)> {
+        let rows: Vec<(usize, f64)> = self.outcomes.iter().copied().enumerate().collect();
+        let share = |rows: &[(usize, f64)], is_in: &dyn Fn(usize) -> bool| {
+            let part = rows.iter().filter(|(at, _)| is_in(*at));
+            let (sum, n) = part.fold((0.0, 0.0), |(sum, n), (_, bad)| (sum + bad, n + 1.0));
+            (n > 0.0).then(|| sum / n)
+        };
+        let difference = |rows: &[(usize, f64)]| Some(share(rows, &|at| at >= start)? - share(rows, &|at| at < end)?);
+        let least = BlockPermutation::fitted_to(&thinned(&self.outcomes), 1).block;
+        let stretches: Vec<_> = jackknife::stretches(rows.len(), least, |_| true).collect();
+        let (low, high) = jackknife::over(&rows, &stretches, difference)?.interval();
+        Some((low.max(-1.0), high.min(1.0)))
+    }
 }
 
 impl OverTime {
@@ -111,8 +129,15 @@ impl OverTime {
         );
         Some(
             Finding::new("change-point", text, course.outcomes.len() as u64, course.unit)
-                .of_size(split.after - split.before, None, "change of the share")
-                .by(format!("likelihood ratio for one change, {}, p = {p:.3}", test.method()), weight::of_p_value(p))
+                .of_size(split.after - split.before, course.change(split.at, split.at), "change of the share")
+                .by(
+                    format!(
+                        "likelihood ratio for one change, {}, p = {p:.3}; {}, the place of the change taken as known",
+                        test.method(),
+                        jackknife::METHOD
+                    ),
+                    weight::of_p_value(p),
+                )
                 .seen_at([cycle]),
         )
     }
@@ -133,9 +158,10 @@ fn drift(course: &Course) -> Option<Finding> {
     if p >= weight::REPORTED_BELOW {
         return None;
     }
-    let third = course.outcomes.len() / 3;
+    let n = course.outcomes.len();
+    let third = n / 3;
     let share = |part: &[f64]| 100.0 * part.iter().sum::<f64>() / part.len() as f64;
-    let (first, last) = (share(&course.outcomes[..third]), share(&course.outcomes[course.outcomes.len() - third..]));
+    let (first, last) = (share(&course.outcomes[..third]), share(&course.outcomes[n - third..]));
     let way = if last > first { "rises" } else { "falls" };
     let text = format!(
         "The failure rate {way} over the campaign: {first:.0} % of the first third of the {}s, {last:.0} % of the last third.",
@@ -144,8 +170,11 @@ fn drift(course: &Course) -> Option<Finding> {
     let bad = course.outcomes.iter().zip(&course.begins_at).filter(|(bad, _)| **bad > 0.0).map(|(_, at)| *at);
     Some(
         Finding::new("drift-over-campaign", text, course.outcomes.len() as u64, course.unit)
-            .of_size((last - first) / 100.0, None, "change of the share")
-            .by(format!("trend in proportions, {}, p = {p:.3}", test.method()), weight::of_p_value(p))
+            .of_size((last - first) / 100.0, course.change(third, n - third), "change of the share")
+            .by(
+                format!("trend in proportions, {}, p = {p:.3}; {}", test.method(), jackknife::METHOD),
+                weight::of_p_value(p),
+            )
             .seen_at(bad),
     )
 }
@@ -168,13 +197,14 @@ fn bursts(log: &BootLog) -> Option<Finding> {
         return None;
     }
     let (runs, expected) = test.seen_and_expected();
+    let (ratio, interval) = test.against_chance();
     let boots = long().count() as u64;
     let text = format!(
         "Within boots failing cycles come together: {runs} stretches of equal outcome in {boots} boots, where chance would make about {expected:.0}."
     );
     Some(
         Finding::new("bursts", text, boots, Unit::Boot)
-            .of_size(runs as f64 / expected, None, "stretches against chance")
+            .of_size(ratio, Some(interval), "stretches against chance")
             .by(format!("runs test within boots, {}, p = {p:.2e}", test.way()), weight::of_p_value(p))
             .seen_at(long().filter_map(|boot| boot.failed_at)),
     )

@@ -23,18 +23,21 @@ const LONGEST_OF_BOOTS: usize = 12;
 #[derive(Clone, Debug, Default)]
 pub struct Periods {
     cycles: VecDeque<(Option<f64>, bool)>,
+    /// The numbers of those that failed.
+    failed: VecDeque<u32>,
 }
 
 impl Periods {
     pub fn absorb(&mut self, trial: &Trial<'_>) {
-        if self.cycles.len() == spectrum::LONGEST {
-            self.cycles.pop_front();
+        if self.cycles.len() == spectrum::LONGEST && self.cycles.pop_front().is_some_and(|(_, failed)| failed) {
+            self.failed.pop_front();
         }
         let failing =
             trial.cycle.steps.iter().find(|step| step.failure().is_some_and(|failure| !failure.is_expected()));
         let moment = failing.and_then(|step| Some(step.started? + step.elapsed.unwrap_or_default()));
         let at = moment.or(trial.cycle.started).map(Micros::as_secs_f64);
         self.cycles.push_back((at, trial.failed()));
+        self.failed.extend(trial.failed().then_some(trial.cycle.number));
     }
 
     /// With several arms a period may be that of the plan, so none is looked for.
@@ -52,7 +55,7 @@ impl Periods {
             return Vec::new();
         }
         let found = self.in_time(log).or_else(|| self.in_cycles(log));
-        found.into_iter().collect()
+        found.into_iter().map(|finding| finding.seen_at(self.failed.iter().copied())).collect()
     }
 
     fn outcomes(&self) -> Vec<bool> {
@@ -69,7 +72,14 @@ impl Periods {
         }
         let text = format!("Failures return every {:.1} cycles.", period.length);
         let method = of_spectrum("", period.p);
-        Some(finding("periodic", text, outcomes.len(), Unit::Cycle, &period, "cycles", method))
+        Some(finding(
+            "periodic",
+            text,
+            (outcomes.len(), Unit::Cycle),
+            &period,
+            (outcomes.len() as f64, "cycles"),
+            &method,
+        ))
     }
 
     fn in_time(&self, log: &BootLog) -> Option<Finding> {
@@ -83,8 +93,9 @@ impl Periods {
         }
         let text =
             format!("Failures return every {:.1} s, by a clock that neither boots nor cycles set.", period.length);
+        let span = times.last()? - times.first()?;
         let method = format!("periodogram of outcomes in time, block permutation, p = {:.3}", period.p);
-        Some(finding("periodic", text, times.len(), Unit::Cycle, &period, "s", method))
+        Some(finding("periodic", text, (times.len(), Unit::Cycle), &period, (span, "s"), &method))
     }
 }
 
@@ -123,7 +134,14 @@ fn over_boots(log: &BootLog) -> Option<Finding> {
         period.length,
         Unit::Boot.count(outcomes.len() as u64)
     );
-    let found = finding("every-nth-boot", text, outcomes.len(), Unit::Boot, &period, "boots", method);
+    let found = finding(
+        "every-nth-boot",
+        text,
+        (outcomes.len(), Unit::Boot),
+        &period,
+        (outcomes.len() as f64, "boots"),
+        &method,
+    );
     Some(found.seen_at(boots.iter().filter_map(|boot| boot.failed_at)))
 }
 
@@ -142,8 +160,21 @@ fn of_spectrum(what: &str, p: f64) -> String {
     format!("Fisher's g test on the whitened periodogram{what} and shuffles that keep its streaks, p = {p:.4}")
 }
 
-fn finding(id: &str, text: String, n: usize, unit: Unit, period: &Period, of: &str, method: String) -> Finding {
-    Finding::new(id, text, n as u64, unit).of_size(period.length, None, of).by(method, weight::of_p_value(period.p))
+/// `span` is the length of the whole sequence, in what the period is in. Two periods that slip by half a period over it look
+/// alike (the resolution that Rayleigh gave to spectra), which is the interval.
+fn finding(
+    id: &str,
+    text: String,
+    (n, unit): (usize, Unit),
+    period: &Period,
+    (span, of): (f64, &str),
+    method: &str,
+) -> Finding {
+    let (rate, half) = (1.0 / period.length, 0.5 / span);
+    let longest = if rate > half { 1.0 / (rate - half) } else { span };
+    Finding::new(id, text, n as u64, unit)
+        .of_size(period.length, Some((1.0 / (rate + half), longest)), of)
+        .by(format!("{method}; interval by the resolution of the sequence"), weight::of_p_value(period.p))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::boot_log::BootSums;
+use super::confidence_sequence::METHOD;
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::trial::{Mark, Trial};
 use super::weight;
@@ -136,8 +137,8 @@ impl Place {
         );
         vec![
             Finding::new("data-differs", text, self.reads, Unit::Cycle)
-                .of_size(self.differing.cycles as f64 / self.reads as f64, None, "share of readings")
-                .by("count", weight::of_sightings(self.differing.boots))
+                .of_share(self.differing.cycles, self.reads, "share of readings")
+                .by(format!("count; {METHOD}"), weight::of_sightings(self.differing.boots))
                 .seen_at(self.differing.at.iter().copied()),
         ]
     }
@@ -159,9 +160,9 @@ impl Place {
             );
             return vec![
                 Finding::new("address-fixed", text, n, unit)
-                    .of_size(k as f64 / n as f64, None, "share of failures")
+                    .of_share(k, n, "share of failures at this address")
                     .by(
-                        format!("binomial test against blocks at random, Bonferroni, p = {p:.2e}"),
+                        format!("binomial test against blocks at random, Bonferroni, p = {p:.2e}; {METHOD}"),
                         weight::of_p_value(p).min(weight::of_sightings(k)),
                     )
                     .seen_at(most.at.iter().copied()),
@@ -172,9 +173,9 @@ impl Place {
             let text = format!("{n} failures lie at {places} different addresses; the commonest holds {k}.");
             return vec![
                 Finding::new("address-random", text, n, unit)
-                    .of_size(places as f64 / n as f64, None, "addresses per failure")
+                    .of_share(k, n, "share of failures at the commonest address")
                     .by(
-                        format!("count; blocks at random are not refuted, p = {p:.2}"),
+                        format!("count; blocks at random are not refuted, p = {p:.2}; {METHOD}"),
                         weight::of_sightings(places - 1),
                     )
                     .seen_at(self.failures.at.iter().copied()),

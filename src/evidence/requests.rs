@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::confidence_sequence::METHOD;
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::trial::{Mark, Trial};
 use super::weight;
@@ -100,10 +101,10 @@ impl Requests {
         );
         vec![
             Finding::new(id, text, all, Unit::Boot)
-                .of_size(seen.boots as f64 / all as f64, None, "share of failures")
+                .of_share(seen.boots, all, "share of failures")
                 .by(
                     format!(
-                        "binomial test against the share of transfers, bytes and time, Bonferroni over kinds, p = {p:.2e}"
+                        "binomial test against the share of transfers, bytes and time, Bonferroni over kinds, p = {p:.2e}; {METHOD}"
                     ),
                     weight::of_p_value(p).min(weight::of_sightings(seen.boots)),
                 )

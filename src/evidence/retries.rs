@@ -4,8 +4,10 @@
 //! By boot, the index of dispersion (Fisher 1950): the sum of squared deviations of late transfers per boot from their common
 //! share, over what chance would make it, is chi-square with one degree of freedom less than boots.
 
+use super::confidence_sequence::{self, ALPHA};
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::independent_sum::normal_cdf;
+use super::jackknife;
 use super::weight;
 use super::where_in_cycle::at_least;
 use crate::observation::step::{Outcome, StepRecord};
@@ -41,23 +43,22 @@ impl RetriesByBoot {
 
     /// Boots without a transfer say nothing.
     pub fn finding(&self) -> Option<Finding> {
-        let boots: Vec<_> = self.boots.iter().filter(|(_, all)| *all > 0).collect();
+        let boots: Vec<(u32, u32)> = self.boots.iter().copied().filter(|(_, all)| *all > 0).collect();
         let late: u64 = boots.iter().map(|(late, _)| u64::from(*late)).sum();
         let all: u64 = boots.iter().map(|(_, all)| u64::from(*all)).sum();
         if boots.len() < LEAST_BOOTS || late < LEAST_LATE {
             return None;
         }
         let share = late as f64 / all as f64;
-        let excess = |(late, all): &&(u32, u32)| {
-            let expected = f64::from(*all) * share;
-            (f64::from(*late) - expected).powi(2) / expected
-        };
         let free = (boots.len() - 1) as f64;
-        let dispersion = boots.iter().map(excess).sum::<f64>() / free;
+        let dispersion = dispersion_of(&boots)?;
         let p = chi_square_tail(dispersion * free, free);
         if dispersion < LEAST_DISPERSION || p >= weight::REPORTED_BELOW {
             return None;
         }
+        let stretches: Vec<_> = jackknife::stretches(boots.len(), 1, |_| true).collect();
+        let interval = jackknife::over(&boots, &stretches, dispersion_of).map(|found| found.interval());
+        let interval = interval.map(|(low, high)| (low.max(0.0), high));
         let none = boots.iter().filter(|(late, _)| *late == 0).count();
         let shares = || boots.iter().map(|(late, all)| f64::from(*late) / f64::from(*all));
         let (least, most) = (shares().fold(1.0, f64::min), shares().fold(0.0, f64::max));
@@ -70,11 +71,26 @@ impl RetriesByBoot {
         );
         Some(
             Finding::new("retries-differ-by-boot", text, boots.len() as u64, Unit::Boot)
-                .of_size(dispersion, None, "times the scatter of chance")
-                .by(format!("index of dispersion, p = {p:.2e}; inferred from latency"), weight::of_p_value(p))
+                .of_size(dispersion, interval, "times the scatter of chance")
+                .by(
+                    format!("index of dispersion, p = {p:.2e}; {}; inferred from latency", jackknife::METHOD),
+                    weight::of_p_value(p),
+                )
                 .seen_at(self.at.iter().copied()),
         )
     }
+}
+
+/// The scatter of late transfers over boots, in terms of that which equal shares would make.
+fn dispersion_of(boots: &[(u32, u32)]) -> Option<f64> {
+    let sum = |of: fn(&(u32, u32)) -> u32| boots.iter().map(|boot| u64::from(of(boot))).sum::<u64>() as f64;
+    let share = sum(|(late, _)| *late) / sum(|(_, all)| *all);
+    let excess = |(late, all): &(u32, u32)| {
+        let expected = f64::from(*all) * share;
+        (f64::from(*late) - expected).powi(2) / expected
+    };
+    let dispersion = boots.iter().map(excess).sum::<f64>() / (boots.len() as f64 - 1.0);
+    dispersion.is_finite().then_some(dispersion)
 }
 
 /// Retries of steps that send single packets only, and of all others.
@@ -82,6 +98,8 @@ impl RetriesByBoot {
 pub struct RetriesByLength {
     short: Exposed,
     long: Exposed,
+    /// The first cycles with late transfers.
+    at: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,10 +115,13 @@ impl RetriesByLength {
     const OVERHEAD_BYTES: u64 = 8;
     const PACKET_BYTES: u64 = 64;
 
-    pub fn add(&mut self, step: &StepRecord) {
+    pub fn add(&mut self, step: &StepRecord, cycle: u32) {
         let (count, bytes) = (u64::from(step.summary.count), step.summary.bytes);
         if step.outcome != Outcome::Done || count == 0 {
             return;
+        }
+        if step.summary.inferred_retries > 0 && self.at.len() < NAMED_CYCLES && self.at.last() != Some(&cycle) {
+            self.at.push(cycle);
         }
         let part = if bytes <= count * Self::PACKET_BYTES / 2 { &mut self.short } else { &mut self.long };
         let packets = count * Self::PACKETS + bytes / Self::PACKET_BYTES;
@@ -123,10 +144,16 @@ impl RetriesByLength {
             self.short.late,
             expected * late as f64
         );
+        let (low, high) = confidence_sequence::interval(self.short.late as f64, late as f64, ALPHA);
+        let times = self.short.late as f64 / (expected * late as f64);
         Some(
             Finding::new("retries-spare-short-transfers", text, late, Unit::Transfer)
-                .of_size(self.short.late as f64 / (expected * late as f64), None, "times what was expected")
-                .by(format!("binomial test, p = {p:.2e}; inferred from latency"), weight::of_p_value(p)),
+                .of_size(times, Some((low / expected, high / expected)), "times what was expected")
+                .by(
+                    format!("binomial test, p = {p:.2e}, {}; inferred from latency", confidence_sequence::METHOD),
+                    weight::of_p_value(p),
+                )
+                .seen_at(self.at.iter().copied()),
         )
     }
 }
@@ -178,7 +205,7 @@ mod tests {
                     Phase::Read => step.summary.inferred_retries = u32::from(number <= long_late),
                     _ => {}
                 }
-                retries.add(step);
+                retries.add(step, 1);
             }
         }
         retries.finding()
@@ -196,7 +223,7 @@ mod tests {
             let mut cycle = cycle(number, 1);
             cycle.steps.iter_mut().for_each(|step| {
                 step.summary.inferred_retries = u32::from(step.phase == Phase::Read);
-                many.add(step);
+                many.add(step, 1);
             });
         }
         assert!(many.finding().is_some());
@@ -205,7 +232,7 @@ mod tests {
     #[test]
     fn retries_that_keep_to_some_boots_are_found() {
         let finding = found(|boot, _| if boot % 4 == 0 { 0.4 } else { 0.002 }).unwrap();
-        assert!(finding.text.starts_with("Hidden retries keep to some boots: "), "{}", finding.text);
+        assert!(finding.text.starts_with("Hidden retries are more in some boots than in others: "), "{}", finding.text);
         assert!(finding.weight > 0.99);
     }
 }

@@ -101,6 +101,8 @@ pub struct Met {
     pub count: u64,
     /// The share of all failures that it met; absent where it met no failure.
     pub share: Option<f64>,
+    /// How many failures there were; absent where it met none.
+    pub failures: Option<u64>,
     pub code: Option<FieldText>,
     pub phase: Option<Phase>,
     pub quote: Option<FieldText>,
@@ -112,6 +114,7 @@ impl Met {
         self.at.extend(other.at);
         self.count = self.count.max(other.count);
         self.share = self.share.into_iter().chain(other.share).reduce(f64::max);
+        self.failures = self.failures.max(other.failures);
         self.code = self.code.or(other.code);
         self.phase = self.phase.or(other.phase);
         self.quote = self.quote.or(other.quote);

@@ -39,6 +39,11 @@ impl RunsTest {
         (self.runs, self.sum.mean())
     }
 
+    /// The stretches as a multiple of those that chance would make, with an interval from the variance of chance.
+    pub fn against_chance(&self) -> (f64, (f64, f64)) {
+        self.sum.against_mean(self.runs)
+    }
+
     /// The chance of so few stretches. 1 where nothing could be compared.
     pub fn p_too_few(&self) -> f64 {
         if self.runs == 0 { 1.0 } else { self.sum.at_most(self.runs) }

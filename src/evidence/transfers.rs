@@ -31,6 +31,7 @@ pub struct Transfers {
     by_length: RetriesByLength,
     timed_steps: u64,
     slow_steps: u64,
+    slow_at: Vec<u32>,
     long: Tally,
     short: Tally,
     /// How many of the failed transfers chance would make long ones, over failing cycles.
@@ -53,13 +54,16 @@ impl Transfers {
         self.all += count;
         self.late += late;
         self.by_boot.add(boot, late, count, trial.cycle.number);
-        trial.cycle.steps.iter().for_each(|step| self.by_length.add(step));
+        trial.cycle.steps.iter().for_each(|step| self.by_length.add(step, trial.cycle.number));
         if late > 0 && self.late_at.len() < NAMED_CYCLES {
             self.late_at.push(trial.cycle.number);
         }
         for step in trial.cycle.steps.iter().filter(|step| step.outcome == Outcome::Done && step.summary.count > 0) {
             self.timed_steps += 1;
             self.slow_steps += u64::from(is_slow(step));
+            if is_slow(step) && self.slow_at.len() < NAMED_CYCLES && self.slow_at.last() != Some(&trial.cycle.number) {
+                self.slow_at.push(trial.cycle.number);
+            }
         }
         if trial.failure.is_some_and(|failure| is_on_the_wire(failure.class)) {
             self.compare_lengths(trial);
@@ -138,7 +142,8 @@ impl Transfers {
         Some(
             Finding::new("slow-transfers", text, self.timed_steps, Unit::Transfer)
                 .of_size(self.slow_steps as f64 / self.timed_steps as f64, Some((low, high)), "share of steps")
-                .by(confidence_sequence::METHOD, weight::of_sightings(self.slow_steps)),
+                .by(confidence_sequence::METHOD, weight::of_sightings(self.slow_steps))
+                .seen_at(self.slow_at.iter().copied()),
         )
     }
 
@@ -159,11 +164,18 @@ impl Transfers {
             long.failed, long.tried, short.failed, short.tried
         );
         let odds = |tally: Tally| (tally.failed as f64 + 0.5) / ((tally.tried - tally.failed) as f64 + 0.5);
+        let ratio = odds(long) / odds(short);
+        // Woolf (1955), with the halves that Haldane adds.
+        let part = |tally: Tally| 1.0 / (tally.failed as f64 + 0.5) + 1.0 / ((tally.tried - tally.failed) as f64 + 0.5);
+        let spread = (1.96 * (part(long) + part(short)).sqrt()).exp();
         vec![
             Finding::new("failures-rise-with-length", text, long.tried + short.tried, Unit::Transfer)
-                .of_size(odds(long) / odds(short), None, "odds ratio")
+                .of_size(ratio, Some((ratio / spread, ratio * spread)), "odds ratio")
                 .by(
-                    format!("stratified test within failing cycles, {}, p = {p:.2e}", self.long_by_chance.way()),
+                    format!(
+                        "stratified test within failing cycles, {}, p = {p:.2e}; interval after Woolf",
+                        self.long_by_chance.way()
+                    ),
                     weight::of_p_value(p).min(weight::of_sightings(long.failed)),
                 )
                 .seen_at(self.failed_at.iter().copied()),

@@ -6,6 +6,7 @@
 
 use statrs::function::beta::beta_reg;
 
+use super::confidence_sequence::METHOD;
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::trial::{Mark, Trial};
 use super::weight;
@@ -95,7 +96,6 @@ impl WhereInCycle {
         if !found.is_one_step() {
             return Vec::new();
         }
-        let share = found.seen as f64 / found.all as f64;
         let text = format!(
             "{} of {} failures after enumeration, counted once per {}, sit in the step {}, which makes up at most {:.0} % of what was attempted.",
             found.seen,
@@ -106,9 +106,9 @@ impl WhereInCycle {
         );
         vec![
             Finding::new("fails-in-one-phase", text, found.all, unit)
-                .of_size(share, None, "share of failures")
+                .of_share(found.seen, found.all, "share of failures")
                 .by(
-                    format!("binomial test against the share of attempts, transfers and bytes, Bonferroni over steps, p = {:.2e}", found.p),
+                    format!("binomial test against the share of attempts, transfers and bytes, Bonferroni over steps, p = {:.2e}; {METHOD}", found.p),
                     weight::of_p_value(found.p).min(weight::of_sightings(found.seen)),
                 )
                 .seen_at(found.step.at.iter().copied()),

@@ -7,6 +7,7 @@
 
 use super::confidence_sequence::{self, ALPHA};
 use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::solve::crossing;
 use super::trial::{Mark, Trial};
 use super::weight;
 use super::where_in_cycle::at_least;
@@ -102,8 +103,9 @@ impl WireDamage {
         );
         Some(
             Finding::new("wire-errors-only-at-enumerate", text, seen, Unit::Boot)
+                .of_share(seen, seen, "share of boots with errors that had none later")
                 .by(
-                    format!("binomial test against the share of packets, p = {p:.2e}"),
+                    format!("binomial test against the share of packets, p = {p:.2e}; {}", confidence_sequence::METHOD),
                     weight::of_p_value(p).min(weight::of_sightings(seen)),
                 )
                 .seen_at(self.at_enumerate.at.iter().copied()),
@@ -123,6 +125,7 @@ impl WireDamage {
         if p >= weight::REPORTED_BELOW {
             return None;
         }
+        let (low, high) = poisson_interval(self.late);
         let text = format!(
             "{} lost a transfer on the wire, and {} came late, where bits that flip one by one would have made the host repeat about {expected:.0}: what spoils packets lasts longer than all tries. Inferred from latency.",
             Unit::Cycle.count(lost),
@@ -130,9 +133,13 @@ impl WireDamage {
         );
         Some(
             Finding::new("wire-errors-without-retries", text, lost, Unit::Cycle)
-                .of_size(self.late as f64 / expected, None, "repetitions seen of those to expect")
+                .of_size(
+                    self.late as f64 / expected,
+                    Some((low / expected, high / expected)),
+                    "repetitions seen of those to expect",
+                )
                 .by(
-                    format!("Poisson test against three tries each, p = {p:.2e}; inferred from latency"),
+                    format!("Poisson test against three tries each, p = {p:.2e}, interval after Garwood; inferred from latency"),
                     weight::of_p_value(p).min(weight::of_sightings(self.later.boots)),
                 )
                 .seen_at(self.later.at.iter().copied()),
@@ -177,10 +184,21 @@ impl WireDamage {
         );
         Some(
             Finding::new("leaves-a-clean-wire", text, boots, Unit::Boot)
-                .by("count; retries inferred from latency", weight::of_sightings(boots))
+                .of_share(self.late, self.transfers, "share of transfers that came late")
+                .by(
+                    format!("count; retries inferred from latency; {}", confidence_sequence::METHOD),
+                    weight::of_sightings(boots),
+                )
                 .seen_at(self.leaves.at.iter().copied()),
         )
     }
+}
+
+/// The 95 % interval of a mean of which `k` events were seen (Garwood 1936).
+fn poisson_interval(k: u64) -> (f64, f64) {
+    let most = 4.0 * k as f64 + 20.0;
+    let low = if k == 0 { 0.0 } else { crossing(0.0, most, |mean| 1.0 - at_most(k - 1, mean) - 0.025) };
+    (low, crossing(0.0, most, |mean| 0.025 - at_most(k, mean)))
 }
 
 /// The chance of at most `k` events where `mean` are to be expected.
@@ -201,6 +219,7 @@ fn at_most(k: u64, mean: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::at_most;
+    use super::poisson_interval;
     use crate::evidence::synthetic::{campaign, cycle, failing};
     use crate::observation::cycle::Cycle;
     use crate::observation::failure::{Failure, FailureClass};
@@ -219,6 +238,15 @@ mod tests {
     }
 
     /// P(X <= 2) at a mean of 3 is 0.4232 in the usual tables; at 100 it is nothing.
+    /// Exact Poisson limits as tabled by Garwood (1936): 0 to 3.689 for none, 1.623 to 11.668 for five.
+    #[test]
+    fn intervals_of_counts_agree_with_the_table() {
+        for (k, low, high) in [(0, 0.0, 3.689), (5, 1.623, 11.668), (20, 12.217, 30.888)] {
+            let found = poisson_interval(k);
+            assert!((found.0 - low).abs() < 1e-3 && (found.1 - high).abs() < 1e-3, "{k}: {found:?}");
+        }
+    }
+
     #[test]
     fn poisson_tails_agree_with_the_tables() {
         assert!((at_most(2, 3.0) - 0.4232).abs() < 1e-4);

@@ -120,7 +120,7 @@ fn run(scenario: &Scenario, seed: u64, library: &Arc<Library>) -> Result<Trial, 
 }
 
 /// The campaign on a board given as text, as long as the scenario says but for the number of boots.
-fn campaign(
+pub(super) fn campaign(
     scenario: &Scenario,
     text: &str,
     boots: u32,

@@ -10,6 +10,7 @@ use super::limits;
 use super::snapshot::{BootStrip, CycleMark, RunState, Snapshot, TailLine};
 use super::tail;
 use super::trials::Trials;
+use super::troubles::Troubles;
 use crate::campaign::journal::{Journal, JournalLine};
 use crate::campaign::runner::Numbering;
 use crate::case::file::{Case, CaseError};
@@ -59,6 +60,7 @@ pub struct Ledger {
     observed: Observed,
     board_facts: BoardFacts,
     trials: Trials,
+    troubles: Troubles,
     /// With the place of their boot among the boots.
     failures: Vec<(FailureLine, usize)>,
     /// What went well in each boot.
@@ -86,6 +88,7 @@ impl Ledger {
             observed: Observed::default(),
             board_facts: BoardFacts::default(),
             trials: Trials::default(),
+            troubles: Troubles::default(),
             failures: Vec::new(),
             worked: Vec::new(),
             listed: BTreeSet::new(),
@@ -125,10 +128,10 @@ impl Ledger {
             EventKind::CycleFinished(cycle) => self.count(cycle),
             EventKind::CampaignEnded { interrupted } => self.interrupted = *interrupted,
             EventKind::FactNoted(fact) => self.note(fact),
+            EventKind::Note(text) => self.troubles.note(text),
             EventKind::BoardSeen(_)
             | EventKind::SessionStarted(_)
             | EventKind::HostMessage(_)
-            | EventKind::Note(_)
             | EventKind::MemorySaved { .. }
             | EventKind::AlterationBegan(_)
             | EventKind::AlterationEnded(_) => {}
@@ -245,7 +248,11 @@ impl Ledger {
             findings,
             verdict,
             says: board_facts::in_words(self.observed.facts()),
-            limits: limits::of(&self.start(), &self.boots).into_iter().chain(self.trials.limit()).collect(),
+            limits: limits::of(&self.start(), &self.boots)
+                .into_iter()
+                .chain(self.trials.limit())
+                .chain(self.troubles.limits())
+                .collect(),
             tail: self.tail.iter().cloned().collect(),
             conditions: self.trials.under().map(str::to_owned),
             case,

@@ -9,6 +9,8 @@ pub mod crew;
 pub mod engine;
 pub mod evaluation;
 pub mod evaluation_score;
+#[cfg(test)]
+mod findings_tests;
 pub mod guided;
 pub mod hands;
 pub mod helm;
@@ -27,4 +29,5 @@ pub mod strategy;
 pub mod tail;
 pub mod triage;
 pub mod trials;
+pub mod troubles;
 pub mod whole_case;

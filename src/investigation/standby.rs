@@ -3,7 +3,7 @@
 
 use super::advice::Respondent;
 use super::tail::failure_in_words;
-use crate::campaign::attend::{Attend, Moment, Reaction, Readings, Sensor, read_all};
+use crate::campaign::attend::{Attend, HOOK_FAILED, Moment, Reaction, Readings, Sensor, read_all};
 use crate::campaign::program;
 use crate::campaign::question::{Answer, Question, Unit, Wanted};
 use crate::link::Link;
@@ -77,7 +77,7 @@ fn run_program(command: &str, moment: &Moment<'_>, link: &dyn Link) -> String {
             Some(line) => format!("on failure, cycle {}: {line}", moment.cycle),
             None => format!("on failure, cycle {}: the program was run", moment.cycle),
         },
-        Err(error) => format!("on failure, cycle {}: {error}", moment.cycle),
+        Err(error) => format!("{HOOK_FAILED}cycle {}: {error}", moment.cycle),
     }
 }
 
@@ -189,7 +189,10 @@ mod tests {
     #[test]
     fn a_program_that_fails_is_noted_and_never_fatal() {
         let reaction = react(Some("exit 9"), None);
-        assert!(reaction.notes[0].starts_with("on failure, cycle 7: `exit 9` ended with"), "{reaction:?}");
+        assert!(
+            reaction.notes[0].starts_with("on-failure program failed, cycle 7: `exit 9` ended with"),
+            "{reaction:?}"
+        );
         assert!(!reaction.end);
     }
 

@@ -118,6 +118,37 @@ fn a_sensor_is_read_before_every_cycle_and_one_that_fails_is_noted() {
         assert_eq!(air.value, FactValue::Number(21.5));
     }
     assert_eq!(notes(&events).iter().filter(|note| note.contains("`exit 7` ended with")).count(), 4);
+    assert!(said.out.contains("A sensor gave no value, 4 times: sensor `exit 7`"), "{}", said.out);
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_or_told_beside_the_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    for (wrong, why) in [
+        (vec!["--sensor", "="], "expected a program"),
+        (vec!["--sensor", "vdd=echo 3 V", "--sensor", "vdd=echo 4 V"], "two sensors are called `vdd`"),
+        (vec!["--on-failure", " "], "expected a program"),
+        (vec!["--strict", "-1"], "expected a share between 0 and 1"),
+    ] {
+        let said = run(&folder.path().join("wrong.case"), "healthy-f407", &wrong);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.contains(why), "{said:?}");
+    }
+    let hook = ["--boots", "1", "--cycles", "2", "--on-failure", "exit 9"];
+    let said = run(&folder.path().join("a.case"), "f407-rdp1", &hook);
+    let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("The program of --on-failure failed, 2 times: `exit 9` ended with"), "{text}");
+}
+
+#[test]
+fn a_demand_that_was_not_met_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let strict = run(&folder.path().join("a.case"), "healthy-f407", &["--boots", "20", "--strict", "0.05"]);
+    assert_eq!(strict.code, Some(5), "{strict:?}");
+    assert!(strict.err.contains("--strict 0.05 was not reached: 0 of 20 boots failed"), "{strict:?}");
+    let decided = run(&folder.path().join("b.case"), "healthy-f407", &["--boots", "3", "--until-decided"]);
+    assert_eq!(decided.code, Some(5), "{decided:?}");
+    assert!(decided.err.contains("--until-decided was not reached: nothing failed"), "{decided:?}");
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub until_decided: bool,
     /// Demand that the share of failing boots is proven to be below RATE, between 0 and 1
-    #[arg(long, value_name = "RATE", value_parser = share)]
+    #[arg(long, value_name = "RATE", value_parser = share, allow_negative_numbers = true)]
     pub strict: Option<f64>,
     #[command(flatten)]
     pub conduct: ConductArgs,

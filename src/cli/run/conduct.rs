@@ -26,13 +26,17 @@ pub struct ConductArgs {
     #[arg(long)]
     pub hold_on_failure: bool,
     /// Run a program at the moment of a failure; FLAKESCOPE_CLASS, _PHASE, _CODE, _PORT, _BOOT and _CYCLE tell it which
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", value_parser = program)]
     pub on_failure: Option<String>,
 }
 
 impl ConductArgs {
     /// `bands` are those of the board's profile.
     pub fn conduct(&self, virtual_board: bool, on_screen: bool, bands: &[PassBand]) -> Result<Conduct, Refusal> {
+        if let Some(name) = named_twice(&self.sensor) {
+            let text = format!("two sensors are called `{name}`; give one another name: --sensor NAME=PROGRAM");
+            return Err(Refusal { code: ExitCode::Usage, text });
+        }
         let bench = if virtual_board && !self.ask { Bench::Virtual } else { Bench::Operator };
         let somebody = on_screen || std::io::stdin().is_terminal();
         let looked_at = self.hold_on_failure && self.on_failure.is_none();
@@ -64,6 +68,16 @@ impl ConductArgs {
             .to_owned();
         Err(Refusal { code: ExitCode::Usage, text })
     }
+}
+
+fn program(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("expected a program".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn named_twice(sensors: &[Sensor]) -> Option<&str> {
+    let mut names: Vec<&str> = sensors.iter().map(|sensor| sensor.name.as_str()).collect();
+    names.sort_unstable();
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
 fn nobody_to_ask(guided: bool) -> String {

@@ -3,6 +3,7 @@
 mod altering;
 pub mod args;
 mod conduct;
+mod demand;
 mod order;
 mod watch;
 
@@ -15,8 +16,6 @@ use super::console::Console;
 use super::exit::ExitCode;
 use super::{report, result};
 use crate::case::file::Case;
-use crate::diagnosis::verdict::Verdict;
-use crate::evidence::finding::Unit;
 use crate::investigation::ledger::cycles_of;
 use crate::investigation::live::LiveRun;
 use crate::investigation::snapshot::{RunState, Snapshot};
@@ -90,12 +89,14 @@ fn conclude(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> ExitC
     if !advice.is_empty() {
         console.error(advice.trim_end());
     }
-    match &snapshot.state {
-        RunState::Interrupted => ExitCode::Interrupted,
-        _ if args.until_decided && !snapshot.verdict.decided => ExitCode::NotDecided,
-        _ if args.strict.is_some_and(|rate| !is_below(&snapshot.verdict, rate)) => ExitCode::NotDecided,
-        _ => result::code(&snapshot.verdict),
+    if snapshot.state == RunState::Interrupted {
+        return ExitCode::Interrupted;
     }
+    let undecided = args.until_decided && !snapshot.verdict.decided;
+    let missed = undecided.then(|| demand::undecided(&snapshot.verdict)).into_iter();
+    let missed = missed.chain(args.strict.and_then(|rate| demand::strict(snapshot.verdict.campaign, rate)));
+    let missed: Vec<String> = missed.inspect(|why| console.note(why)).collect();
+    if missed.is_empty() { result::code(&snapshot.verdict) } else { ExitCode::NotDecided }
 }
 
 fn write_reports(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> Result<(), ExitCode> {
@@ -108,9 +109,4 @@ fn write_reports(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> 
         ExitCode::Clean => Ok(()),
         refusal => Err(refusal),
     }
-}
-
-/// Whether the share of failing boots is proven to be below `rate`.
-fn is_below(verdict: &Verdict, rate: f64) -> bool {
-    verdict.campaign.is_some_and(|figures| figures.unit == Unit::Boot && figures.interval.1 < rate)
 }
