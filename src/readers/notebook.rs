@@ -218,6 +218,10 @@ impl Notebook {
         self.complaint.get_or_insert_with(complaint);
     }
 
+    pub fn has_complaint(&self) -> bool {
+        self.complaint.is_some()
+    }
+
     /// A report that shows a course of its own, good or bad, is judged by it.
     fn settle_complaint(&mut self) {
         let shows_a_course = self.cycle.is_some() || self.cycles > 0;

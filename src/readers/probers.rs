@@ -138,6 +138,15 @@ mod tests {
     use super::*;
     use crate::swd::stlink_status;
 
+    #[test]
+    fn the_error_of_a_report_file_is_read_line_by_line() {
+        let text = r#"  "error": "Failed to open the debug probe.\n\nCaused by:\n    0: A USB error occurred.""#;
+        let lines: Vec<_> = lines_of_report(text).unwrap().collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[2].ends_with("A USB error occurred.\""));
+        assert!(lines_of_report("error: a\\nb").is_none());
+    }
+
     /// A log and the live link give one failure class to one status of an ST-Link.
     #[test]
     fn a_status_means_the_same_in_a_log_as_on_the_link() {

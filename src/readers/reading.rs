@@ -103,7 +103,7 @@ impl Readers {
         let told = |&meaning: &usize| matches!(self.messages[meaning].1.says, Says::Fails(..) | Says::Normal(..));
         let is_told = meanings.messages.iter().any(told);
         self.phrases.hear(notebook, &meanings.words, line, !is_told);
-        if !meanings.words.is_empty() && !is_told {
+        if !meanings.words.is_empty() && !is_told && !notebook.has_complaint() {
             complaints::hear(notebook, line);
         }
     }

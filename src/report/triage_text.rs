@@ -25,12 +25,14 @@ const WORTH_NAMING: f64 = 0.02;
 const WORTH_EXPLAINING: f64 = 0.08;
 /// Below this a cause is kept out of the answer unless it leads.
 const WORTH_THE_FIRST_LINE: f64 = 0.05;
+/// Below this, one in four, the answer names candidates and no favourite: three others of four would be right.
+const STANDS_OUT: f64 = 0.25;
 const NORMAL_SHOWN: usize = 4;
 
 pub fn write(out: &mut impl Write, triaged: &Triaged, library: &Library) -> io::Result<()> {
     let mut text = String::new();
     head(&mut text, triaged);
-    let mut quotes = Quotes { of_lines: &triaged.quotes, told: BTreeSet::new() };
+    let mut quotes = Quotes { of_lines: &triaged.quotes, told: BTreeSet::new(), arguments: BTreeSet::new() };
     if verdict_needs_reasons(triaged) {
         why(&mut text, triaged, &mut quotes);
         also(&mut text, triaged, &mut quotes);
@@ -78,6 +80,8 @@ fn course(text: &mut String, triaged: &Triaged) {
 struct Quotes<'a> {
     of_lines: &'a BTreeMap<u32, FieldText>,
     told: BTreeSet<u32>,
+    /// What was already given as a reason.
+    arguments: BTreeSet<String>,
 }
 
 /// Neither a failure nor a session nor a hint at a cause: what is left are the priors, which are no answer.
@@ -91,16 +95,19 @@ fn answer(triaged: &Triaged) -> String {
     if says_nothing(verdict) {
         return wording::headline(verdict);
     }
-    let named: Vec<_> = verdict
-        .causes
-        .iter()
-        .filter(|cause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty())
+    let with_reasons =
+        || verdict.causes.iter().filter(|cause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty());
+    let stands_out = with_reasons().next().is_some_and(|cause| cause.probability >= STANDS_OUT);
+    let named: Vec<_> = with_reasons()
         .enumerate()
         .take_while(|(place, cause)| *place == 0 || cause.probability >= WORTH_THE_FIRST_LINE)
         .take(EXPLAINED)
         .map(|(_, cause)| format!("{} ({})", wording::cause_name(cause), wording::probability(cause.probability)))
         .collect();
     match named.as_slice() {
+        [_, ..] if verdict.verdict != VerdictKind::Clean && !verdict.decided && !stands_out => {
+            format!("Not decided, and nothing stands out yet. To look at first: {}.", named.join("; "))
+        }
         [first, rest @ ..] if verdict.verdict != VerdictKind::Clean && !verdict.decided => {
             let then = if rest.is_empty() { String::new() } else { format!(" Then: {}.", rest.join("; ")) };
             format!("Not decided. Most likely: {first}.{then}")
@@ -173,22 +180,33 @@ fn also(text: &mut String, triaged: &Triaged, quotes: &mut Quotes<'_>) {
     if !named.is_empty() {
         section(text, "ALSO POSSIBLE");
     }
+    let mut without_own_reason = Vec::new();
     for cause in named {
         let name = format!("{} ({})", wording::cause_name(cause), wording::probability(cause.probability));
-        line(text, &name, "  ", "    ");
         let against = cause.speaks_against.first().map(|argument| ("-", argument));
-        if let Some((sign, argument)) = against.or_else(|| cause.speaks_for.first().map(|argument| ("+", argument))) {
-            let shown = FieldText::new(&argument.text).for_terminal();
-            line(text, &format!("{sign} {shown}{}", quotes.place(argument)), "    ", "      ");
+        match against.or_else(|| cause.speaks_for.first().map(|argument| ("+", argument))) {
+            Some((sign, argument)) if !quotes.arguments.contains(&argument.text) => {
+                line(text, &name, "  ", "    ");
+                argue(text, sign, argument, quotes);
+            }
+            _ => without_own_reason.push(name),
         }
     }
+    if !without_own_reason.is_empty() {
+        line(text, &format!("On what is said above alone: {}", without_own_reason.join("; ")), "  ", "    ");
+    }
+}
+
+fn argue(text: &mut String, sign: &str, argument: &Argument, quotes: &mut Quotes<'_>) {
+    let shown = FieldText::new(&argument.text).for_terminal();
+    line(text, &format!("{sign} {shown}{}", quotes.place(argument)), "    ", "      ");
+    quotes.arguments.insert(argument.text.clone());
 }
 
 fn arguments(text: &mut String, cause: &RankedCause, quotes: &mut Quotes<'_>) {
     for (sign, arguments) in [("+", &cause.speaks_for), ("-", &cause.speaks_against)] {
         for argument in arguments {
-            let shown = FieldText::new(&argument.text).for_terminal();
-            line(text, &format!("{sign} {shown}{}", quotes.place(argument)), "    ", "      ");
+            argue(text, sign, argument, quotes);
         }
     }
 }

@@ -90,6 +90,19 @@ fn what_is_no_report_is_inconclusive_and_never_a_panic() {
 }
 
 #[test]
+fn the_text_names_no_favourite_where_nothing_stands_out_and_gives_a_reason_once() {
+    let report = root().join("tests/fixtures/reports/image-where-it-belongs-not-found/report.txt");
+    let output = Command::cargo_bin("flakescope").unwrap().arg("triage").arg(report).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("FAULT  Not decided, and nothing stands out yet. To look at first: Service"), "{text}");
+    let reasons: Vec<_> = text.lines().filter(|line| line.starts_with("    + ")).collect();
+    let mut once = reasons.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), reasons.len(), "{text}");
+}
+
+#[test]
 fn the_text_says_first_the_answer_then_why_then_what_to_do_then_what_to_ask() {
     let report = root().join("tests/fixtures/reports/no-reference-wire/report.txt");
     let output = Command::cargo_bin("flakescope").unwrap().arg("triage").arg(report).output().unwrap();
