@@ -426,6 +426,20 @@ mod tests {
         assert_eq!(counts(&log), [(2, 2, 1)]);
     }
 
+    /// Both computed apart from this program, in Python, by the formulas that the text names.
+    #[test]
+    fn what_correlated_boots_are_worth_agrees_with_an_independent_computation() {
+        let streaky = BootSums { boots: 20, bad: 7, bad_pairs: 5, ..BootSums::default() };
+        assert!((streaky.worth_in_streaks() - 0.281_690_141).abs() < 1e-9);
+        let mut sums = BootSums::default();
+        for (cycles, failed) in [(5, 5), (5, 0), (5, 2), (4, 0), (6, 3)] {
+            let mut boot = BootTally::new(BootKind::Nrst, 1, 1, None, cycles);
+            (boot.cycles, boot.failed) = (cycles, failed);
+            sums.add(&boot);
+        }
+        assert!((sums.design_effect() - 2.785).abs() < 1e-9, "{}", sums.design_effect());
+    }
+
     #[test]
     fn wholly_bad_and_wholly_good_boots_have_the_largest_design_effect() {
         let mut sums = BootSums::default();

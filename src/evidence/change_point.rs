@@ -52,6 +52,15 @@ mod tests {
         assert!((split.gain - 66.406).abs() < 2e-3, "{}", split.gain);
     }
 
+    /// Computed apart from this program, in Python, over all splits of 001000110111.
+    #[test]
+    fn the_best_of_all_splits_agrees_with_an_independent_computation() {
+        let outcomes = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0];
+        let split = best_split(&outcomes).unwrap();
+        assert_eq!(split.at, 6);
+        assert!((split.gain - 5.822_063_3).abs() < 1e-6 && (split.after - 5.0 / 6.0).abs() < 1e-12, "{split:?}");
+    }
+
     #[test]
     fn too_few_outcomes_have_no_split() {
         assert_eq!(best_split(&[0.0, 1.0, 1.0]), None);

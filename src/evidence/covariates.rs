@@ -174,6 +174,16 @@ mod tests {
         findings.filter(|finding| finding.id == "covariate-matters").map(|finding| finding.text).collect()
     }
 
+    /// Hollander and Wolfe (1973), permeability of ten and five placentas: the first are higher in 35 of 50 pairs (W = 35).
+    #[test]
+    fn the_share_of_pairs_agrees_with_the_published_example() {
+        let higher = [0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46];
+        let lower = [1.15, 0.88, 0.90, 0.74, 1.21];
+        let row = |failed| move |value: &f32| Row { boot: 0, cycle: 1, value: *value, failed };
+        let rows: Vec<Row> = higher.iter().map(row(true)).chain(lower.iter().map(row(false))).collect();
+        assert!((higher_share(&rows).unwrap() - 35.0 / 50.0).abs() < 1e-12);
+    }
+
     #[test]
     fn failures_that_follow_the_temperature_are_seen_and_others_are_not() {
         let following = texts(51, |temperature| if temperature > 31.0 { 0.8 } else { 0.05 });

@@ -63,6 +63,22 @@ mod tests {
     use super::*;
     use crate::evidence::chance::Chance;
 
+    /// Computed apart from this program, in Python, by the definition in whole fractions.
+    #[test]
+    fn e_values_agree_with_an_independent_computation() {
+        let value = |blocks: &[&[bool]]| {
+            let mut rates = EqualRates::of_arms(blocks[0].len());
+            blocks.iter().for_each(|block| rates.add_block(block));
+            rates.e_value()
+        };
+        let (a, b): (&[bool], &[bool]) = (&[true, false], &[true, true]);
+        assert!((value(&[a, a, b, &[false, false], a]) - 0.508_882_376).abs() < 1e-9);
+        assert!((value(&[a; 5]) - 135.384_958).abs() < 1e-6);
+        let three: [&[bool]; 4] =
+            [&[true, false, false], &[true, false, true], &[true, false, false], &[false, false, false]];
+        assert!((value(&three) - 0.759_739_465).abs() < 1e-9);
+    }
+
     #[test]
     fn under_equal_rates_the_expectation_of_a_block_is_at_most_one() {
         // Every outcome of the second block, after every outcome of the first, weighed by its probability.

@@ -253,6 +253,19 @@ mod tests {
         assert!(found.p < 0.01 && found.method.starts_with("chi-square"), "{found:?}");
     }
 
+    /// Computed apart from this program, in Python, with whole fractions: the sum of three hypergeometric counts.
+    #[test]
+    fn three_boots_agree_with_an_independent_computation() {
+        let tables = [[(3, 4), (1, 4)], [(2, 4), (0, 4)], [(4, 5), (2, 5)]];
+        let cell = |boot: u32, level: u32, (failed, cycles)| Cell { boot, arm: level, cycles, failed, failed_at: None };
+        let cells: Vec<_> = (0u32..)
+            .zip(tables)
+            .flat_map(|(boot, [one, other])| [(cell(boot, 0, one), 0), (cell(boot, 1, other), 1)])
+            .collect();
+        let found = within_boots(&cells, 2);
+        assert!((found.p - 0.046_064_140).abs() < 1e-8, "{found:?}");
+    }
+
     #[test]
     fn levels_within_boots_are_not_fooled_by_bad_boots() {
         // Bad boots fail in both levels alike; level 1 happens to be tried more often in them.

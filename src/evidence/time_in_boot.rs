@@ -133,6 +133,16 @@ mod tests {
         found.filter(|finding| finding.id == "fails-late-after-boot").collect()
     }
 
+    /// Counted apart from this program, in Python: five throws of a ten-sided die come to at least 38 with probability 0.06083.
+    #[test]
+    fn the_exact_tail_agrees_with_an_independent_count() {
+        let failures: Vec<_> = [10, 6, 9, 4, 9]
+            .map(|cycle| FirstFailure { cycle, planned: 10, seconds: f64::from(cycle), at: cycle })
+            .to_vec();
+        let (p, method) = lateness(&failures);
+        assert!((p - 0.060_83).abs() < 1e-9 && method.ends_with("exact"), "{p} {method}");
+    }
+
     #[test]
     fn a_board_that_fails_once_it_is_warm_fails_late() {
         let mut chance = Chance::seeded(71);
