@@ -20,7 +20,7 @@ pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<
     derived.extend(device.iter().flat_map(|device| register_facts::derive(observed, device)));
     derived.extend(old_probe_firmware(observed));
     derived.extend(unfit_interface(observed));
-    derived.extend(device.and_then(|device| unfit_script(observed, device)));
+    derived.extend(unfit_script(observed, device));
     derived.extend(device.and_then(|device| unfit_identity(observed, device, devices)));
     derived.extend(device.and_then(|device| otp_address(observed, device, devices)));
     derived.extend(device.and_then(|device| beyond_flash(observed, device)));
@@ -50,14 +50,19 @@ fn part_by_hearsay(observed: &Observed) -> Option<Fact> {
 }
 
 /// OpenOCD was told to expect another family than the part is of.
-fn unfit_script(observed: &Observed, device: &Device) -> Option<Fact> {
+fn unfit_script(observed: &Observed, device: Option<&Device>) -> Option<Fact> {
     let basis = fact(observed, "openocd-target")?;
     let FactValue::Text(script) = &basis.value else { return None };
-    let family = device.family.to_ascii_lowercase();
+    let named = || match &fact(observed, "part-family")?.value {
+        FactValue::Text(family) => Some(family.raw().to_owned()),
+        _ => None,
+    };
+    let name = device.map(|device| device.family.clone()).or_else(named)?;
+    let family = name.to_ascii_lowercase();
     if family.starts_with(script.raw().trim_end_matches('x')) {
         return None;
     }
-    let words = format!("target/{}.cfg was used for an {}", script.raw(), device.name);
+    let words = format!("target/{}.cfg was used for an {}", script.raw(), device.map_or(&name, |device| &device.name));
     Some(Fact {
         quote: Some(FieldText::new(words)),
         ..from(basis, "target-script-does-not-fit", FactValue::Flag(true))

@@ -25,6 +25,7 @@ enum Doing {
     Read,
     Debug,
     Open,
+    Install,
 }
 
 pub fn hear(notebook: &mut Notebook, line: &Line<'_>) {
@@ -128,7 +129,10 @@ const THOUGHTS: [&str; 26] = [
 ];
 
 /// What reports of this kind are about, at least one of which has to stand in the sentence.
-const THINGS: [&str; 30] = [
+const THINGS: [&str; 33] = [
+    "fus",
+    "stack",
+    "windows",
     "board",
     "device",
     "usb",
@@ -183,8 +187,8 @@ fn doing(word: &str) -> Option<Doing> {
     Some(match () {
         () if begins(&["detect", "recogni", "enumerat", "appear", "identif", "discover", "visible"]) => Doing::See,
         () if is(&[
-            "see", "seen", "sees", "show", "shows", "showing", "shown", "find", "finds", "found", "list", "lists",
-            "listed",
+            "see", "seeing", "seen", "sees", "show", "shows", "showing", "shown", "find", "finds", "found", "list",
+            "lists", "listed",
         ]) =>
         {
             Doing::See
@@ -202,6 +206,7 @@ fn doing(word: &str) -> Option<Doing> {
         }
         () if is(&["read", "reading", "reads", "dump", "dumping"]) => Doing::Read,
         () if begins(&["debug", "halt"]) => Doing::Debug,
+        () if begins(&["install"]) => Doing::Install,
         () if begins(&["claim"]) || is(&["open", "opened", "opening"]) => Doing::Open,
         () if begins(&["enter", "boot"]) || is(&["go", "get", "goes", "start", "starts", "come", "comes", "put"]) => {
             Doing::Enter
@@ -230,7 +235,8 @@ fn failure_of(doing: Doing, words: &[String], verb: usize) -> (F, P) {
         Doing::Write => (F::WriteFailed, P::Write),
         Doing::Read => (F::ReadFailed, P::Read),
         Doing::Debug => (F::ConnectFailed, P::Halt),
-        Doing::Enter | Doing::Open => (F::Other, P::Unknown),
+        Doing::Install if names(&["fus", "stack", "wireless"]) => (F::FusStatus, P::FusUpgrade),
+        Doing::Enter | Doing::Install | Doing::Open => (F::Other, P::Unknown),
     }
 }
 
@@ -249,6 +255,8 @@ mod tests {
             ("The probe can't reach the chip", F::NoTarget),
             ("CubeIDE is unable to communicate with my nucleo", F::NoTarget),
             ("CubeProgrammer can't find the target any more", F::NoTarget),
+            ("FUS refuses to install the light stack there", F::FusStatus),
+            ("Windows is not seeing the newly flashed board", F::NotEnumerated),
             ("flashing this board always fails", F::WriteFailed),
             ("a mass erase is impossible on this chip", F::EraseFailed),
             ("I couldn't dump the flash", F::ReadFailed),
