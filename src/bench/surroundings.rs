@@ -58,7 +58,9 @@ pub enum Runs {
     /// The ROM, serving USB.
     UsbBootloader,
     /// The ROM, serving another of its interfaces; the pull-up on D+ may be on all the same.
-    OtherInterface { pull_up: bool },
+    OtherInterface { interface: &'static str, pull_up: bool },
+    /// The ROM, which waits or hangs and serves nobody; the pull-up on D+ may be on all the same.
+    ServesNobody { pull_up: bool },
     /// The application, or nothing at all: no USB.
     SomethingElse,
     /// The ROM, which resets itself and starts again, for ever.

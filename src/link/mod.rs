@@ -23,6 +23,7 @@ pub mod probe_log;
 pub mod probe_real;
 pub mod reset_witness;
 mod rom_entry;
+mod rom_witness;
 #[cfg(test)]
 pub mod scripted_board;
 pub mod session;

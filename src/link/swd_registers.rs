@@ -6,8 +6,10 @@ use crate::observation::field_text::FieldText;
 use crate::observation::units::Address;
 use crate::profile::option_bytes::Reading;
 use crate::swd::clock_tree::ClockTree;
-use crate::swd::core_debug::{CFSR, DHCSR, HFSR, VTOR};
+use crate::swd::core_debug::{CFSR, DHCSR, HFSR, ICSR, VTOR};
+use crate::swd::rom_interfaces::InterfaceClocks;
 
+use super::rom_witness;
 use super::swd_probe::{ProbeErrorKind, SwdProbe};
 use super::swd_session::SwdFault;
 use super::swd_target::KnownTarget;
@@ -70,7 +72,7 @@ pub fn clear_reset_flags<P: SwdProbe>(wire: &mut SwdWire<'_, P>, target: &KnownT
 }
 
 fn table(target: &KnownTarget) -> Vec<(&'static str, Address)> {
-    let mut table = vec![("DHCSR", DHCSR), ("VTOR", VTOR), ("CFSR", CFSR), ("HFSR", HFSR)];
+    let mut table = vec![("DHCSR", DHCSR), ("VTOR", VTOR), ("ICSR", ICSR), ("CFSR", CFSR), ("HFSR", HFSR)];
     table.push(("DBGMCU_CR", Address(target.idcode.0 + 4)));
     if let Some(tree) = ClockTree::of_dev_id(target.dev_id) {
         table.extend(tree.registers().iter().map(|register| (register.name, register.address)));
@@ -82,6 +84,11 @@ fn table(target: &KnownTarget) -> Vec<(&'static str, Address)> {
         });
         table.extend(crs.into_iter().flatten());
     }
+    let device = target.device.as_ref();
+    let interfaces = device.and_then(|device| InterfaceClocks::of(&device.family, target.dev_id));
+    table.extend(interfaces.into_iter().flat_map(|clocks| clocks.registers));
+    let remap = device.and_then(|device| rom_witness::remap_register(&device.family));
+    table.extend(remap.map(|register| ("SYSCFG_MEMRMP", register)));
     table
 }
 
@@ -93,7 +100,7 @@ mod tests {
     fn a_part_without_a_profile_still_has_the_registers_of_its_core() {
         let unknown = KnownTarget { dev_id: 0x999, idcode: Address(0xE004_2000), device: None };
         let names: Vec<_> = table(&unknown).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["DHCSR", "VTOR", "CFSR", "HFSR", "DBGMCU_CR"]);
+        assert_eq!(names, ["DHCSR", "VTOR", "ICSR", "CFSR", "HFSR", "DBGMCU_CR"]);
         let f407 = KnownTarget { dev_id: 0x413, ..unknown };
         assert!(table(&f407).contains(&("RCC_PLLCFGR", Address(0x4002_3804))));
     }

@@ -15,6 +15,7 @@ use crate::swd::crystal_witness::{CoreClock, Says, Testimony, testify};
 use super::Link;
 use super::core_clock::{CORE_CLOCK, PROGRAM_COUNTER, REFUSED, UNCERTAINTY};
 use super::reset_witness::{self, Flags};
+use super::rom_witness;
 use super::swd_registers::{self, OPTION_REGISTER, REGISTER};
 
 pub const BELIEVED: &str = "crystal-believed";
@@ -45,6 +46,7 @@ pub fn look(link: &mut dyn Link, flags: Flags) -> Vec<Fact> {
     };
     facts.extend(application(&seen));
     facts.extend(clock_recovery(&seen));
+    facts.extend(rom(&seen));
     facts.extend(reset_witness::told(number(&seen, "dev-id").map(|id| id as u16), &words(&seen), flags));
     // One reading misses every dip, so that under its usual key it would speak for a supply that it does not know.
     seen.iter_mut().filter(|fact| fact.key == "target-voltage").for_each(|fact| VOLTAGE.clone_into(&mut fact.key));
@@ -221,6 +223,15 @@ fn clock_recovery(seen: &[Fact]) -> Option<Fact> {
     let (control, status) = (*words.get(&block)?, *words.get(&Address(block.0 + 8))?);
     let sentence = CrsStatus::of_isr(status).sentence(CrsControl::of_cr(control));
     Some(Fact { quote: Some(sentence.as_str().into()), ..Fact::measured(CRS, FactValue::Text(sentence.into())) })
+}
+
+/// What keeps the ROM from serving USB.
+fn rom(seen: &[Fact]) -> Vec<Fact> {
+    let Some(dev_id) = number(seen, "dev-id").map(|id| id as u16) else { return Vec::new() };
+    let Ok(devices) = device::catalogue() else { return Vec::new() };
+    let device = devices.by_dev_id(dev_id).into_iter().next();
+    let in_rom = demand_rom(seen, dev_id).is_ok();
+    device.map(|device| rom_witness::told(device, &words(seen), in_rom)).unwrap_or_default()
 }
 
 /// What another program than the ROM believes says nothing of the ROM.

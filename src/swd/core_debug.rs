@@ -3,6 +3,7 @@
 use crate::observation::units::Address;
 
 pub const CPUID: Address = Address(0xE000_ED00);
+pub const ICSR: Address = Address(0xE000_ED04);
 pub const VTOR: Address = Address(0xE000_ED08);
 pub const AIRCR: Address = Address(0xE000_ED0C);
 pub const CFSR: Address = Address(0xE000_ED28);
@@ -40,6 +41,18 @@ pub const NOCYCCNT: u32 = 1 << 25;
 
 /// In AIRCR, with its key.
 pub const SYSRESETREQ: u32 = 0x05FA_0000 | 1 << 2;
+
+/// The fault whose handler runs, from ICSR.
+pub const fn exception(icsr: u32) -> Option<&'static str> {
+    Some(match icsr & 0x1FF {
+        3 => "HardFault",
+        4 => "MemManage",
+        5 => "BusFault",
+        6 => "UsageFault",
+        7 => "SecureFault",
+        _ => return None,
+    })
+}
 
 /// The core by the part number in CPUID.
 pub const fn core_name(cpuid: u32) -> Option<&'static str> {

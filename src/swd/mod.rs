@@ -9,6 +9,7 @@ pub mod crystal_witness;
 pub mod debug_port;
 pub mod option_sequence;
 pub mod reset_cause;
+pub mod rom_interfaces;
 pub mod stlink_firmware;
 pub mod stlink_probe;
 pub mod stlink_status;

@@ -74,6 +74,23 @@ fn a_crystal_that_was_witnessed_to_be_read_right_is_not_accused() {
     }
 }
 
+/// The probe sees which interface the ROM serves, so that a silent port is not put down to its boot pins, and the other way round.
+#[test]
+fn an_interface_that_was_seen_to_win_is_not_a_boot_pin() {
+    for (name, right, wrong) in [
+        ("witness-open-receive-pin", "bootloader-interface-conflict", "boot-strap"),
+        ("witness-open-boot-pin-silent-port", "boot-strap", "bootloader-interface-conflict"),
+    ] {
+        let trials = trials_of("witness.toml", name, 4);
+        let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
+        assert!(!scored.is_empty(), "{name}: no campaign with enough failures");
+        for trial in scored {
+            assert_eq!(trial.families[0].0, right, "{name}: {:?}", trial.families);
+            assert!(share_of(trial, wrong) < 0.02, "{name}: {:?}", trial.families);
+        }
+    }
+}
+
 /// Reset flags that were cleared at the beginning of the boot tell what reset the part.
 fn is_witnessed(name: &str, finding: &str) {
     let trials = trials_of("witness.toml", name, 3);

@@ -88,8 +88,8 @@ impl VirtualBoard {
                 self.program.clocks = self.application_clocks();
                 State::Dark
             }
-            Runs::OtherInterface { pull_up: false } => State::Dark,
-            Runs::OtherInterface { pull_up: true } => {
+            Runs::OtherInterface { pull_up: false, .. } | Runs::ServesNobody { pull_up: false } => State::Dark,
+            Runs::OtherInterface { pull_up: true, .. } | Runs::ServesNobody { pull_up: true } => {
                 let attachment = Attachment { clock: BitClock::EXACT, deaf: true };
                 State::Connecting(started + rom.start_up + rom.usb_connect, attachment)
             }

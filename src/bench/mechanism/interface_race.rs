@@ -28,6 +28,9 @@ pub struct InterfaceRace {
     pub wander_time_s: f64,
 }
 
+/// That of PA10.
+const INTERFACE: &str = "USART1";
+
 impl InterfaceRace {
     pub fn check(&self) -> Result<(), Impossible> {
         Impossible::unless_within("edges-per-s", self.edges_per_s, 0.0, 1e6, "/s")?;
@@ -72,7 +75,8 @@ impl Mechanism for FloatingPin {
         let first_edge_ms = dice.waiting(Micros::from_secs_f64(1.0 / rate)).as_millis_f64();
         let until_selected = self.figures.pull_up_after_ms + self.figures.selected_after_ms;
         if first_edge_ms < until_selected {
-            course.runs = Runs::OtherInterface { pull_up: first_edge_ms >= self.figures.pull_up_after_ms };
+            let pull_up = first_edge_ms >= self.figures.pull_up_after_ms;
+            course.runs = Runs::OtherInterface { interface: INTERFACE, pull_up };
         }
     }
 }
@@ -94,8 +98,8 @@ mod tests {
             pin.boot(&Surroundings::default(), &mut course, &mut dice);
             match course.runs {
                 Runs::UsbBootloader => count[0] += 1,
-                Runs::OtherInterface { pull_up: false } => count[1] += 1,
-                Runs::OtherInterface { pull_up: true } => count[2] += 1,
+                Runs::OtherInterface { pull_up: false, .. } => count[1] += 1,
+                Runs::OtherInterface { pull_up: true, .. } => count[2] += 1,
                 other => panic!("{other:?}"),
             }
         }

@@ -147,7 +147,7 @@ impl Mechanism for AtWork {
     fn boot(&mut self, around: &Surroundings, course: &mut BootCourse, dice: &mut Dice) {
         let runs = match self.figures.does {
             Effect::StartsDark => Runs::SomethingElse,
-            Effect::StartsDeaf => Runs::OtherInterface { pull_up: true },
+            Effect::StartsDeaf => Runs::ServesNobody { pull_up: true },
             Effect::Spoils | Effect::Resets | Effect::Sticks | Effect::Leaves => return,
         };
         if self.is_time(around) && dice.chance(self.figures.chance) {

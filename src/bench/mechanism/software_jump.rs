@@ -54,7 +54,7 @@ impl Mechanism for SoftwareJump {
         course.delay += Micros::from_secs_f64(self.after_ms / 1e3);
         course.hsi_error = Ppm(course.hsi_error.0 + Ppm::from_percent(self.clock_left_percent).0);
         if dice.chance(self.hangs_share) && course.runs == Runs::UsbBootloader {
-            course.runs = Runs::OtherInterface { pull_up: self.pull_up_left_on };
+            course.runs = Runs::ServesNobody { pull_up: self.pull_up_left_on };
         }
     }
 }
@@ -73,7 +73,7 @@ mod tests {
             let mut course = BootCourse::default();
             jump.boot(&Surroundings::default(), &mut course, &mut dice);
             assert_eq!(course.delay, Micros::from_millis(500));
-            hung += u32::from(course.runs == Runs::OtherInterface { pull_up: true });
+            hung += u32::from(course.runs == Runs::ServesNobody { pull_up: true });
         }
         assert!((60..140).contains(&hung), "{hung}");
     }

@@ -54,7 +54,7 @@ impl Mechanism for UsbDrivers {
     fn boot(&mut self, _around: &Surroundings, course: &mut BootCourse, dice: &mut Dice) {
         self.pin_mv = self.figures.pin_mv + self.figures.noise_mv * dice.normal();
         if self.pin_mv < SEEN_FROM_MV && course.runs == Runs::UsbBootloader {
-            course.runs = Runs::OtherInterface { pull_up: false };
+            course.runs = Runs::ServesNobody { pull_up: false };
         }
     }
 

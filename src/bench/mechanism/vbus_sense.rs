@@ -53,7 +53,7 @@ impl Mechanism for VbusSense {
     fn boot(&mut self, _around: &Surroundings, course: &mut BootCourse, dice: &mut Dice) {
         let high = self.pin_mv + self.noise_mv * dice.normal() > self.threshold_mv;
         if !high && course.runs == Runs::UsbBootloader {
-            course.runs = Runs::OtherInterface { pull_up: false };
+            course.runs = Runs::ServesNobody { pull_up: false };
         }
     }
 }

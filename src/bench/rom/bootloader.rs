@@ -165,7 +165,7 @@ impl Bootloader {
         match self.protection.read_out {
             ReadOut::Level2 if !quirks.answers_at_level_2 => Runs::SomethingElse,
             ReadOut::Level1 | ReadOut::Level2 if quirks.loops_when_protected => Runs::Restarts,
-            _ if quirks.needs_second_reset && from_power_on => Runs::OtherInterface { pull_up: false },
+            _ if quirks.needs_second_reset && from_power_on => Runs::ServesNobody { pull_up: false },
             _ => Runs::UsbBootloader,
         }
     }

@@ -6,11 +6,13 @@ use super::clock_registers::{self, ClockSetup};
 use super::core::{CoreDebug, CoreNow, Effect};
 use super::debug_port::BusFault;
 use super::flash_control::FlashControl;
+use super::interface_clocks;
 use super::mem_ap::Bus;
 use super::reset_flags::ResetFlags;
 use super::silicon::{REVISION, Silicon};
 use crate::bench::rom::memory::{Kind, Memory};
 use crate::bench::rom::serial::Uid;
+use crate::bench::surroundings::Runs;
 use crate::observation::units::{Address, Micros};
 use crate::swd::coprocessor_table::{CoprocessorTable, mailbox};
 use crate::swd::whitelist::TargetWrite;
@@ -26,6 +28,7 @@ pub struct BoardBus<'a> {
     pub core: &'a mut CoreDebug,
     pub now: CoreNow,
     pub clocks: ClockSetup,
+    pub runs: Runs,
     pub coprocessor: Option<CoprocessorTable>,
     pub flags: &'a mut ResetFlags,
     pub read_protected: bool,
@@ -108,6 +111,11 @@ impl BoardBus<'_> {
         if let Some(word) = part.crs.and_then(|base| clock_registers::crs(self.clocks, address.0.checked_sub(base.0)?))
         {
             return Some(word);
+        }
+        let enables = part.interfaces.and_then(|clocks| interface_clocks::register(clocks, self.runs, address));
+        if let Some(word) = enables {
+            // What a debugger has turned on by itself stays on.
+            return Some(word | self.written.get(&address.0).copied().unwrap_or(0));
         }
         if let Some(word) = self.rom_vector(address) {
             return Some(word);

@@ -6,6 +6,7 @@ pub mod core;
 pub mod dap_host;
 pub mod debug_port;
 pub mod flash_control;
+mod interface_clocks;
 pub mod mechanism;
 pub mod mem_ap;
 pub mod reset_flags;

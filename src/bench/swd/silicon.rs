@@ -7,6 +7,7 @@ use crate::profile::device::{Device, FlashControl, ResetFlag};
 use crate::swd::clock_tree::ClockTree;
 use crate::swd::option_sequence::Controller;
 use crate::swd::reset_cause::ResetCause;
+use crate::swd::rom_interfaces::InterfaceClocks;
 use crate::swd::transaction::mem_ap;
 
 #[derive(Clone, Debug)]
@@ -21,6 +22,7 @@ pub struct Silicon {
     pub flash_start: Address,
     pub system_memory: Address,
     pub crs: Option<Address>,
+    pub interfaces: Option<&'static InterfaceClocks>,
     pub reset_cause: Option<ResetRegister>,
     pub option_fields: Vec<Mirror>,
     pub flash_control: Option<Controller>,
@@ -115,6 +117,7 @@ impl Silicon {
             flash_start: Address(flash_start),
             system_memory: device.system_memory.as_ref().and_then(|rom| rom.start).unwrap_or(Address(0x1FFF_0000)),
             crs: registers.and_then(|known| known.crs),
+            interfaces: InterfaceClocks::of(&device.family, device.dev_id),
             reset_cause: reset_register(device),
             option_fields: mirrors(device),
             flash_control: device.flash_control.as_ref().map(FlashControl::controller),

@@ -259,6 +259,7 @@ impl DebugTarget {
             core: &mut self.core,
             now,
             clocks: condition.clocks,
+            runs: condition.runs,
             coprocessor: condition.coprocessor,
             flags: &mut self.flags,
             read_protected: self.read_protected,
