@@ -138,7 +138,8 @@ impl VirtualBoard {
         if has_service {
             bootloader = bootloader.with_coprocessor(blueprint.coprocessor.unwrap_or_default());
         }
-        Self {
+        let attached = blueprint.swd.attached;
+        let mut board = Self {
             name,
             hooks: blueprint.mechanism.clone().into_hooks(),
             found: blueprint.clone(),
@@ -166,7 +167,17 @@ impl VirtualBoard {
             power_ons: 0,
             rom_starts: 0,
             lowest_supply: Millivolts(f64::INFINITY),
+        };
+        if attached {
+            board.attach_probe();
         }
+        board
+    }
+
+    /// A debug probe is on the debug pins from now on.
+    pub fn attach_probe(&mut self) {
+        let nrst = self.blueprint.swd.nrst_wired;
+        self.hooks.iter_mut().for_each(|hook| hook.probe_attached(nrst));
     }
 
     pub const fn blueprint(&self) -> &Blueprint {

@@ -31,10 +31,12 @@ pub enum Intervention {
     Holders,
     /// Rights given.
     Permission,
+    /// A debug probe on the debug pins, which does nothing.
+    AttachProbe,
 }
 
 impl Intervention {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::GoldenBoard,
         Self::SwapCable,
         Self::OtherPort,
@@ -48,6 +50,7 @@ impl Intervention {
         Self::EnterByBoot0,
         Self::Holders,
         Self::Permission,
+        Self::AttachProbe,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -65,6 +68,7 @@ impl Intervention {
             Self::EnterByBoot0 => "enter-by-boot0",
             Self::Holders => "holders",
             Self::Permission => "permission",
+            Self::AttachProbe => "attach-probe",
         }
     }
 
@@ -122,6 +126,7 @@ impl Intervention {
                 changed.mechanism.other_program = None;
             }
             Self::Permission => changed.host.node_closed = false,
+            Self::AttachProbe => changed.swd.attached = true,
         }
         changed
     }

@@ -8,6 +8,7 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64Mcg;
 
 use super::recipe::Recipe;
+use crate::link::link_used::LinkUsed;
 use crate::observation::event::{Reentry, Transport};
 use crate::observation::step::{ConnectMode, Step, Touch};
 use crate::observation::units::Micros;
@@ -23,6 +24,8 @@ pub struct Plan {
     /// How long the board stays without power between boots, where that can be commanded.
     pub off_time: Micros,
     pub factors: Vec<Factor>,
+    /// Levels that hold for the whole campaign.
+    pub standing: Arm,
     pub seed: u64,
     /// Link time after which no new cycle begins.
     pub duration: Option<Micros>,
@@ -49,7 +52,13 @@ pub enum FactorName {
     Block,
     /// Which link a cycle goes over, where both are used.
     Link,
+    /// Whether a debug probe hangs on the board: a second ground, a pull-up on NRST, a way for current into the rail.
+    Probe,
 }
+
+/// The levels of [`FactorName::Probe`].
+pub const PROBE_ATTACHED: &str = "attached";
+pub const PROBE_DETACHED: &str = "detached";
 
 impl FactorName {
     pub const fn name(self) -> &'static str {
@@ -59,11 +68,17 @@ impl FactorName {
             Self::Connect => "connect",
             Self::Block => "block",
             Self::Link => "link",
+            Self::Probe => "probe",
         }
     }
 
     /// What a user can vary.
-    const VARIED: [Self; 4] = [Self::TransferSize, Self::Speed, Self::Connect, Self::Block];
+    const VARIED: [Self; 5] = [Self::TransferSize, Self::Speed, Self::Connect, Self::Block, Self::Probe];
+
+    /// It is changed at the bench, and therefore between boots.
+    pub const fn is_of_the_bench(self) -> bool {
+        matches!(self, Self::Probe)
+    }
 
     /// Whether a step of a recipe for this transport is another one at another level.
     pub const fn changes(self, step: &Step, transport: Transport) -> bool {
@@ -94,6 +109,10 @@ impl FactorName {
                 known.then(|| text.to_owned()).ok_or("the ways to connect are normal, under-reset and hotplug")
             }
             Self::Link => Err("the links are chosen with --link"),
+            Self::Probe => {
+                let known = [PROBE_ATTACHED, PROBE_DETACHED].contains(&text);
+                known.then(|| text.to_owned()).ok_or("a probe is attached or detached")
+            }
         }
     }
 }
@@ -119,7 +138,7 @@ fn kilohertz(text: &str) -> Option<u32> {
 pub enum FactorError {
     #[error("`{0}` is not FACTOR=LEVEL,LEVEL; for example transfer-size=2048,1024")]
     Form(String),
-    #[error("`{0}` cannot be varied; what can be: transfer-size, speed, connect, block")]
+    #[error("`{0}` cannot be varied; what can be: transfer-size, speed, connect, block, probe")]
     Unknown(String),
     #[error("`{level}` is not a level of {factor}: {why}")]
     Level { factor: &'static str, level: String, why: &'static str },
@@ -152,6 +171,13 @@ impl Plan {
         Factor { name: FactorName::Link, levels }
     }
 
+    /// A campaign that uses a probe has one on its board all the time; of the others somebody may say so.
+    pub fn standing(link: LinkUsed, said: Option<bool>) -> Arm {
+        let attached = if link == LinkUsed::Dfu { said } else { Some(true) };
+        let level = |attached| if attached { PROBE_ATTACHED } else { PROBE_DETACHED };
+        attached.map(|attached| (FactorName::Probe, level(attached).to_owned())).into_iter().collect()
+    }
+
     /// What a cycle does in an arm.
     pub fn recipe_in(&self, arm: &Arm) -> &Recipe {
         let over = |recipe: &&Recipe| arm.get(&FactorName::Link).is_some_and(|link| link == recipe.link.name());
@@ -169,10 +195,14 @@ impl Plan {
         steps.map(|step| step.touch()).max().unwrap_or(Touch::Observe)
     }
 
-    /// Every combination of the levels; one empty arm where nothing is varied.
+    /// Every combination of the levels that a cycle may have; one empty arm where nothing is varied.
     pub fn arms(&self) -> Vec<Arm> {
+        self.combinations(|factor| !factor.is_of_the_bench())
+    }
+
+    fn combinations(&self, wanted: impl Fn(FactorName) -> bool) -> Vec<Arm> {
         let mut arms = vec![Arm::new()];
-        for factor in &self.factors {
+        for factor in self.factors.iter().filter(|factor| wanted(factor.name)) {
             arms = arms
                 .into_iter()
                 .flat_map(|arm| {
@@ -190,6 +220,12 @@ impl Plan {
     /// The arms in the order of their cycles: random blocks that hold every arm once, so that drift falls on all alike.
     pub fn schedule(&self) -> Schedule {
         Schedule { arms: self.arms(), block: Vec::new(), rng: Pcg64Mcg::seed_from_u64(self.seed) }
+    }
+
+    /// What stands on the bench in one boot after the other, in random blocks too.
+    pub fn conditions(&self) -> Schedule {
+        let arms = self.combinations(FactorName::is_of_the_bench);
+        Schedule { arms, block: Vec::new(), rng: Pcg64Mcg::seed_from_u64(self.seed.wrapping_add(1)) }
     }
 }
 
@@ -251,6 +287,7 @@ mod tests {
             reentry: Reentry::None,
             off_time: Micros::ZERO,
             factors,
+            standing: Arm::new(),
             seed: 7,
             duration: None,
             keep_going: false,
@@ -271,6 +308,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_changed_at_the_bench_is_no_arm_of_a_cycle() {
+        let factors = ["transfer-size=2048,1024", "probe=attached,detached"];
+        let plan = plan(factors.map(|text| text.parse().unwrap()).into());
+        assert!(plan.arms().iter().all(|arm| !arm.contains_key(&FactorName::Probe)));
+        let mut conditions = plan.conditions();
+        let mut block: Vec<_> = (0..2).map(|_| conditions.next_arm()[&FactorName::Probe].clone()).collect();
+        block.sort();
+        assert_eq!(block, ["attached", "detached"]);
+    }
+
+    #[test]
     fn levels_that_the_rom_refuses_are_refused() {
         for text in [
             "transfer-size=1,1024",
@@ -279,6 +327,7 @@ mod tests {
             "speed=0,2",
             "connect=a,b",
             "block=3,4",
+            "probe=attached,off",
             "x",
         ] {
             assert!(text.parse::<Factor>().is_err(), "{text}");

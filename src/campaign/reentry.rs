@@ -1,6 +1,7 @@
 //! Re-entry: how a new boot is brought about, and how we know that it was one.
 
 use super::attend::{OFF_BELOW_VOLTS, Sensor, power_seen_off};
+use super::plan::{FactorName, PROBE_ATTACHED};
 use super::program::{Program, ProgramError};
 use super::question::{Answer, Question, Wanted};
 use crate::link::{Link, witness};
@@ -9,9 +10,17 @@ use crate::observation::fact::{Fact, FactValue};
 use crate::observation::step::{ConnectMode, Step};
 use crate::observation::units::Micros;
 
+/// What a bench calls the experiment of attaching a probe.
+const ATTACH_PROBE: &str = "attach-probe";
+
 /// Brings about the next boot.
 pub trait Reenter {
     fn reenter(&mut self, link: &mut dyn Link, boot: u32) -> Result<(BootKind, BootProof), ReentryError>;
+
+    /// Changes what stands on the bench, before the boot.
+    fn arrange(&mut self, _link: &mut dyn Link, factor: FactorName, _level: &str) -> Result<(), ReentryError> {
+        Err(ReentryError::NobodyAtTheBench { factor: factor.name() })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +37,8 @@ pub enum ReentryError {
     StillThere,
     #[error("the probe could not send the board into its ROM: {what}")]
     Probe { what: String },
+    #[error("nobody is at the bench to change {factor}; use --reenter manual")]
+    NobodyAtTheBench { factor: &'static str },
     #[error("the operator ended the campaign")]
     Declined,
 }
@@ -51,6 +62,14 @@ pub struct LinkPower {
 impl Reenter for LinkPower {
     fn reenter(&mut self, link: &mut dyn Link, _boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
         link.power_cycle(self.off_time).ok_or(ReentryError::LinkHasNoPower)
+    }
+
+    /// Where the link itself has power, the board is a virtual one, whose bench does what it is told. It was found without a probe.
+    fn arrange(&mut self, link: &mut dyn Link, factor: FactorName, level: &str) -> Result<(), ReentryError> {
+        const TAKES: Micros = Micros::from_secs(60);
+        let change = (level == PROBE_ATTACHED).then_some(ATTACH_PROBE);
+        let done = link.rearrange(change, TAKES);
+        if done { Ok(()) } else { Err(ReentryError::NobodyAtTheBench { factor: factor.name() }) }
     }
 }
 
@@ -104,6 +123,16 @@ impl<O: Operator> Reenter for Manual<O> {
             Some(_) => Ok((BootKind::ColdPowerOn { off_time: None }, BootProof::ToldByOperator)),
             None => Err(ReentryError::Declined),
         }
+    }
+
+    fn arrange(&mut self, _link: &mut dyn Link, _factor: FactorName, level: &str) -> Result<(), ReentryError> {
+        let request = if level == PROBE_ATTACHED {
+            "Attach the debug probe to the board, with ground, SWDIO, SWCLK, NRST and VTref, and plug it into this computer."
+        } else {
+            "Take the debug probe off the board, all of its wires and its ground too."
+        };
+        let answer = self.operator.ask(&Question::new(request.to_owned(), Wanted::Done));
+        answer.map(drop).ok_or(ReentryError::Declined)
     }
 }
 

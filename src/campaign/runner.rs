@@ -53,6 +53,8 @@ pub struct Stretch {
     /// Levels that hold for all its cycles, beside those of the arms.
     pub levels: BTreeMap<String, String>,
     pub schedule: Schedule,
+    /// What is changed at the bench before each boot.
+    pub conditions: Schedule,
     /// Whether its first cycle needs a new boot; a board that cannot be re-entered goes on in the one it has.
     pub begins_boot: bool,
 }
@@ -61,9 +63,13 @@ impl Runner<'_> {
     /// Runs to the end of the plan, or until told to stop. What happened is in the events.
     pub fn run(&mut self) -> Result<(), CampaignError> {
         let boots = if self.plan.reentry == Reentry::None { 1 } else { self.plan.boots };
-        let levels = BTreeMap::new();
-        let direction =
-            self.perform(&mut Stretch { boots, levels, schedule: self.plan.schedule(), begins_boot: true })?;
+        let direction = self.perform(&mut Stretch {
+            boots,
+            levels: BTreeMap::new(),
+            schedule: self.plan.schedule(),
+            conditions: self.plan.conditions(),
+            begins_boot: true,
+        })?;
         self.end(direction)
     }
 
@@ -77,7 +83,9 @@ impl Runner<'_> {
         for _ in 0..stretch.boots {
             if stretch.begins_boot {
                 self.numbering.boots += 1;
-                match self.start_boot() {
+                let condition = stretch.conditions.next_arm();
+                stretch.levels.extend(in_words(&condition));
+                match self.start_boot(&condition) {
                     Ok(()) => {}
                     Err(CampaignError::Reentry(ReentryError::Declined)) => return Ok(Direction::Interrupt),
                     Err(error) => return Err(error),
@@ -106,8 +114,11 @@ impl Runner<'_> {
         self.steer.next(now)
     }
 
-    fn start_boot(&mut self) -> Result<(), CampaignError> {
+    fn start_boot(&mut self, condition: &Arm) -> Result<(), CampaignError> {
         let number = self.numbering.boots;
+        for (factor, level) in condition {
+            self.reenter.arrange(self.link, *factor, level)?;
+        }
         let (kind, proof) = self.reenter.reenter(self.link, number)?;
         let started = self.link.now();
         self.emit(EventKind::BootStarted(Boot { number, started, kind, proof }))?;
@@ -134,13 +145,12 @@ impl Runner<'_> {
         if identity != known {
             self.emit(EventKind::BoardSeen(identity))?;
         }
-        let varied = arm.iter().map(|(factor, level)| (factor.name().to_owned(), level.clone()));
         let mut cycle = Cycle {
             number: self.numbering.cycles,
             boot: Some(self.numbering.boots),
             started: Some(started),
             steps,
-            levels: levels.clone().into_iter().chain(varied).collect(),
+            levels: in_words(&self.plan.standing).chain(levels.clone()).chain(in_words(arm)).collect(),
         };
         cycle.drop_transfers_if_good();
         let alters = self.plan.recipe.touch() == Touch::Alter;
@@ -194,6 +204,10 @@ impl Runner<'_> {
         self.journal.absorb(&kind);
         Ok(self.sink.accept(Some(self.link.now()), kind)?)
     }
+}
+
+fn in_words(arm: &Arm) -> impl Iterator<Item = (String, String)> {
+    arm.iter().map(|(factor, level)| (factor.name().to_owned(), level.clone()))
 }
 
 fn skipped(line: &RecipeStep) -> StepRecord {
@@ -328,6 +342,7 @@ mod tests {
             cycles_per_boot: 2,
             off_time: Micros::from_secs(1),
             factors: Vec::new(),
+            standing: Arm::new(),
             seed: 1,
             duration: None,
             keep_going: false,

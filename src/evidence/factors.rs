@@ -7,6 +7,7 @@ use super::factor_table::{FactorTable, table};
 use super::finding::{Finding, Unit};
 use super::independent_sum::normal_cdf;
 use super::multiplicity::Candidate;
+use super::probe_factor;
 use super::weight;
 
 /// More levels than this are no arms but a measurement.
@@ -53,7 +54,8 @@ impl Group<'_> {
         let Self { names, levels, table } = self;
         let matters =
             if p < weight::REPORTED_BELOW { matters(names, levels, table, p) } else { no_effect(names, levels, table) };
-        [matters, rises_with_length(names, levels, table, p), under_reset(names, levels, table, p)]
+        let probe = probe_factor::told(names, levels, table, p);
+        [matters, rises_with_length(names, levels, table, p), under_reset(names, levels, table, p), probe]
             .into_iter()
             .flatten()
             .collect()

@@ -35,6 +35,7 @@ pub mod over_time;
 pub mod periods;
 pub mod permutation;
 pub mod place;
+pub mod probe_factor;
 pub mod ranks;
 pub mod rate;
 pub mod requests;

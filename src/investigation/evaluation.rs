@@ -139,6 +139,7 @@ pub(super) fn campaign(
         reentry: if boots > 1 { Reentry::Virtual } else { Reentry::None },
         off_time: Micros::from_secs(1),
         factors: scenario.vary.iter().map(|varied| varied.0.clone()).chain(links).collect(),
+        standing: Plan::standing(scenario.link, None),
         seed,
         duration: None,
         keep_going: false,

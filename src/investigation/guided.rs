@@ -280,6 +280,7 @@ impl<'k> Guided<'_, 'k> {
             boots: FIRST_LOOK,
             levels: BTreeMap::new(),
             schedule: varied.schedule(),
+            conditions: varied.conditions(),
             begins_boot: self.plan.reentry != Reentry::None,
         };
         let direction = self.perform(&mut stretch)?;
@@ -352,8 +353,9 @@ impl Guided<'_, '_> {
     ) -> Result<Direction, CampaignError> {
         // Every stretch has an order of arms of its own.
         let seed = self.plan.seed.wrapping_add(u64::from(self.numbering.cycles));
-        let schedule = Plan { seed, ..self.plan.clone() }.schedule();
-        self.perform(&mut Stretch { boots, levels, schedule, begins_boot })
+        let plan = Plan { seed, ..self.plan.clone() };
+        let (schedule, conditions) = (plan.schedule(), plan.conditions());
+        self.perform(&mut Stretch { boots, levels, schedule, conditions, begins_boot })
     }
 
     /// Boots of the board as it was found.

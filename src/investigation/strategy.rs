@@ -20,7 +20,7 @@ use super::scenario::Scenario;
 use crate::bench::board::VirtualBoard;
 use crate::bench::intervention::Intervention;
 use crate::campaign::attend::Unattended;
-use crate::campaign::plan::Plan;
+use crate::campaign::plan::{Arm, Plan};
 use crate::campaign::recipe::Recipe;
 use crate::campaign::reentry::LinkPower;
 use crate::campaign::runner::{CampaignError, Numbering};
@@ -131,6 +131,7 @@ fn attempt(
         reentry: if scenario.boots > 1 { Reentry::Virtual } else { Reentry::None },
         off_time: Micros::from_secs(1),
         factors: Vec::new(),
+        standing: Arm::new(),
         seed,
         duration: None,
         keep_going: false,

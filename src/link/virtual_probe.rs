@@ -48,6 +48,7 @@ type Command<'a, T> = dyn FnMut(&mut DapHost, &mut VirtualBoard) -> Result<T, Da
 
 impl VirtualProbe {
     pub fn new(bench: BenchShare) -> Self {
+        bench.lock().board.attach_probe();
         Self {
             bench,
             host: DapHost::new(950),

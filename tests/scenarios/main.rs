@@ -91,6 +91,14 @@ fn an_interface_that_was_seen_to_win_is_not_a_boot_pin() {
     }
 }
 
+/// The wire of a probe holds a pin that floats without it: the boots with it are the comparison.
+#[test]
+fn a_probe_that_is_varied_tells_an_open_nrst() {
+    for trial in trials_of("modelled.toml", "open-nrst-probe-on-and-off", 4).iter().filter(|trial| trial.is_scored()) {
+        assert!(trial.families.iter().take(3).any(|(family, _)| family == "nrst-wiring"), "{:?}", trial.families);
+    }
+}
+
 /// Reset flags that were cleared at the beginning of the boot tell what reset the part.
 fn is_witnessed(name: &str, finding: &str) {
     let trials = trials_of("witness.toml", name, 3);

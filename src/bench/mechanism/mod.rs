@@ -58,6 +58,9 @@ pub trait Mechanism: Debug + Send {
     /// What runs has been decided, and its first instruction is next.
     fn start(&mut self, _at: Micros, _runs: Runs, _dice: &mut Dice) {}
 
+    /// A debug probe was attached to the board; `nrst` says that its wire to NRST is there, which holds the pin.
+    fn probe_attached(&mut self, _nrst: bool) {}
+
     /// A debugger stopped the core, or let it go on.
     fn halted(&mut self, _at: Micros, _halted: bool) {}
 

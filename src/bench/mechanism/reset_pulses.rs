@@ -21,11 +21,12 @@ pub struct ResetPulses {
     pub by: Source,
 }
 
-/// What resets. A supervisor acts whatever runs; a program only while it runs.
+/// What resets. A supervisor acts whatever runs; a program only while it runs; an open pin picks up edges until a probe's wire holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     Pin,
+    OpenPin,
     Application,
 }
 
@@ -38,13 +39,14 @@ impl ResetPulses {
     pub fn describe(&self) -> String {
         let by = match self.by {
             Source::Pin => "NRST is pulled low",
+            Source::OpenPin => "NRST floats and goes low",
             Source::Application => "The application resets the part",
         };
         format!("{by} every {} ms or so, for {} ms.", self.every_ms, self.low_ms)
     }
 
     pub const fn hook(self) -> Pulses {
-        Pulses { figures: self, next: None, halted: false }
+        Pulses { figures: self, next: None, halted: false, pin_held: false }
     }
 }
 
@@ -54,13 +56,19 @@ pub struct Pulses {
     figures: ResetPulses,
     next: Option<Micros>,
     halted: bool,
+    /// A probe holds NRST up.
+    pin_held: bool,
 }
 
 impl Mechanism for Pulses {
     fn start(&mut self, at: Micros, runs: Runs, dice: &mut Dice) {
         self.halted = false;
-        let acts = self.figures.by == Source::Pin || runs == Runs::SomethingElse;
+        let acts = self.figures.by != Source::Application || runs == Runs::SomethingElse;
         self.next = acts.then(|| at + dice.waiting(Micros::from_secs_f64(self.figures.every_ms / 1e3)) + Micros(1));
+    }
+
+    fn probe_attached(&mut self, nrst: bool) {
+        self.pin_held = nrst;
     }
 
     fn halted(&mut self, _at: Micros, halted: bool) {
@@ -69,7 +77,8 @@ impl Mechanism for Pulses {
 
     fn next_reset(&self) -> Option<SelfReset> {
         let cause = match self.figures.by {
-            Source::Pin => ResetCause::Pin,
+            Source::OpenPin if self.pin_held => return None,
+            Source::Pin | Source::OpenPin => ResetCause::Pin,
             Source::Application if self.halted => return None,
             Source::Application => ResetCause::Software,
         };
@@ -80,6 +89,18 @@ impl Mechanism for Pulses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_open_pin_is_held_by_the_wire_of_a_probe() {
+        let resets = |by, nrst| {
+            let mut pulses = ResetPulses { every_ms: 20.0, low_ms: 1.0, by }.hook();
+            pulses.start(Micros::ZERO, Runs::UsbBootloader, &mut Dice::new(1));
+            pulses.probe_attached(nrst);
+            pulses.next_reset().is_some()
+        };
+        assert!(!resets(Source::OpenPin, true) && resets(Source::OpenPin, false));
+        assert!(resets(Source::Pin, true), "a supervisor pulls harder");
+    }
 
     #[test]
     fn a_program_resets_only_while_it_runs() {

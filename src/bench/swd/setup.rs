@@ -9,6 +9,8 @@ use crate::bench::mechanism::Impossible;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct SwdSetup {
+    /// A probe hangs on the board as it is found; one that is used does so anyway.
+    pub attached: bool,
     /// The probe's voltage input is connected to the board's rail.
     pub vtref_wired: bool,
     /// The probe can pull NRST low.
@@ -19,7 +21,13 @@ pub struct SwdSetup {
 
 impl Default for SwdSetup {
     fn default() -> Self {
-        Self { vtref_wired: true, nrst_wired: true, probe: ProbeSetup::default(), mechanism: SwdMechanisms::default() }
+        Self {
+            attached: false,
+            vtref_wired: true,
+            nrst_wired: true,
+            probe: ProbeSetup::default(),
+            mechanism: SwdMechanisms::default(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use crate::campaign::plan::Plan;
+use crate::campaign::plan::{Arm, Plan};
 use crate::campaign::recipe::{Recipe, RecipeStep};
 use crate::campaign::recovery;
 use crate::case::file::{Case, CaseError};
@@ -306,6 +306,7 @@ fn campaign(name: &str, way: Way, changes: &[AreaChange]) -> Plan {
         reentry: Reentry::None,
         off_time: Micros::ZERO,
         factors: Vec::new(),
+        standing: Arm::new(),
         seed: 1,
         duration: None,
         keep_going: false,

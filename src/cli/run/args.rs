@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::altering::AlterArgs;
 use super::conduct::ConductArgs;
@@ -48,9 +48,13 @@ pub struct RunArgs {
     /// How long the board stays without power between boots, where a virtual board or a hub is switched
     #[arg(long, value_name = "TIME", default_value = "2s")]
     pub off_time: Span,
-    /// Vary a factor, in random blocks: transfer-size=2048,1024; over swd speed=480kHz,4MHz, connect=hotplug,under-reset, block=64,1024
+    /// Vary a factor, in random blocks: transfer-size=2048,1024; over swd speed=480kHz,4MHz, connect=hotplug,under-reset, block=64,1024;
+    /// between boots probe=attached,detached, for which somebody is asked
     #[arg(long, value_name = "FACTOR=A,B")]
     pub vary: Vec<Factor>,
+    /// Whether a debug probe hangs on the board beside a campaign over USB; a campaign that uses one knows it
+    #[arg(long, value_name = "yes|no")]
+    pub probe_attached: Option<YesNo>,
     /// How many boots; 40 where nothing is said, 1 for a recipe that alters the board
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub boots: Option<u32>,
@@ -88,6 +92,12 @@ pub struct RunArgs {
     pub report: Vec<PathBuf>,
     #[command(flatten)]
     pub alter: AlterArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum YesNo {
+    Yes,
+    No,
 }
 
 /// What a debug probe can do to the running board.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::altering::{self, Occasion, Prepared};
-use super::args::{Deed, ReentryChoice, RunArgs};
+use super::args::{Deed, ReentryChoice, RunArgs, YesNo};
 use crate::campaign::materials::Materials;
 use crate::campaign::plan::{Factor, FactorName, Plan};
 use crate::campaign::recipe::{Recipe, RecipeError};
@@ -33,6 +33,7 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
     let named = args.recipe.as_deref().unwrap_or(args.link.usual_recipe());
     let sketch = plan(args, find(named, &Materials::any())?, (0, 0))?;
     demand_effect(&sketch)?;
+    demand_bench(&sketch, args)?;
     demand_leave(&sketch, &args.allow)?;
     let alters = sketch.touch() == Touch::Alter;
     if alters {
@@ -111,6 +112,7 @@ fn plan(args: &RunArgs, named: Recipe, (boots, cycles_per_boot): (u32, u32)) -> 
         reentry: reentry(args),
         off_time: args.off_time.0,
         factors: args.vary.iter().cloned().chain(links).collect(),
+        standing: Plan::standing(args.link, args.probe_attached.map(|said| said == YesNo::Yes)),
         seed: args.seed,
         duration: args.duration.map(|span| span.0),
         keep_going: args.alter.keep_going,
@@ -122,7 +124,7 @@ fn demand_effect(plan: &Plan) -> Result<(), Refusal> {
     let recipes = || std::iter::once(&plan.recipe).chain(&plan.beside);
     let has_effect = |factor: &&Factor| {
         let changes = |recipe: &Recipe| recipe.steps.iter().any(|line| factor.name.changes(&line.step, recipe.link));
-        factor.name == FactorName::Link || recipes().any(changes)
+        factor.name == FactorName::Link || factor.name.is_of_the_bench() || recipes().any(changes)
     };
     match plan.factors.iter().find(|factor| !has_effect(factor)) {
         Some(factor) => {
@@ -132,6 +134,25 @@ fn demand_effect(plan: &Plan) -> Result<(), Refusal> {
         }
         None => Ok(()),
     }
+}
+
+/// What is changed at the bench needs somebody there, and a board that can do without it.
+fn demand_bench(plan: &Plan, args: &RunArgs) -> Result<(), Refusal> {
+    if !plan.factors.iter().any(|factor| factor.name.is_of_the_bench()) {
+        return Ok(());
+    }
+    let wrong = if args.link != LinkUsed::Dfu {
+        "this campaign needs its probe in every cycle; vary it with --link dfu"
+    } else if args.conduct.guided {
+        "--guided changes the bench by itself; vary the probe without it"
+    } else if args.probe_attached.is_some() {
+        "the probe is varied, so it cannot be said to be attached or not"
+    } else if !matches!(plan.reentry, Reentry::Manual | Reentry::Virtual) {
+        "a probe is attached and taken off by a person, between boots: --reenter manual"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::of(ExitCode::Usage, &wrong))
 }
 
 /// What disturbs the board is done only where it was allowed by name.
