@@ -6,8 +6,10 @@
 //! for the next). What is known of the board is no picture: what speaks for both counts once, and what speaks against
 //! either counts. Without such pictures, as in most reports, there is nothing that asks for a second cause.
 
+use super::grades::Grade;
 use super::inference::{Bundle, Weighed, cost_of_silence, scale};
 use super::knowledge::Cause;
+use crate::evidence::finding::Finding;
 
 /// A pair below this is not worth keeping.
 pub const LEAST_KEPT: f64 = 0.01;
@@ -18,6 +20,9 @@ const FIRST_OF: usize = 12;
 /// Priors are shares of boards that have trouble. A second trouble is no commoner than trouble is in boards at large, and
 /// about one in five of those that somebody looks at has any (judgement).
 const SECOND_TROUBLE: f64 = 0.2;
+
+/// A boot may show both pictures, so that their shares may add up to a little more than all failures (judgement).
+const OVERLAP: f64 = 0.1;
 
 /// Two causes at work at the same time.
 #[derive(Clone, Debug)]
@@ -68,14 +73,30 @@ pub(super) fn of<'k>(causes: &[Weighed<'k>], bundles: &[Bundle<'_>], firmness: f
     pairs
 }
 
-/// Each raises something seen that the other does not: a cause that explains nothing of its own is no second cause.
+/// Each answers for failures of its own: a picture that it explains better than the other by at least a moderate grade, and both
+/// pictures have room beside each other among the failures. Where all failures show one picture, whatever else is found of
+/// them asks for no second cause.
 fn each_is_needed(bundles: &[Bundle<'_>], one: &[Vec<Stance>], other: &[Vec<Stance>]) -> bool {
-    let explains_alone = |own: &[Vec<Stance>], others: &[Vec<Stance>]| {
+    let clearly = Grade::Moderate.likelihood_ratio().ln();
+    let least_own_share = |own: &[Vec<Stance>], others: &[Vec<Stance>]| {
         let pictures = bundles.iter().zip(own.iter().zip(others)).filter(|(bundle, _)| bundle.group.side_by_side);
-        let mut stances = pictures.flat_map(|(_, (own, others))| own.iter().zip(others));
-        stances.any(|(own, other)| own.is_some_and(|own| own > 0.0) && other.is_none_or(|other| other < 0.0))
+        let shares = pictures.flat_map(|(bundle, (own, others))| {
+            let stances = bundle.findings.iter().zip(own.iter().zip(others));
+            let explained = stances
+                .filter(|(_, (own, other))| own.is_some_and(|own| own > 0.0 && own - other.unwrap_or(0.0) >= clearly));
+            explained.map(|(finding, _)| if bundle.group.apart { 0.0 } else { share(finding) })
+        });
+        shares.reduce(f64::min)
     };
-    explains_alone(one, other) && explains_alone(other, one)
+    match (least_own_share(one, other), least_own_share(other, one)) {
+        (Some(one), Some(other)) => one + other <= 1.0 + OVERLAP,
+        _ => false,
+    }
+}
+
+/// The share of the failures that a finding describes; one that was tested speaks of them all.
+fn share(finding: &Finding) -> f64 {
+    if finding.certainty > 0.0 { finding.weight / finding.certainty } else { 1.0 }
 }
 
 /// The logarithm of a finding's likelihood ratio for a cause; `None` where the cause says nothing.
@@ -137,13 +158,17 @@ mod tests {
     use crate::observation::event::Transport;
 
     fn posterior<'k>(knowledge: &'k Knowledge, found: &[(&str, f64, f64)]) -> Posterior<'k> {
+        posterior_on(knowledge, "STM32F407", found)
+    }
+
+    fn posterior_on<'k>(knowledge: &'k Knowledge, part: &str, found: &[(&str, f64, f64)]) -> Posterior<'k> {
         let findings: Vec<_> = found
             .iter()
             .map(|(id, weight, certainty)| {
                 Finding::new(id, (*id).to_owned(), 40, Unit::Boot).by("count", *weight).occurs(*certainty)
             })
             .collect();
-        Posterior::of(knowledge, &Subject::of_part("STM32F407", Transport::Dfu), &findings)
+        Posterior::of(knowledge, &Subject::of_part(part, Transport::Dfu), &findings)
     }
 
     /// Half of the failing boots never come, as with a boot pin; in the others bits flip.
@@ -167,6 +192,37 @@ mod tests {
         assert!(families.contains(&"usb-signal-integrity"), "{families:?}");
         let all: f64 = posterior.causes.iter().map(|weighed| weighed.probability).sum();
         assert!((all + posterior.unknown - 1.0).abs() < 0.02, "{all} {}", posterior.unknown);
+    }
+
+    /// All failures are damaged packets in one step at one address: a wire and a damaged word would each explain a part of what is
+    /// known of the same failures, which is no reason to believe in both.
+    #[test]
+    fn the_same_failures_are_not_shared_out_between_two_causes() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let same = [
+            ("failures-within-boots", 0.92, 0.92),
+            ("fails-after-identify", 0.92, 0.92),
+            ("late-transfers", 0.98, 0.98),
+            ("fails-in-one-phase", 0.83, 0.83),
+            ("failures-rise-with-length", 0.95, 0.95),
+            ("address-fixed", 0.92, 0.92),
+        ];
+        let posterior = posterior_on(&knowledge, "STM32H7A3", &same);
+        assert!(posterior.pairs.is_empty(), "{:?}", posterior.pairs);
+    }
+
+    /// Every failure is a reset, and the board takes long to come in all boots: what delays it has nothing to do with the resets.
+    #[test]
+    fn a_late_start_leaves_the_failures_to_another_cause() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let found = [
+            ("failures-within-boots", 0.9, 0.9),
+            ("disconnects-mid-session", 0.9, 0.9),
+            ("leaves-a-clean-wire", 0.9, 0.9),
+            ("enumerate-scattered", 0.96, 0.96),
+        ];
+        let posterior = posterior(&knowledge, &found);
+        assert!(posterior.pairs.iter().any(|pair| pair.causes.iter().any(|cause| cause.id == "hse-no-start")));
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub struct Group {
     /// Two causes at work at once show two of its findings side by side.
     #[serde(default)]
     pub side_by_side: bool,
+    /// Its findings take no share of the failures: they tell of boots that come as well, or of single failures.
+    #[serde(default)]
+    pub apart: bool,
     /// In a campaign its findings say nothing without this one: where many steps are hit, which ones is chance.
     pub campaigns_need: Option<String>,
 }
