@@ -172,9 +172,10 @@ mod tests {
     }
 
     /// Half of the failing boots never come, as with a boot pin; in the others bits flip.
-    const TWO_PICTURES: [(&str, f64, f64); 7] = [
+    const TWO_PICTURES: [(&str, f64, f64); 8] = [
         ("enumerate-fails-some-boots", 0.9, 0.9),
         ("fails-at-enumerate", 0.5, 0.9),
+        ("port-silent", 0.5, 0.9),
         ("all-or-nothing-boots", 0.6, 0.6),
         ("bus-errors-scattered", 0.45, 0.9),
         ("failures-within-boots", 0.45, 0.9),
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn one_picture_is_left_to_one_cause() {
         let knowledge = Knowledge::built_in().unwrap();
-        let posterior = posterior(&knowledge, &TWO_PICTURES[3..]);
+        let posterior = posterior(&knowledge, &TWO_PICTURES[4..]);
         let pairs: f64 = posterior.pairs.iter().map(|pair| pair.probability).sum();
         assert!(pairs < 0.2, "{pairs}");
         assert_eq!(posterior.causes[0].cause.family, "usb-signal-integrity");
