@@ -31,7 +31,12 @@ pub struct Plan {
     pub duration: Option<Micros>,
     /// An altering campaign goes on after a cycle that failed.
     pub keep_going: bool,
+    /// A witness looks at a good cycle whenever so much link time has passed since it last did; absent where it looks at failures only.
+    pub look_every: Option<Micros>,
 }
+
+/// A look takes 1.2 s, so that one a minute costs 2 % of a campaign.
+pub const LOOK_EVERY: Micros = Micros::from_secs(60);
 
 /// Something that is varied, with its levels: `transfer-size=2048,1024`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,6 +296,7 @@ mod tests {
             seed: 7,
             duration: None,
             keep_going: false,
+            look_every: None,
         }
     }
 

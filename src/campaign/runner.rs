@@ -13,6 +13,7 @@ use crate::link::Link;
 use crate::observation::boot::Boot;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{EventKind, Reentry};
+use crate::observation::fact::Fact;
 use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
 use crate::observation::step::{Outcome, Phase, Step, StepRecord, Touch, TransferSummary};
@@ -44,6 +45,8 @@ pub struct Runner<'a> {
     pub numbering: Numbering,
     /// What was altered in this case before, and is from here on.
     pub journal: Journal,
+    /// When a witness last looked at a good cycle.
+    pub last_look: Option<Micros>,
 }
 
 /// Boots that belong together: under which conditions, and in which order of arms.
@@ -154,12 +157,25 @@ impl Runner<'_> {
         };
         cycle.drop_transfers_if_good();
         let alters = self.plan.recipe.touch() == Touch::Alter;
+        let is_good = cycle.failure().is_none() && !cycle.is_interrupted();
         let stop_here = alters && !self.plan.keep_going && cycle.failure().is_some();
         self.emit(EventKind::CycleFinished(cycle))?;
-        for fact in reaction.facts {
+        let compared = if is_good { self.comparison() } else { Vec::new() };
+        for fact in reaction.facts.into_iter().chain(compared) {
             self.emit(EventKind::FactNoted(fact))?;
         }
         Ok(if reaction.end { Some(Direction::Interrupt) } else { stop_here.then_some(Direction::Finish) })
+    }
+
+    /// What a witness sees after a good cycle, where a look is due. The first good cycle is one to compare with.
+    fn comparison(&mut self) -> Vec<Fact> {
+        let (now, every) = (self.link.now(), self.plan.look_every);
+        let is_due = every.is_some_and(|every| self.last_look.is_none_or(|last| now >= last + every));
+        if !is_due {
+            return Vec::new();
+        }
+        self.last_look = Some(now);
+        self.link.look_at_good_cycle()
     }
 
     /// The steps in their order. Who stands by is told of the first failure before anything else is done to the board; one that
@@ -308,6 +324,10 @@ mod tests {
             BoardIdentity::default()
         }
 
+        fn look_at_good_cycle(&mut self) -> Vec<Fact> {
+            vec![Fact::measured("good-look", FactValue::Number(self.now.as_secs_f64()))]
+        }
+
         fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
             Some((BootKind::ColdPowerOn { off_time: Some(off_time) }, BootProof::Commanded))
         }
@@ -346,6 +366,7 @@ mod tests {
             seed: 1,
             duration: None,
             keep_going: false,
+            look_every: Some(Micros::from_millis(20)),
             reentry: reentry.clone(),
         };
         let mut link = ScriptedLink { now: Micros::ZERO, fails: fails.to_vec(), performed: Vec::new() };
@@ -361,6 +382,7 @@ mod tests {
             attend,
             numbering: Numbering::default(),
             journal: Journal::default(),
+            last_look: None,
         };
         runner.run().unwrap();
         (sink.events.into_iter().map(|(_, kind)| kind).collect(), link.performed)
@@ -464,5 +486,21 @@ mod tests {
             assert_eq!(cycle.steps[0].facts[0].value, FactValue::Number(f64::from(cycle.number)));
         }
         assert!(events.iter().any(|kind| *kind == EventKind::Note("reading 2".into())));
+    }
+
+    #[test]
+    fn a_witness_looks_at_good_cycles_when_it_is_due_and_at_no_failed_ones() {
+        let looks = |fails: &[(Phase, FailureClass)]| {
+            let (events, _) = run(&Reentry::Virtual, fails, 100);
+            let of = |kind: &EventKind| match kind {
+                EventKind::FactNoted(Fact { key, value: FactValue::Number(at), .. }) if key == "good-look" => Some(*at),
+                _ => None,
+            };
+            (events.iter().filter_map(of).collect::<Vec<_>>(), cycles(&events).len())
+        };
+        let (seen, cycles) = looks(&[]);
+        assert!(seen.len() >= 2 && seen.len() < cycles, "{seen:?} of {cycles}");
+        assert!(seen.windows(2).all(|pair| pair[1] - pair[0] > 0.0199), "{seen:?}");
+        assert!(looks(&[(Phase::Status, FailureClass::Stall)]).0.is_empty());
     }
 }

@@ -100,7 +100,7 @@ impl<'k> Posterior<'k> {
             .map(|(cause, prior)| weigh(subject, &bundles, cause, prior, firmness).after(&outcomes))
             .collect();
         causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
-        let mut pairs = pairs::of(&causes, &bundles, firmness);
+        let mut pairs = pairs::of(&causes, &bundles, findings, firmness);
         let alone: f64 = open + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
         let total = alone + pairs.iter().map(|pair| pair.probability).sum::<f64>();
         let share = (1.0 - ALWAYS_OPEN) / total;

@@ -44,6 +44,9 @@ pub struct Cause {
     /// Without one of these direct measurements its probability is capped.
     #[serde(default)]
     pub witnessed_by: Vec<String>,
+    /// Findings that show it at work in every failure that was looked at, which leaves little to a second cause.
+    #[serde(default)]
+    pub in_every_failure_by: Vec<String>,
     #[serde(default)]
     pub raises: Vec<Link>,
     #[serde(default)]
@@ -267,7 +270,8 @@ impl Knowledge {
     pub fn cause_from(&self, sheet: &Sheet) -> Result<Cause, ProfileError> {
         let mut cause: Cause = loader::parse(&sheet.file, &sheet.text)?;
         let linked = cause.raises.iter().chain(&cause.lowers).map(|link| link.finding.clone());
-        let findings: Vec<_> = linked.chain(cause.witnessed_by.iter().cloned()).collect();
+        let findings: Vec<_> =
+            linked.chain(cause.witnessed_by.iter().chain(&cause.in_every_failure_by).cloned()).collect();
         self.check_findings(sheet, &findings)?;
         let families: Vec<_> = self.families.iter().map(|family| family.id.as_str()).collect();
         known(sheet, "family", &cause.family, &families)?;

@@ -39,7 +39,12 @@ impl Pair<'_> {
 }
 
 /// Priors times likelihood of pairs of causes of different families, the most probable first; `causes` are sorted alike.
-pub(super) fn of<'k>(causes: &[Weighed<'k>], bundles: &[Bundle<'_>], firmness: f64) -> Vec<Pair<'k>> {
+pub(super) fn of<'k>(
+    causes: &[Weighed<'k>],
+    bundles: &[Bundle<'_>],
+    findings: &[Finding],
+    firmness: f64,
+) -> Vec<Pair<'k>> {
     if !bundles.iter().any(|bundle| bundle.group.side_by_side) {
         return Vec::new();
     }
@@ -65,12 +70,20 @@ pub(super) fn of<'k>(causes: &[Weighed<'k>], bundles: &[Bundle<'_>], firmness: f
                 })
                 .sum();
             let experiments = 0.5 * (one.by_experiment + other.by_experiment);
-            let probability = SECOND_TROUBLE * (one.base + other.base + experiments + firmness * log).exp();
+            let left = left_to_a_second(one.cause, findings).min(left_to_a_second(other.cause, findings));
+            let probability = left * SECOND_TROUBLE * (one.base + other.base + experiments + firmness * log).exp();
             pairs.push(Pair { causes: [one.cause, other.cause], probability });
         }
     }
     pairs.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     pairs
+}
+
+/// A cause that was seen at work in each of n failures: if a second one made a share of the failures that nobody knows, any share as likely
+/// as any other, the chance that none of the n was its is 1 / (n + 1).
+fn left_to_a_second(cause: &Cause, findings: &[Finding]) -> f64 {
+    let seen = findings.iter().filter(|finding| cause.in_every_failure_by.contains(&finding.id));
+    seen.map(|finding| 1.0 / (finding.n as f64 + 1.0)).fold(1.0, f64::min)
 }
 
 /// Each answers for failures of its own: a picture that it explains better than the other by at least a moderate grade, and both
@@ -169,6 +182,15 @@ mod tests {
             })
             .collect();
         Posterior::of(knowledge, &Subject::of_part(part, Transport::Dfu), &findings)
+    }
+
+    #[test]
+    fn a_cause_seen_at_work_in_every_failure_leaves_little_to_a_second() {
+        let knowledge = Knowledge::built_in().unwrap();
+        let cause = knowledge.causes.iter().find(|cause| cause.id == "hse-misdetected").unwrap();
+        let seen = |n| vec![Finding::new("misread-at-every-failure", String::new(), n, Unit::Cycle)];
+        assert!((super::left_to_a_second(cause, &[]) - 1.0).abs() < 1e-9);
+        assert!((super::left_to_a_second(cause, &seen(19)) - 0.05).abs() < 1e-9);
     }
 
     /// Half of the failing boots never come, as with a boot pin; in the others bits flip.

@@ -7,6 +7,7 @@
 use super::arms::{Arms, BOOT_KIND};
 use super::arrival;
 use super::boot_log::{BootLog, BootSums};
+use super::clock_looks::ClockLooks;
 use super::confidence_sequence::{self, ALPHA};
 use super::covariates::Covariates;
 use super::experiment::Counts;
@@ -52,6 +53,8 @@ pub struct CampaignEvidence {
     covariates: Covariates,
     latency_before: LatencyBefore,
     speeds: SpeedCurve,
+    clocks: ClockLooks,
+    last_cycle: u32,
     /// In the order of the recipe.
     latencies: Vec<(Phase, LatencySketch)>,
 }
@@ -69,7 +72,10 @@ impl CampaignEvidence {
             EventKind::CampaignEnded { .. } => self.boots.end_campaign(),
             EventKind::BoardSeen(board) => self.place.meet(board),
             EventKind::HostMessage(text) | EventKind::Note(text) => self.course.remark(text),
-            EventKind::FactNoted(fact) => self.covariates.note(fact),
+            EventKind::FactNoted(fact) => {
+                self.covariates.note(fact);
+                self.clocks.note(fact, event.at, self.last_cycle);
+            }
             EventKind::CycleFinished(_)
             | EventKind::SessionStarted(_)
             | EventKind::MemorySaved { .. }
@@ -79,6 +85,7 @@ impl CampaignEvidence {
     }
 
     fn count(&mut self, cycle: &Cycle) {
+        self.last_cycle = cycle.number;
         let trial = Trial::of(cycle);
         let mut levels = cycle.levels.clone();
         levels.insert(BOOT_KIND.to_owned(), self.boots.kind_for(cycle).name().to_owned());
@@ -188,6 +195,7 @@ impl CampaignEvidence {
         let mut found = self.counted(&sums);
         found.extend(arrival::findings(&self.boots));
         found.extend(self.speeds.findings());
+        found.extend(self.clocks.findings());
         if sums.failed > 0 {
             found.extend(self.steps.findings(sums.boots));
             found.extend(self.damage.findings());

@@ -10,6 +10,7 @@ pub mod campaign_evidence;
 pub mod catalogue;
 pub mod chance;
 pub mod change_point;
+pub mod clock_looks;
 pub mod compare;
 pub mod confidence_sequence;
 pub mod covariates;

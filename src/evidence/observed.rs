@@ -12,6 +12,7 @@ use crate::observation::field_text::FieldText;
 use crate::observation::step::{Outcome, Phase};
 use crate::observation::units::Address;
 use crate::profile::device;
+use crate::swd::clock_look::CLOCK_LOOK;
 
 /// The memory that rules are asked of.
 #[derive(Clone, Debug, Default)]
@@ -139,6 +140,10 @@ impl Observed {
     fn note_fact(&mut self, fact: &Fact, cycle: u32) {
         if let ("part", FactValue::Text(part)) = (fact.key.as_str(), &fact.value) {
             self.parts.insert(part.raw().to_owned());
+        }
+        // Each look at a clock differs from every other, and statistics read them (`clock_looks`).
+        if fact.key == CLOCK_LOOK {
+            return;
         }
         let known = self.facts.iter().any(|seen| seen.key == fact.key && seen.value == fact.value);
         if !known && self.facts.len() < KEPT {

@@ -15,7 +15,7 @@ use super::snapshot::RunState;
 use crate::bench::board::VirtualBoard;
 use crate::campaign::attend::Unattended;
 use crate::campaign::journal::Journal;
-use crate::campaign::plan::Plan;
+use crate::campaign::plan::{LOOK_EVERY, Plan};
 use crate::campaign::recipe::{Recipe, RecipeError};
 use crate::campaign::reentry::LinkPower;
 use crate::campaign::runner::{CampaignError, Numbering, Runner};
@@ -143,6 +143,7 @@ pub(super) fn campaign(
         seed,
         duration: None,
         keep_going: false,
+        look_every: Some(LOOK_EVERY),
     };
     announce(scenario, &plan, &board, &mut sink)?;
     let touch = if scenario.clear_reset_flags { plan.touch().max(Touch::Disturb) } else { plan.touch() };
@@ -160,6 +161,7 @@ pub(super) fn campaign(
         attend: &mut Unattended,
         numbering: Numbering::default(),
         journal: Journal::default(),
+        last_look: None,
     }
     .run()?;
     Ok(sink)

@@ -334,6 +334,7 @@ impl Guided<'_, '_> {
             numbering: self.numbering,
             // What leads a campaign never alters.
             journal: Journal::default(),
+            last_look: None,
         }
     }
 

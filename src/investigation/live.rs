@@ -125,7 +125,8 @@ impl LiveRun {
                 }
                 .run()
             } else {
-                Runner { plan, link, reenter, sink: &mut sink, steer, attend, numbering, journal }.run()
+                Runner { plan, link, reenter, sink: &mut sink, steer, attend, numbering, journal, last_look: None }
+                    .run()
             };
             if let Err(error) = &result {
                 sink.set_state(RunState::Failed(error.to_string()));

@@ -135,6 +135,7 @@ fn attempt(
         seed,
         duration: None,
         keep_going: false,
+        look_every: None,
     };
     announce(scenario, &plan, &board, &mut desk)?;
     let mut link = DfuLink::new(VirtualUsbBoard::new(board));

@@ -68,6 +68,10 @@ impl Link for BothLinks {
         if self.active == Transport::Swd { Vec::new() } else { witness::look(self.swd.as_mut(), self.flags) }
     }
 
+    fn look_at_good_cycle(&mut self) -> Vec<Fact> {
+        if self.active == Transport::Swd { Vec::new() } else { witness::look_at_good_cycle(self.swd.as_mut()) }
+    }
+
     fn clear_flags_each_boot(&mut self) -> bool {
         self.clears_flags = true;
         true

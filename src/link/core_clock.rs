@@ -3,7 +3,7 @@
 
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::field_text::FieldText;
-use crate::observation::units::{Address, Hertz, Micros, Ppm};
+use crate::observation::units::{Address, Hertz, Micros, Millivolts, Ppm};
 use crate::swd::core_debug::{
     CYCCNTENA, DEMCR, DHCSR, DWT_CTRL, DWT_CYCCNT, DWT_PCSR, NOCYCCNT, S_HALT, S_LOCKUP, S_RESET_ST, S_SLEEP, TRCENA,
 };
@@ -18,9 +18,14 @@ pub const UNCERTAINTY: &str = "core-clock-uncertainty-ppm";
 /// Why the counter was not believed.
 pub const REFUSED: &str = "core-clock-refused";
 pub const PROGRAM_COUNTER: &str = "program-counter";
+/// The lowest and the highest of the voltages that the probe measured meanwhile, with how often it did.
+pub const VOLTAGE_LOWEST: &str = "target-voltage-lowest";
+pub const VOLTAGE_HIGHEST: &str = "target-voltage-highest";
 
 /// Of several readings the one with the shortest call is known best.
 const READINGS: usize = 5;
+/// How often the probe measures the voltage while the cycles are counted. A reading takes a few milliseconds over USB.
+const VOLTAGES: u64 = 20;
 /// How far the clock of a computer may be off: crystals of computers, and the most that time services slew is 500 ppm. Judgement.
 const HOST_CLOCK: Ppm = Ppm(100.0);
 /// What a sound clock may change by within one measurement: warming of a crystal or an internal oscillator.
@@ -68,8 +73,9 @@ fn count<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros, learned: &mut Vec
     wire.read_word(DHCSR)?;
     let mut status = 0;
     let mut readings = vec![Reading::take(wire)?];
+    let mut voltages = Vec::new();
     for _ in 0..2 {
-        wire.probe().wait(half);
+        wait_measuring(wire, half, &mut voltages);
         let counter = wire.read_word(DWT_PCSR)?;
         if counter != u32::MAX {
             learned.push(Fact::measured(PROGRAM_COUNTER, FactValue::Address(Address(counter))));
@@ -77,7 +83,38 @@ fn count<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros, learned: &mut Vec
         readings.push(Reading::take(wire)?);
         status |= wire.read_word(DHCSR)?;
     }
+    learned.extend(range_of(&voltages, half));
     Ok(judge(status, &readings))
+}
+
+/// Waits, and looks at the voltage meanwhile: that reaches no target. A probe that cannot measure it only waits.
+fn wait_measuring<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros, voltages: &mut Vec<Millivolts>) {
+    let end = wire.probe().now() + span;
+    let step = Micros(span.0 / (VOLTAGES / 2));
+    while wire.probe().now() + step < end {
+        wire.probe().wait(step);
+        match wire.probe().target_voltage() {
+            Ok(Some(voltage)) => voltages.push(voltage),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    let left = end.saturating_sub(wire.probe().now());
+    wire.probe().wait(left);
+}
+
+fn range_of(voltages: &[Millivolts], half: Micros) -> Vec<Fact> {
+    let volts = || voltages.iter().map(|voltage| voltage.0 / 1e3);
+    let (low, high) = (volts().fold(f64::INFINITY, f64::min), volts().fold(f64::NEG_INFINITY, f64::max));
+    if voltages.len() < 2 {
+        return Vec::new();
+    }
+    let apart_ms = 2.0 * half.as_millis_f64() / voltages.len() as f64;
+    let quote = format!("{low:.2} to {high:.2} V in {} readings, one each {apart_ms:.0} ms", voltages.len());
+    let fact = |key, volts| Fact {
+        quote: Some(FieldText::new(quote.clone())),
+        ..Fact::measured(key, FactValue::Volts(volts))
+    };
+    vec![fact(VOLTAGE_LOWEST, low), fact(VOLTAGE_HIGHEST, high)]
 }
 
 fn judge(status: u32, readings: &[Reading]) -> Counted {

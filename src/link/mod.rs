@@ -94,6 +94,11 @@ pub trait Link: Send {
         Vec::new()
     }
 
+    /// What a witness sees after a cycle that went well, as the comparison for its looks at failures.
+    fn look_at_good_cycle(&mut self) -> Vec<Fact> {
+        Vec::new()
+    }
+
     /// The bench changes something by itself, which takes `span`; `None` puts everything back. False where this link has no
     /// such bench, which is wherever the board is real.
     fn rearrange(&mut self, _change: Option<&str>, _span: Micros) -> bool {

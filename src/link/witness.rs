@@ -8,12 +8,13 @@ use crate::observation::field_text::FieldText;
 use crate::observation::step::{ConnectMode, Outcome, Step};
 use crate::observation::units::{Address, Hertz, Micros, Ppm};
 use crate::profile::device::{self, Device};
+use crate::swd::clock_look::{CLOCK_LOOK, ClockLook, Occasion};
 use crate::swd::core_debug::{CFSR, HFSR};
 use crate::swd::crs::{CrsControl, CrsStatus};
 use crate::swd::crystal_witness::{CoreClock, Says, Testimony, testify};
 
 use super::Link;
-use super::core_clock::{CORE_CLOCK, PROGRAM_COUNTER, REFUSED, UNCERTAINTY};
+use super::core_clock::{CORE_CLOCK, PROGRAM_COUNTER, REFUSED, UNCERTAINTY, VOLTAGE_HIGHEST, VOLTAGE_LOWEST};
 use super::reset_witness::{self, Flags};
 use super::rom_witness;
 use super::swd_registers::{self, OPTION_REGISTER, REGISTER};
@@ -24,6 +25,8 @@ pub const MISREAD: &str = "crystal-misread-witnessed";
 pub const READ_RIGHT: &str = "crystal-right-witnessed";
 /// What the probe measured on the target once, at the look.
 pub const VOLTAGE: &str = "target-voltage-at-look";
+/// The voltage at the pins moved within one look.
+pub const SUPPLY_DIPS: &str = "supply-dip-witnessed";
 /// The program was met in flash.
 pub const APPLICATION: &str = "program-in-flash";
 /// The clock recovery system in one sentence, under the key that register dumps of reports have.
@@ -44,6 +47,8 @@ pub fn look(link: &mut dyn Link, flags: Flags) -> Vec<Fact> {
         Some(failure) => vec![silent(&failure.in_words())],
         None => testimony(&seen),
     };
+    facts.extend(Sight::clock_look(&seen, Occasion::Failure));
+    facts.extend(supply_dip(&seen));
     facts.extend(application(&seen));
     facts.extend(clock_recovery(&seen));
     facts.extend(rom(&seen));
@@ -53,6 +58,14 @@ pub fn look(link: &mut dyn Link, flags: Flags) -> Vec<Fact> {
     seen.retain(|fact| NOTED.contains(&fact.key.as_str()));
     facts.extend(seen);
     facts
+}
+
+/// A look after a cycle that went well, with which the looks at failures are compared. What the ROM believes while nothing fails is
+/// no testimony on the failures, so that only the clock is kept, and a supply that moves.
+pub fn look_at_good_cycle(link: &mut dyn Link) -> Vec<Fact> {
+    let Sight { seen, stopped } = Sight::take(link, SPAN, None);
+    let clock = Sight::clock_look(&seen, Occasion::GoodCycle).filter(|_| stopped.is_none());
+    clock.into_iter().chain(supply_dip(&seen)).collect()
 }
 
 /// Clears the reset flags, which disturbs; the first tries may meet a part that has not left reset.
@@ -115,6 +128,13 @@ impl Sight {
         let failed = record.failure().cloned();
         self.seen.extend(record.facts);
         failed
+    }
+
+    /// The counted clock, with both crystals where the clock tree is valid.
+    fn clock_look(seen: &[Fact], occasion: Occasion) -> Option<Fact> {
+        let core = core_clock(seen).ok()?;
+        let look = ClockLook::new(occasion, core, witnessed(seen).ok().as_ref());
+        Some(Fact::measured(CLOCK_LOOK, FactValue::Text(FieldText::new(look.to_string()))))
     }
 
     pub fn dev_id(&self) -> Option<u16> {
@@ -192,6 +212,20 @@ fn witnessed(seen: &[Fact]) -> Result<Testimony, String> {
     demand_rom(seen, dev_id)?;
     let words = words(seen);
     testify(dev_id, |address| words.get(&address).copied(), clock).map_err(|silence| silence.to_string())
+}
+
+/// A rail whose voltage moves by more than this within a second is not regulated: regulators hold 2 to 3 % over line, load and
+/// temperature, and the readings of a probe scatter by about 1 % (judgement). Dips that fall between two readings are missed.
+const DIPS_FROM: f64 = 0.05;
+
+fn supply_dip(seen: &[Fact]) -> Option<Fact> {
+    let volts = |key: &str| {
+        let fact = seen.iter().find(|fact| fact.key == key)?;
+        if let FactValue::Volts(volts) = fact.value { Some((volts, fact.quote.clone())) } else { None }
+    };
+    let ((low, quote), (high, _)) = volts(VOLTAGE_LOWEST).zip(volts(VOLTAGE_HIGHEST))?;
+    let dips = high - low > DIPS_FROM * high;
+    dips.then(|| Fact { quote, ..Fact::measured(SUPPLY_DIPS, FactValue::Flag(true)) })
 }
 
 fn counters(seen: &[Fact]) -> Vec<Address> {

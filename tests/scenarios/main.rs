@@ -57,12 +57,16 @@ fn a_noisy_pair_is_the_cable_or_the_pair_and_not_a_clock_cause() {
 /// With a debug probe beside the board: what it saw of the ROM settles the argument, one way and the other.
 #[test]
 fn a_misread_crystal_that_was_witnessed_is_nearly_sure() {
-    let trials = trials_of("witness.toml", "witness-f746-25mhz-warm-hsi", 6);
-    let shares: Vec<_> =
-        trials.iter().filter(|trial| trial.is_scored()).map(|trial| share_of(trial, "hse-mismatch")).collect();
-    // A second cause that may be at work beside it holds half of their pair, so a draw can stay a little below.
-    assert!(shares.iter().all(|share| *share > 0.93), "{shares:?}");
-    assert!(shares.iter().sum::<f64>() / shares.len() as f64 > 0.95, "{shares:?}");
+    // About six in ten draws of the board fail often enough to be judged.
+    let trials = trials_of("witness.toml", "witness-f746-25mhz-warm-hsi", 40);
+    let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
+    assert!(scored.len() >= 20, "{}", scored.len());
+    for trial in scored {
+        assert!(share_of(trial, "hse-mismatch") > 0.95, "{:?} {:?}", trial.families, trial.findings);
+        let found = |id: &str| trial.findings.iter().any(|(known, ..)| known == id);
+        assert!(found("crystal-misread-witnessed") && found("misread-at-every-failure"), "{:?}", trial.findings);
+        assert!(!found("core-clock-drifts") && !found("core-clock-same-at-failures"), "{:?}", trial.findings);
+    }
 }
 
 #[test]
@@ -128,12 +132,13 @@ fn a_pulse_on_nrst_is_told_as_such() {
 
 #[test]
 fn a_missing_brown_out_flag_does_not_clear_the_supply() {
-    for trial in trials_of("witness.toml", "witness-dip-without-brown-out", 3).iter().filter(|trial| trial.is_scored())
-    {
+    let trials = trials_of("witness.toml", "witness-dip-without-brown-out", 40);
+    let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
+    assert!(scored.len() >= 10, "{}", scored.len());
+    for trial in scored {
         assert!(trial.findings.iter().all(|(id, ..)| id != "brown-out-witnessed"), "{:?}", trial.findings);
-        let supply = share_of(trial, "supply-droop") + share_of(trial, "usb-power");
-        // The bits that such a dip spoils look like a bad pair, which leads; the supply is not cleared.
-        assert!(supply > 0.02, "{:?} {:?}", trial.families, trial.findings);
+        let place = trial.families.iter().position(|(family, _)| family == "supply-droop");
+        assert!(place.is_some_and(|place| place < 3), "{:?} {:?}", trial.families, trial.findings);
     }
 }
 

@@ -310,6 +310,7 @@ fn campaign(name: &str, way: Way, changes: &[AreaChange]) -> Plan {
         seed: 1,
         duration: None,
         keep_going: false,
+        look_every: None,
     }
 }
 

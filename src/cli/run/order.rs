@@ -21,6 +21,7 @@ use crate::observation::event::{CampaignStart, Reentry};
 use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Touch;
+use crate::observation::units::Micros;
 use crate::profile::board::PassBand;
 use crate::profile::{self, loader};
 use crate::timebase;
@@ -116,6 +117,7 @@ fn plan(args: &RunArgs, named: Recipe, (boots, cycles_per_boot): (u32, u32)) -> 
         seed: args.seed,
         duration: args.duration.map(|span| span.0),
         keep_going: args.alter.keep_going,
+        look_every: Some(args.look_every.0).filter(|every| *every > Micros::ZERO),
     })
 }
 
