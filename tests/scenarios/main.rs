@@ -58,9 +58,9 @@ fn a_noisy_pair_is_the_cable_or_the_pair_and_not_a_clock_cause() {
 #[test]
 fn a_misread_crystal_that_was_witnessed_is_nearly_sure() {
     // About six in ten draws of the board fail often enough to be judged.
-    let trials = trials_of("witness.toml", "witness-f746-25mhz-warm-hsi", 40);
+    let trials = trials_of("witness.toml", "witness-f746-25mhz-warm-hsi", 24);
     let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
-    assert!(scored.len() >= 20, "{}", scored.len());
+    assert!(scored.len() >= 8, "{}", scored.len());
     for trial in scored {
         assert!(share_of(trial, "hse-mismatch") > 0.95, "{:?} {:?}", trial.families, trial.findings);
         let found = |id: &str| trial.findings.iter().any(|(known, ..)| known == id);
@@ -132,9 +132,9 @@ fn a_pulse_on_nrst_is_told_as_such() {
 
 #[test]
 fn a_missing_brown_out_flag_does_not_clear_the_supply() {
-    let trials = trials_of("witness.toml", "witness-dip-without-brown-out", 40);
+    let trials = trials_of("witness.toml", "witness-dip-without-brown-out", 24);
     let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
-    assert!(scored.len() >= 10, "{}", scored.len());
+    assert!(scored.len() >= 8, "{}", scored.len());
     for trial in scored {
         assert!(trial.findings.iter().all(|(id, ..)| id != "brown-out-witnessed"), "{:?}", trial.findings);
         let place = trial.families.iter().position(|(family, _)| family == "supply-droop");
