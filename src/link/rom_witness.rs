@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::units::Address;
 use crate::profile::device::Device;
+use crate::swd::clock_tree::{self, NoBelief};
 use crate::swd::core_debug::{ICSR, exception};
 use crate::swd::rom_interfaces::{InterfaceClocks, Served};
 
@@ -12,6 +13,10 @@ use crate::swd::rom_interfaces::{InterfaceClocks, Served};
 pub const OTHER_INTERFACE: &str = "rom-serves-other-interface";
 /// The ROM has USB on, and no other interface has won.
 pub const USB_ON: &str = "rom-has-usb-on";
+/// The internal oscillator that USB runs from.
+pub const USB_CLOCK: &str = "usb-runs-from";
+/// HSI48 is chosen for USB and is off.
+pub const USB_CLOCK_OFF: &str = "usb-clock-is-off";
 /// The core was met in the handler of a fault.
 pub const FAULTED: &str = "core-in-fault-handler";
 /// What address 0 shows, which reset takes from the boot pins.
@@ -23,7 +28,8 @@ pub fn told(device: &Device, words: &BTreeMap<Address, u32>, in_rom: bool) -> Ve
     let interface = in_rom.then(|| interface(device, read)).flatten();
     let faulted = read(ICSR).and_then(exception).map(|name| text(FAULTED, name));
     let memory = boot_memory(&device.family, read).map(|name| text(BOOT_MEMORY, name));
-    interface.into_iter().chain(faulted).chain(memory).collect()
+    let clock = in_rom.then(|| usb_clock(device, read)).flatten();
+    interface.into_iter().chain(clock).chain(faulted).chain(memory).collect()
 }
 
 fn interface(device: &Device, read: impl Fn(Address) -> Option<u32>) -> Option<Fact> {
@@ -36,6 +42,19 @@ fn interface(device: &Device, read: impl Fn(Address) -> Option<u32>) -> Option<F
         }
         Served::Open => return None,
     })
+}
+
+/// A ROM that takes no crystal says so here.
+fn usb_clock(device: &Device, read: impl Fn(Address) -> Option<u32>) -> Option<Fact> {
+    match clock_tree::believed_crystal(device.dev_id, read) {
+        Err(NoBelief::Hsi48) => Some(text(USB_CLOCK, "HSI48")),
+        Err(NoBelief::Msi) => Some(text(USB_CLOCK, "MSI")),
+        Err(why @ NoBelief::Hsi48Off) => {
+            let quote = why.to_string();
+            Some(Fact { quote: Some(quote.as_str().into()), ..Fact::measured(USB_CLOCK_OFF, FactValue::Flag(true)) })
+        }
+        _ => None,
+    }
 }
 
 fn text(key: &str, value: &str) -> Fact {

@@ -42,6 +42,20 @@ fn a_rom_that_is_right_is_said_to_be() {
 }
 
 #[test]
+fn a_rom_that_takes_no_crystal_says_what_usb_runs_from() {
+    for (part, rom) in [
+        ("STM32G474RET6", "g47x"),
+        ("STM32L433RCT6", "l43x-v9-1"),
+        ("STM32WB55RGV6", "wb55"),
+        ("STM32H723ZGT6", "h72x-v9-2"),
+    ] {
+        let (facts, _) = seen_of(&format!("text = \"x\"\npart = \"{part}\"\nrom = \"{rom}\"\n"), Micros::from_secs(2));
+        let runs_from = facts.iter().find(|fact| fact.key == crate::link::rom_witness::USB_CLOCK);
+        assert_eq!(runs_from.map(|fact| &fact.value), Some(&FactValue::Text("HSI48".into())), "{part}: {facts:?}");
+    }
+}
+
+#[test]
 fn looking_leaves_no_trace() {
     let (_, bench) = seen_of(&f746(0.0), Micros::from_secs(2));
     let bench = bench.lock();

@@ -1,5 +1,6 @@
 //! The crystal that running code believes in, from the clock registers over SWD, with the conditions under which that is sound.
 
+use super::clk48::{self, Coding};
 use crate::clock::pll::{Pll, PllError};
 use crate::observation::units::{Address, Hertz};
 
@@ -23,6 +24,11 @@ pub enum ClockTree {
     L1,
     /// H74x and H72x: PLL1 or PLL3, unless HSI48 is chosen.
     H7,
+    /// F04, F07: HSI48, or the PLL.
+    F0,
+    /// L4, L4+ and G4: HSI48, MSI or the main PLL.
+    L4,
+    Wb,
 }
 
 /// A register that has to be read for the answer.
@@ -32,7 +38,7 @@ pub struct ClockRegister {
     pub address: Address,
 }
 
-const fn register(name: &'static str, address: u32) -> ClockRegister {
+pub(super) const fn register(name: &'static str, address: u32) -> ClockRegister {
     ClockRegister { name, address: Address(address) }
 }
 
@@ -69,6 +75,12 @@ pub enum NoBelief {
     NotRead(ClockRegister),
     #[error("USB runs from HSI48, so no crystal is believed in")]
     Hsi48,
+    #[error("USB is to run from HSI48, which is off or not ready")]
+    Hsi48Off,
+    #[error("USB runs from MSI, so no crystal is believed in")]
+    Msi,
+    #[error("USB runs from PLLSAI1, which is not read here")]
+    SecondPll,
     #[error(transparent)]
     Pll(#[from] PllError),
 }
@@ -85,6 +97,9 @@ impl ClockTree {
             0x422 | 0x432 | 0x439 | 0x446 => Self::F3,
             0x427 | 0x436 | 0x437 => Self::L1,
             0x450 | 0x483 => Self::H7,
+            0x445 | 0x448 => Self::F0,
+            0x415 | 0x435 | 0x461 | 0x462 | 0x464 | 0x470 | 0x471 | 0x468 | 0x469 | 0x479 => Self::L4,
+            0x494 | 0x495 => Self::Wb,
             _ => return None,
         })
     }
@@ -101,6 +116,9 @@ impl ClockTree {
             Self::F3 => &[F3_CR, F3_CFGR, F3_CFGR2],
             Self::L1 => &[F4_CR, F4_CFGR],
             Self::H7 => &[H7_CR, H7_PLLCKSELR, H7_PLL1DIVR, H7_PLL3DIVR, H7_D2CCIP2R],
+            Self::F0 => &clk48::F0,
+            Self::L4 => &clk48::L4,
+            Self::Wb => &clk48::WB,
         }
     }
 }
@@ -124,7 +142,16 @@ pub fn believed_crystal(dev_id: u16, read: impl Fn(Address) -> Option<u32>) -> R
         ClockTree::F1 => multiplier(word(F3_CFGR)?, None)?,
         ClockTree::F3 => multiplier(word(F3_CFGR)?, Some(word(F3_CFGR2)?))?,
         ClockTree::L1 => l1(word(F4_CFGR)?)?,
-        ClockTree::H7 => h7(word(H7_PLLCKSELR)?, word(H7_D2CCIP2R)?, &word)?,
+        ClockTree::H7 => h7(word(H7_CR)?, word(H7_PLLCKSELR)?, word(H7_D2CCIP2R)?, &word)?,
+        ClockTree::F0 => {
+            let [_, cfgr, cfgr2, cfgr3, cr2] = clk48::F0;
+            clk48::of_f0(word(cfgr)?, word(cfgr2)?, word(cfgr3)?, word(cr2)?)?
+        }
+        ClockTree::L4 | ClockTree::Wb => {
+            let ([_, pllcfgr, _, ccipr, crrcr], coding) =
+                if tree == ClockTree::L4 { (clk48::L4, Coding::L4) } else { (clk48::WB, Coding::Wb) };
+            clk48::of_l4(word(ccipr)?, word(crrcr)?, word(pllcfgr)?, coding)?
+        }
     };
     Ok(Belief { crystal: pll.believed_crystal()?, doubts: doubts(tree, &read) })
 }
@@ -166,11 +193,17 @@ fn l1(cfgr: u32) -> Result<Pll, NoBelief> {
 }
 
 /// USBSEL: 1 is PLL1 Q, 2 is PLL3 Q, 3 is HSI48.
-fn h7(pllckselr: u32, d2ccip2r: u32, word: &impl Fn(ClockRegister) -> Result<u32, NoBelief>) -> Result<Pll, NoBelief> {
+fn h7(
+    cr: u32,
+    pllckselr: u32,
+    d2ccip2r: u32,
+    word: &impl Fn(ClockRegister) -> Result<u32, NoBelief>,
+) -> Result<Pll, NoBelief> {
     let (divider, divm) = match d2ccip2r >> 20 & 3 {
         1 => (word(H7_PLL1DIVR)?, pllckselr >> 4 & 0x3F),
         2 => (word(H7_PLL3DIVR)?, pllckselr >> 20 & 0x3F),
-        3 => return Err(NoBelief::Hsi48),
+        // HSI48ON and HSI48RDY.
+        3 => return Err(if cr >> 12 & 3 == 3 { NoBelief::Hsi48 } else { NoBelief::Hsi48Off }),
         _ => return Err(PllError::ZeroFactor.into()),
     };
     if pllckselr & 3 != 2 {
@@ -194,8 +227,10 @@ fn doubts(tree: ClockTree, read: &impl Fn(Address) -> Option<u32>) -> Vec<&'stat
         }
     }
     let (configuration, running_from_pll) = match tree {
-        ClockTree::F1 | ClockTree::F3 => (F3_CFGR, 2),
+        ClockTree::F1 | ClockTree::F3 | ClockTree::F0 => (F3_CFGR, 2),
         ClockTree::L1 => (F4_CFGR, 3),
+        ClockTree::L4 => (clk48::L4[2], 3),
+        ClockTree::Wb => (clk48::WB[2], 3),
         ClockTree::H7 => return doubts,
         _ => (F4_CFGR, 2),
     };
@@ -259,14 +294,30 @@ mod tests {
 
     #[test]
     fn hsi48_on_an_h7_is_no_crystal() {
-        let read = [(0x5802_4428, 2), (0x5802_4454, 3 << 20)];
+        let read = [(0x5802_4400, 3 << 12), (0x5802_4428, 2), (0x5802_4454, 3 << 20)];
         assert_eq!(believed_crystal(0x450, words(&read)), Err(NoBelief::Hsi48));
+        let off = [(0x5802_4400, 1 << 12), (0x5802_4428, 2), (0x5802_4454, 3 << 20)];
+        assert_eq!(believed_crystal(0x450, words(&off)), Err(NoBelief::Hsi48Off));
+    }
+
+    #[test]
+    fn an_l476_whose_rom_runs_from_a_crystal_believes_its_pll() {
+        let pllcfgr = 3 | 12 << 8;
+        let read = [
+            (0x4002_1000, RUNNING),
+            (0x4002_100C, pllcfgr),
+            (0x4002_1008, 3 << 2),
+            (0x4002_1088, 2 << 26),
+            (0x4002_1098, 0),
+        ];
+        let belief = believed_crystal(0x415, words(&read)).unwrap();
+        assert_eq!(belief, Belief { crystal: Hertz::from_mhz(8.0), doubts: vec![] });
     }
 
     #[test]
     fn what_was_not_read_is_named() {
         let error = believed_crystal(0x413, words(&[])).unwrap_err();
         assert_eq!(error.to_string(), "RCC_PLLCFGR at 0x40023804 was not read");
-        assert_eq!(believed_crystal(0x495, words(&[])), Err(NoBelief::UnknownPart(0x495)));
+        assert_eq!(believed_crystal(0x482, words(&[])), Err(NoBelief::UnknownPart(0x482)));
     }
 }

@@ -1,5 +1,6 @@
 //! How many times the crystal the core clock is, by the clock registers: what turns a counted core clock into the crystal that runs.
 
+use super::clk48::{self, Coding};
 use super::clock_tree::ClockTree;
 use crate::observation::units::Address;
 
@@ -47,7 +48,14 @@ pub fn core_per_crystal(dev_id: u16, read: impl Fn(Address) -> Option<u32>) -> R
             };
             (FACTORS.get((cfgr >> 18 & 0xF) as usize).copied().unwrap_or(0), divider, cfgr)
         }
-        ClockTree::H7 => return Err(NoRatio::UnknownTree),
+        tree @ (ClockTree::L4 | ClockTree::Wb) => {
+            let ([_, pllcfgr, cfgr, ..], coding) =
+                if tree == ClockTree::L4 { (clk48::L4, Coding::L4) } else { (clk48::WB, Coding::Wb) };
+            let (m, n, _, r) = clk48::factors(word(pllcfgr.address)?, coding);
+            (n, m * r, word(cfgr.address)?)
+        }
+        // An F0 counts no cycles, and how an H7 divides for its core is not in the facts.
+        ClockTree::F0 | ClockTree::H7 => return Err(NoRatio::UnknownTree),
     };
     let down = down * bus_divider(cfgr);
     if up == 0 || down == 0 {
@@ -91,6 +99,12 @@ mod tests {
         assert_eq!(ratio(0x416, &[]), Err(NoRatio::UnknownTree));
         // Times twelve, divided by three.
         assert_eq!(ratio(0x436, &[(0x4002_3808, 4 << 18 | 2 << 22)]), Ok(4.0));
+    }
+
+    #[test]
+    fn an_l476_runs_at_r_of_its_pll() {
+        // Times twelve, halved.
+        assert_eq!(ratio(0x415, &[(0x4002_100C, 3 | 12 << 8), (0x4002_1008, 3 << 2)]), Ok(6.0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What an SWD session means: register tables keyed by DEV_ID, reset causes, clock trees, CRS, ST-Link status. Pure.
 
+pub mod clk48;
 pub mod clock_look;
 pub mod clock_tree;
 pub mod coprocessor_table;

@@ -52,7 +52,7 @@ fn shares(verdict: &Verdict) -> Vec<(&str, f64)> {
 }
 
 fn is_of_the_witness(fact: &Fact) -> bool {
-    ["crystal-believed", "crystal-measured", "crystal-misread-witnessed", "crystal-right-witnessed"]
+    ["crystal-believed", "crystal-measured", "crystal-misread-witnessed", "crystal-right-witnessed", "clock-look"]
         .contains(&fact.key.as_str())
 }
 
@@ -108,6 +108,11 @@ fn the_same_failures_are_judged_by_what_the_probe_saw() {
     let right = |fact: &Fact| match fact.key.as_str() {
         "crystal-misread-witnessed" => Some(Fact { key: "crystal-right-witnessed".to_owned(), ..fact.clone() }),
         "crystal-believed" => Some(Fact { value: FactValue::FrequencyMhz(25.0), ..fact.clone() }),
+        "clock-look" => {
+            let FactValue::Text(look) = &fact.value else { panic!("{fact:?}") };
+            let look = look.raw().replace("believed 24.000", "believed 25.000");
+            Some(Fact { value: FactValue::Text(look.as_str().into()), ..fact.clone() })
+        }
         _ => Some(fact.clone()),
     };
     let cleared = verdict(&events, right);

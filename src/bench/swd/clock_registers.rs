@@ -51,6 +51,9 @@ pub fn register(tree: ClockTree, setup: ClockSetup, address: Address) -> Option<
     match tree {
         ClockTree::F4 | ClockTree::F446 | ClockTree::F469 | ClockTree::F412 | ClockTree::F7 => f4(setup, address),
         ClockTree::H7 => h7(setup, address),
+        ClockTree::F0 => hsi48_control(setup, address, 0x4002_1034, 16),
+        ClockTree::L4 => hsi48_control(setup, address, 0x4002_1098, 0),
+        ClockTree::Wb => hsi48_control(setup, address, 0x5800_0098, 0),
         ClockTree::F1 | ClockTree::F3 | ClockTree::L1 => None,
     }
 }
@@ -76,6 +79,12 @@ fn f4(setup: ClockSetup, address: Address) -> Option<u32> {
         0x4002_3808 => Some(cfgr),
         _ => None,
     }
+}
+
+/// HSI48 on and ready at `bit`, where USB runs from it; that it does is the reset value of the register that chooses.
+fn hsi48_control(setup: ClockSetup, address: Address, register: u32, bit: u8) -> Option<u32> {
+    let runs = matches!(setup, ClockSetup::FromHsi48(_));
+    (address.0 == register).then_some(if runs { 3 << bit } else { 0 })
 }
 
 /// USB from HSI48: USBSEL is 3.
