@@ -50,7 +50,7 @@ fn a_rom_that_takes_no_crystal_says_what_usb_runs_from() {
         ("STM32H723ZGT6", "h72x-v9-2"),
     ] {
         let (facts, _) = seen_of(&format!("text = \"x\"\npart = \"{part}\"\nrom = \"{rom}\"\n"), Micros::from_secs(2));
-        let runs_from = facts.iter().find(|fact| fact.key == crate::link::rom_witness::USB_CLOCK);
+        let runs_from = facts.iter().find(|fact| fact.key == rom_witness::USB_CLOCK);
         assert_eq!(runs_from.map(|fact| &fact.value), Some(&FactValue::Text("HSI48".into())), "{part}: {facts:?}");
     }
 }
