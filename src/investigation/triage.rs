@@ -252,11 +252,16 @@ impl Gathered {
     fn kind(&self) -> VerdictKind {
         if !self.failures.is_empty() {
             VerdictKind::Fault
-        } else if self.good_cycles > 0 || !self.normal.is_empty() {
+        } else if self.good_cycles > 0 || !self.normal.is_empty() || self.is_said_to_work() {
             VerdictKind::Clean
         } else {
             VerdictKind::Inconclusive
         }
+    }
+
+    /// The poster says so, and nothing in the log says otherwise.
+    fn is_said_to_work(&self) -> bool {
+        self.observed.facts().iter().any(|fact| fact.key == "works-now" && fact.value == FactValue::Flag(true))
     }
 
     /// The transport that most sessions used; a session that does not say leaves it open.

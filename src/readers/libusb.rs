@@ -7,6 +7,9 @@ use crate::observation::step::Phase as P;
 use super::message::{Line, Message, Says, Tool, first_number};
 use super::notebook::Notebook;
 
+/// Only the back end for Linux says so, whatever system is around the one that the tool runs in.
+const NODE_REFUSED: &str = "libusb couldn't open USB device";
+
 pub static TOOL: Tool = Tool {
     name: "",
     transport: Transport::Other,
@@ -15,6 +18,7 @@ pub static TOOL: Tool = Tool {
         Message { needle: "libusb error: -", says: Says::Look(numbered) },
         Message { needle: "libusb returned -", says: Says::Look(numbered) },
         Message { needle: "libusb: error -", says: Says::Look(numbered) },
+        Message { needle: NODE_REFUSED, says: Says::Look(node_refused) },
         Message { needle: "submiturb failed, errno=", says: Says::Look(of_usbfs) },
         Message { needle: "[Errno 32] Pipe error", says: Says::Look(of_pyusb) },
         Message { needle: "[Errno 110] Operation timed out", says: Says::Look(of_pyusb) },
@@ -93,6 +97,14 @@ fn of_pyusb(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.fail(class, phase, line.text.trim(), line);
 }
 
+/// `libusb: error [get_usbfs_fd] libusb couldn't open USB device /dev/bus/usb/001/005, errno=13`. EACCES (13) comes of the rights
+/// on the node, EPERM (1) of rules for devices that a container runs under.
+fn node_refused(notebook: &mut Notebook, line: &Line<'_>) {
+    if let Some(1.0 | 13.0) = line.value_of("errno=").and_then(first_number) {
+        notebook.fail(F::Access, P::Open, NODE_REFUSED, line);
+    }
+}
+
 /// `libusb: error [submit_bulk_transfer] submiturb failed, errno=19`: the kernel took no more transfers.
 fn of_usbfs(notebook: &mut Notebook, line: &Line<'_>) {
     let class = match line.value_of("errno=").and_then(first_number) {
@@ -133,5 +145,23 @@ mod tests {
         let events = notebook.into_events();
         let Some(EventKind::CycleFinished(cycle)) = events.last() else { panic!("{events:?}") };
         assert_eq!(cycle.failure().map(|failure| (failure.class, failure.phase)), Some((F::Access, P::Open)));
+    }
+
+    #[test]
+    fn a_device_node_is_refused_for_want_of_rights_only() {
+        let class_of = |errno: &str| {
+            let mut notebook = Notebook::default();
+            let text =
+                format!("libusb: error [get_usbfs_fd] libusb couldn't open USB device /dev/bus/usb/001/005, {errno}");
+            node_refused(&mut notebook, &Line { number: 1, text: &text });
+            notebook.into_events().iter().find_map(|event| match event {
+                EventKind::CycleFinished(cycle) => cycle.failure().map(|failure| failure.class),
+                _ => None,
+            })
+        };
+        assert_eq!(
+            [class_of("errno=1"), class_of("errno=13"), class_of("errno=19")],
+            [Some(F::Access), Some(F::Access), None]
+        );
     }
 }
