@@ -223,3 +223,47 @@ fn a_good_session_is_not_explained() {
     let page = page("10:35:12 : File download complete\n10:35:13 : FUS_STATE_IDLE\n");
     assert!(page.starts_with("CLEAN") && !page.contains("WHY") && !page.contains("WHAT TO DO"), "{page}");
 }
+
+#[test]
+fn what_is_said_to_work_is_clean_unless_the_log_says_otherwise() {
+    let banner =
+        "Now it seems to work.\nOpen On-Chip Debugger 0.12.0\nInfo : Listening on port 4444 for telnet connections\n";
+    assert!(page(banner).starts_with("CLEAN"), "{}", page(banner));
+    let failed = format!("{banner}Error: init mode failed (unable to connect to the target)\n");
+    assert!(page(&failed).starts_with("FAULT"), "{}", page(&failed));
+}
+
+#[test]
+fn a_tool_that_quits_over_a_lost_target_is_no_defect_of_the_tool() {
+    let lost =
+        page("pyocd crashes as soon as my firmware on the STM32F411 runs.\nError: STLink error (22): DP error\n");
+    assert!(lost.contains("Most likely: The firmware takes the SWD pins"), "{lost}");
+    let alone = page("pyocd crashes with a segmentation fault when I list the STM32F411 targets.\n");
+    assert!(alone.contains("Most likely: A defect of the host tool"), "{alone}");
+}
+
+#[test]
+fn another_version_of_a_library_is_another_firmware() {
+    let of_library =
+        page("On the STM32H745 debugging fails since we updated Zephyr. With an older version of Zephyr it works.\n");
+    assert!(!of_library.contains("This version of the tool"), "{of_library}");
+    let of_tool =
+        page("On the STM32H745 debugging fails since we updated OpenOCD. With an older version of OpenOCD it works.\n");
+    assert!(of_tool.contains("This version of the tool"), "{of_tool}");
+}
+
+#[test]
+fn a_fault_traced_to_one_change_of_the_tool_is_not_the_wires() {
+    let report = "My STM32F103 is not recognized any more, the SWD wires are 40 cm.\nSW-DP scan failed!\nReverting two commits of the probe's firmware cures it.\n";
+    assert!(page(report).contains("traced to single changes of the tool's source"), "{}", page(report));
+    assert!(!page(report).contains("Most likely: Wires between probe and target"), "{}", page(report));
+}
+
+#[test]
+fn a_device_node_refused_in_a_container_is_a_matter_of_rights() {
+    let page = page(
+        "In Docker on Windows 11:\nst-flash 1.8.0\nlibusb: error [get_usbfs_fd] libusb couldn't open USB device /dev/bus/usb/001/005, errno=1\n",
+    );
+    assert!(page.contains("No permission to open the device"), "{page}");
+    assert!(!page.contains("Most likely: Missing or wrong driver"), "{page}");
+}
