@@ -2,8 +2,8 @@
 //!
 //! While it waits, a ROM has the clocks of all its interfaces on. When one of the others than USB has spoken, the flow charts of AN2606
 //! turn the clocks of the rest off; so a single one that is on has won. USB is served by interrupts, and what becomes of the others
-//! then is not told. Bits as the reference manuals and ST's CMSIS headers have them; that the ROMs keep to the charts was not tried on
-//! hardware. Other families, and H7A3 whose enables lie elsewhere, are left out.
+//! then is not told. Unverified: the charts are quoted from memory, and that the ROMs keep to them was not tried on hardware. Bits as the
+//! reference manuals and ST's CMSIS headers have them. Other families, and H7A3 whose enables lie elsewhere, are left out.
 
 use crate::observation::units::Address;
 
