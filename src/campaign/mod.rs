@@ -11,6 +11,7 @@ pub mod recipe;
 pub mod recovery;
 pub mod reentry;
 pub mod runner;
+mod skipping;
 
 use crate::observation::event::EventKind;
 use crate::observation::units::Micros;

@@ -8,15 +8,15 @@ use super::journal::Journal;
 use super::plan::{Arm, Plan, Schedule, step_in_arm};
 use super::recipe::RecipeStep;
 use super::reentry::{Reenter, ReentryError};
+use super::skipping::{is_pointless, skipped};
 use super::{Direction, Sink, SinkClosed, Steer};
 use crate::link::Link;
 use crate::observation::boot::Boot;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{EventKind, Reentry};
 use crate::observation::fact::Fact;
-use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
-use crate::observation::step::{Outcome, Phase, Step, StepRecord, Touch, TransferSummary};
+use crate::observation::step::{Phase, Step, StepRecord, Touch};
 use crate::observation::units::Micros;
 
 #[derive(Debug, thiserror::Error)]
@@ -226,46 +226,6 @@ fn in_words(arm: &Arm) -> impl Iterator<Item = (String, String)> {
     arm.iter().map(|(factor, level)| (factor.name().to_owned(), level.clone()))
 }
 
-fn skipped(line: &RecipeStep) -> StepRecord {
-    StepRecord {
-        phase: line.step.phase(),
-        started: None,
-        elapsed: None,
-        outcome: Outcome::Skipped,
-        summary: TransferSummary::default(),
-        transfers: Vec::new(),
-        facts: Vec::new(),
-    }
-}
-
-/// After the board is gone or could not be opened, the rest of the cycle says nothing; after a refused read, what still
-/// works in the same boot says much. Close is pointless only if open never succeeded, disconnect if connect did not.
-fn is_pointless(done: &[StepRecord], line: &RecipeStep) -> bool {
-    let succeeded =
-        |phases: &[Phase]| done.iter().any(|step| phases.contains(&step.phase) && step.outcome == Outcome::Done);
-    let went_well = done.iter().all(|step| step.outcome == Outcome::Done);
-    match line.step.phase() {
-        Phase::Close => return !went_well && !succeeded(&[Phase::Open, Phase::ProbeOpen]),
-        Phase::Disconnect => return !went_well && (!succeeded(&[Phase::Connect]) || lost(done)),
-        _ => {}
-    }
-    if done.iter().any(|step| step.outcome == Outcome::Interrupted) {
-        return true;
-    }
-    let needed =
-        |phase| matches!(phase, Phase::Enumerate | Phase::Open | Phase::Claim | Phase::ProbeOpen | Phase::Connect);
-    lost(done) || done.iter().filter_map(StepRecord::failure).any(|failure| needed(failure.phase))
-}
-
-/// The board or the probe is gone.
-fn lost(done: &[StepRecord]) -> bool {
-    done.iter().filter_map(StepRecord::failure).any(|failure| {
-        let is_of_the_probe = matches!(failure.class, FailureClass::ProbeLost | FailureClass::ProbeFault);
-        is_of_the_probe
-            || matches!(failure.class, FailureClass::Disconnected | FailureClass::Hang | FailureClass::NotFound)
-    })
-}
-
 /// A sink that keeps events in memory: for evaluation, which writes no case, and for tests.
 #[derive(Debug, Default)]
 pub struct Collected {
@@ -288,7 +248,8 @@ mod tests {
     use crate::observation::board::BoardIdentity;
     use crate::observation::boot::{BootKind, BootProof};
     use crate::observation::fact::{Fact, FactValue};
-    use crate::observation::failure::Failure;
+    use crate::observation::failure::{Failure, FailureClass};
+    use crate::observation::step::{Outcome, TransferSummary};
 
     /// Fails the steps it is told to fail and counts what was asked of it.
     struct ScriptedLink {

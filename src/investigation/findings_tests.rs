@@ -1,5 +1,7 @@
 //! Tests only: whatever the evaluation's campaigns find can be checked by its reader.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
