@@ -85,6 +85,8 @@ fn a_folder_is_no_case() {
 #[test]
 fn an_unknown_virtual_board_is_named_with_those_that_exist() {
     let folder = tempfile::tempdir().unwrap();
+    let looks = ["run", "--headless", "--virtual", "healthy-f407", "--look-every", "5s", "--case", "x.case"];
+    in_folder(folder.path(), &looks).refused(2, &["--look-every", "--link witnessed"]);
     let refused = in_folder(folder.path(), &["run", "--headless", "--virtual", "healthy-f408", "--case", "x.case"]);
     refused.refused(3, &["error: ", "healthy-f408", "healthy-f407"]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a refusal left files behind");

@@ -41,9 +41,10 @@ pub struct RunArgs {
     /// Clear the sticky reset flags through the probe at the beginning of each boot, so that they tell of this boot; disturbs the board
     #[arg(long)]
     pub clear_reset_flags: bool,
-    /// How often a probe beside the board also looks when nothing fails, for comparison; a look takes 1.2 s, 0s for failures only
-    #[arg(long, value_name = "TIME", default_value = "60s")]
-    pub look_every: Span,
+    /// How often a probe beside the board also looks when nothing fails, for comparison; once a minute where nothing is said, 0s for failures
+    /// only; a look takes 1.2 s
+    #[arg(long, value_name = "TIME")]
+    pub look_every: Option<Span>,
     /// How the next boot is brought about: none, manual, hub (power of its port), swd (a probe resets it and sends it into its ROM, which disturbs and
     /// bypasses straps, power and a cold oscillator), or command='PROGRAM ...'
     #[arg(long, value_name = "HOW")]

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::altering::{self, Occasion, Prepared};
 use super::args::{Deed, ReentryChoice, RunArgs, YesNo};
 use crate::campaign::materials::Materials;
-use crate::campaign::plan::{Factor, FactorName, Plan};
+use crate::campaign::plan::{Factor, FactorName, LOOK_EVERY, Plan};
 use crate::campaign::recipe::{Recipe, RecipeError};
 use crate::case::journal;
 use crate::cli::board_choice::{Refusal, Way, said_of};
@@ -52,6 +52,10 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
     let touch = if disturbs { sketch.touch().max(Touch::Disturb) } else { sketch.touch() };
     let way = Way { link: args.link, touch: touch.min(Touch::Disturb) };
     let (mut link, facts) = args.choice.reach(&way, args.seed, may_be_absent, &stop)?;
+    if args.look_every.is_some() && !matches!(args.link, LinkUsed::Witnessed | LinkUsed::Both) {
+        let text = "--look-every needs a probe beside the board: --link witnessed or --link both";
+        return Err(Refusal::of(ExitCode::Usage, &text));
+    }
     if args.clear_reset_flags && !link.clear_flags_each_boot() {
         let text = "--clear-reset-flags needs a probe beside the board: --link witnessed or --link both";
         return Err(Refusal::of(ExitCode::Usage, &text));
@@ -117,7 +121,7 @@ fn plan(args: &RunArgs, named: Recipe, (boots, cycles_per_boot): (u32, u32)) -> 
         seed: args.seed,
         duration: args.duration.map(|span| span.0),
         keep_going: args.alter.keep_going,
-        look_every: Some(args.look_every.0).filter(|every| *every > Micros::ZERO),
+        look_every: Some(args.look_every.map_or(LOOK_EVERY, |span| span.0)).filter(|every| *every > Micros::ZERO),
     })
 }
 
