@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::footing::Footing;
 use super::grades::{NOT_THIS_PART, UNACCOUNTED, UNACCOUNTED_RULE};
 use super::knowledge::{Cause, Experiment, Knowledge};
 use super::pairs::{self, Pair};
@@ -21,24 +22,6 @@ pub const DECIDED: f64 = 0.85;
 
 /// No crystal cause goes above this on statistics and the board's profile alone.
 pub const CAP_WITHOUT_WITNESS: f64 = 0.9;
-
-/// What the findings rest on decides how much they are worth and how much stays open.
-#[derive(Clone, Copy)]
-struct Footing {
-    /// The grades count with this power.
-    firmness: f64,
-    /// So much is left for what the knowledge base does not describe; the causes that can be met on this part over this link share
-    /// the rest.
-    open: f64,
-}
-
-/// As somebody tells it, which is what the grades are made for.
-const TOLD: Footing = Footing { firmness: 1.0, open: 0.15 };
-
-/// What the program has counted over boots is worth more than a word about it. Power and open share were chosen for all evaluation sets
-/// together. A higher power serves calibration there, but decides between a bad pair and a dip of the rail that look alike over the link,
-/// and lets described causes win where nothing describes the mechanism (`docs/measured.md`).
-const COUNTED: Footing = Footing { firmness: 1.5, open: 1.0 / 3.0 };
 
 /// However well a cause explains what was seen, something else may do so too.
 const ALWAYS_OPEN: f64 = 0.03;
@@ -65,8 +48,6 @@ pub struct Weighed<'k> {
     pub capped: bool,
     /// The logarithm of prior and applicability.
     pub(super) base: f64,
-    /// What the outcomes of experiments add to it.
-    pub(super) by_experiment: f64,
 }
 
 /// One finding that counted.
@@ -87,7 +68,8 @@ impl Reason {
 impl<'k> Posterior<'k> {
     pub fn of(knowledge: &'k Knowledge, subject: &Subject, findings: &[Finding]) -> Self {
         let candidates: Vec<_> = knowledge.causes.iter().filter(|cause| cause.met_over(subject.transport)).collect();
-        let Footing { firmness, open } = footing(findings);
+        let footing = Footing::of(findings);
+        let Footing { firmness, open, .. } = footing;
         let shares: Vec<_> =
             candidates.iter().map(|cause| cause.prior_for(subject) * fitness(cause, subject, firmness)).collect();
         let described: f64 = shares.iter().sum();
@@ -97,10 +79,16 @@ impl<'k> Posterior<'k> {
         let mut causes: Vec<_> = candidates
             .into_iter()
             .zip(priors)
-            .map(|(cause, prior)| weigh(subject, &bundles, cause, prior, firmness).after(&outcomes))
+            .map(|(cause, prior)| weigh(subject, &bundles, cause, prior, firmness))
             .collect();
-        causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
+        sort(&mut causes);
         let mut pairs = pairs::of(&causes, &bundles, findings, firmness);
+        let open = footing.sharpen(&mut causes, &mut pairs);
+        for pair in &mut pairs {
+            let both = pair.causes.iter().flat_map(|cause| outcomes.iter().map(|outcome| outcome.reason(cause).shift));
+            pair.probability *= (0.5 * both.sum::<f64>()).exp();
+        }
+        let mut causes: Vec<_> = causes.into_iter().map(|weighed| weighed.after(&outcomes)).collect();
         let alone: f64 = open + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
         let total = alone + pairs.iter().map(|pair| pair.probability).sum::<f64>();
         let share = (1.0 - ALWAYS_OPEN) / total;
@@ -112,7 +100,8 @@ impl<'k> Posterior<'k> {
             pair.probability *= share;
             pair.probability >= pairs::LEAST_KEPT
         });
-        causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
+        sort(&mut causes);
+        pairs.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         let mut posterior = Self { causes, unknown: ALWAYS_OPEN + share * open, pairs };
         posterior.cap(findings);
         posterior
@@ -145,10 +134,8 @@ impl<'k> Posterior<'k> {
     }
 }
 
-fn footing(findings: &[Finding]) -> Footing {
-    // The outcome of an experiment stands for itself, in a report as well.
-    let mut others = findings.iter().filter(|finding| experiment::of_finding(finding).is_none());
-    if others.any(|finding| finding.unit != Unit::Session) { COUNTED } else { TOLD }
+fn sort(causes: &mut [Weighed<'_>]) {
+    causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
 }
 
 /// Whether the cause is known on the part at all; it counts with the same power as what speaks against it.
@@ -206,7 +193,6 @@ impl Weighed<'_> {
         for outcome in outcomes {
             let reason = outcome.reason(self.cause);
             self.probability *= reason.shift.exp();
-            self.by_experiment += reason.shift;
             self.reasons.push(reason);
         }
         self.reasons.sort_by(|a, b| b.shift.abs().total_cmp(&a.shift.abs()));
@@ -292,7 +278,7 @@ fn weigh<'k>(subject: &Subject, bundles: &[Bundle<'_>], cause: &'k Cause, prior:
     }
     reasons.sort_by(|a, b| b.shift.abs().total_cmp(&a.shift.abs()));
     let probability = (base + log).exp();
-    Weighed { cause, probability, prior, reasons, unaccounted, capped: false, base, by_experiment: 0.0 }
+    Weighed { cause, probability, prior, reasons, unaccounted, capped: false, base }
 }
 
 fn other_part(cause: &Cause, subject: &Subject, firmness: f64) -> Reason {

@@ -4,6 +4,7 @@
 //! into numbers, `inference` ranks, `next_experiment` chooses.
 
 pub mod conclusion;
+mod footing;
 pub mod grades;
 pub mod inference;
 pub mod knowledge;

@@ -69,9 +69,8 @@ pub(super) fn of<'k>(
                     }
                 })
                 .sum();
-            let experiments = 0.5 * (one.by_experiment + other.by_experiment);
             let left = left_to_a_second(one.cause, findings).min(left_to_a_second(other.cause, findings));
-            let probability = left * SECOND_TROUBLE * (one.base + other.base + experiments + firmness * log).exp();
+            let probability = left * SECOND_TROUBLE * (one.base + other.base + firmness * log).exp();
             pairs.push(Pair { causes: [one.cause, other.cause], probability });
         }
     }
