@@ -22,6 +22,7 @@ pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<
     derived.extend(unfit_interface(observed));
     derived.extend(unfit_script(observed, device));
     derived.extend(device.and_then(|device| unfit_identity(observed, device, devices)));
+    derived.extend(unknown_to_the_tool(observed, devices));
     derived.extend(device.and_then(|device| otp_address(observed, device, devices)));
     derived.extend(device.and_then(|device| beyond_flash(observed, device)));
     derived.extend(image_address(observed, images));
@@ -129,6 +130,20 @@ fn unfit_identity(observed: &Observed, device: &Device, devices: &Devices) -> Op
     let may_be = observed.parts().flat_map(|part| devices.candidates(part)).any(|other| other.dev_id == id as u16);
     (id as u16 != device.dev_id && !may_be)
         .then(|| from(basis, "identity-does-not-fit", FactValue::Text(FieldText::new(text))))
+}
+
+/// The identity that a tool does not know is one of ST's: the tool is older than the part.
+fn unknown_to_the_tool(observed: &Observed, devices: &Devices) -> Option<Fact> {
+    let basis = fact(observed, "chip-id")?;
+    let FactValue::Text(text) = &basis.value else { return None };
+    let id = u32::from_str_radix(text.raw().trim_start_matches("0x"), 16).ok()?;
+    let device = *devices.by_dev_id(u16::try_from(id & 0xfff).ok()?).first()?;
+    // The upper half is a revision, the bits between are reserved.
+    if id & 0xf000 != 0 && id & 0xf000 != 0x6000 {
+        return None;
+    }
+    let words = FieldText::new(format!("{} is the identity of the {}", text.raw(), device.name));
+    Some(Fact { quote: Some(words), ..from(basis, "part-unknown-to-the-tool", FactValue::Flag(true)) })
 }
 
 /// Whether the OTP address that is named is one of this part.

@@ -193,13 +193,13 @@ fn doing(word: &str) -> Option<Doing> {
         {
             Doing::See
         }
-        () if begins(&["connect", "attach", "reach", "communicat", "respon", "handshak"])
+        () if begins(&["connect", "attach", "reach", "communicat", "respon", "handshak", "access"])
             || is(&["answer", "answers", "talk"]) =>
         {
             Doing::Connect
         }
         () if begins(&["eras"]) => Doing::Erase,
-        () if begins(&["flash", "upload", "download", "programm"])
+        () if begins(&["flash", "upload", "download", "programm"]) && !begins(&["programmer"])
             || is(&["program", "programs", "write", "writes", "writing", "written"]) =>
         {
             Doing::Write
@@ -254,6 +254,7 @@ mod tests {
             ("Windows doesn't find the debugger", F::NoProbe),
             ("The probe can't reach the chip", F::NoTarget),
             ("CubeIDE is unable to communicate with my nucleo", F::NoTarget),
+            ("not even the STM32 programmer could access it", F::NoTarget),
             ("CubeProgrammer can't find the target any more", F::NoTarget),
             ("FUS refuses to install the light stack there", F::FusStatus),
             ("Windows is not seeing the newly flashed board", F::NotEnumerated),

@@ -92,7 +92,7 @@ const MESSAGES: &[Message] = &[
     message("Failed to read memory", Says::Fails(F::ReadFailed, P::Read)),
     message("Opening and parsing file", Says::Look(image_file)),
     message("Erasing memory corresponding to", Says::Begins(P::Erase)),
-    message("Erasing internal memory sectors", Says::Look(erase_begins)),
+    message("Erasing internal memory sector", Says::Look(erase_begins)),
     message("MASS ERASE ...", Says::Begins(P::Erase)),
     message("Mass erase successfully achieved", Says::Done(P::Erase)),
     message("Mass erase operation failed.Please verify flash protection", Says::Fails(F::EraseFailed, P::Erase)),
@@ -124,12 +124,42 @@ const MESSAGES: &[Message] = &[
     message("Disconnected from device", Says::Nothing),
     message("File does not exist", Says::Fails(F::BadFile, P::ImageFile)),
     message("Wrong or corrupted file", Says::Fails(F::BadFile, P::ImageFile)),
-    message("Timeout error occured while waiting for acknowledgement", Says::Fails(F::Timeout, P::Connect)),
-    message("Activating device: KO", Says::Fails(F::Timeout, P::Connect)),
+    message("Timeout error occured while waiting for acknowledgement", Says::Look(no_uart_answer)),
+    message("Activating device: KO", Says::Look(no_uart_answer)),
     message("target is held under reset", Says::Fails(F::HeldInReset, P::Connect)),
     message("Could not connect to the target device", Says::Fails(F::ConnectFailed, P::Connect)),
     message("Unable to connect to the target device", Says::Fails(F::ConnectFailed, P::Connect)),
     message("Debug Authentication", Says::Nothing),
+    message("Unable to detect DBGMCU Mailbox", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("FAILED to reset/halt the target MCU", Says::Fails(F::NotHalted, P::Connect)),
+    message("ST-LINK_GDB_server_", Says::Look(under_gdb_server)),
+    message("may be not erased or protected", Says::Fails(F::WriteFailed, P::Write)),
+    message("Old ST-LINK firmware version", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("ST-LINK firmware version is too old", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("please upgrade your ST-LINK firmware", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("ST-LINK is in use", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("DEV_TARGET_STATUS_ERR", Says::Fails(F::NoTarget, P::Connect)),
+    message("Problem occurred while trying to halt", Says::Fails(F::NotHalted, P::Halt)),
+    message("Software reset failed", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("Hard reset failed", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("Core reset failed", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("MCU Reset failed", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("Failed to reset the target", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("Read Out protection unlocking failed", Says::Fails(F::Protected, P::ReadUnprotect)),
+    message("Read unprotect failed", Says::Fails(F::Protected, P::ReadUnprotect)),
+    message("Unlocking RDP failed", Says::Fails(F::Protected, P::ReadUnprotect)),
+    message("Read protection error", Says::Fails(F::Protected, P::Read)),
+    message("Write protection error", Says::Fails(F::WriteProtected, P::Write)),
+    message("flash is write protected", Says::Look(write_protected)),
+    message("sector is write protected", Says::Look(write_protected)),
+    message(" does not exist", Says::Look(sector_missing)),
+    message("Init function fail", Says::Fails(F::WriteFailed, P::Write)),
+    message("Wrong external loader", Says::Fails(F::BadArguments, P::ImageFile)),
+    message("No external loader selected", Says::Fails(F::BadArguments, P::ImageFile)),
+    message("Cannot identify the device", Says::Fails(F::IdMismatch, P::Identify)),
+    message("OTP programming failed", Says::Fails(F::WriteFailed, P::Otp)),
+    message("OTP read failed", Says::Fails(F::ReadFailed, P::Otp)),
+    message("Cannot read OTP", Says::Fails(F::ReadFailed, P::Otp)),
     message("Error: ", Says::Otherwise(unnamed_error)),
 ];
 
@@ -163,6 +193,12 @@ fn dfu_attempt(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.excuse(is_dev_connect_err, NO_PROBE_WANTED);
     start(notebook, line, Transport::Dfu);
     notebook.done(P::Enumerate, line);
+}
+
+/// The ROM is addressed over a UART, where it does not answer: the board is in its application, or the wires are wrong.
+fn no_uart_answer(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.fail(F::ConnectFailed, P::Open, "Activating device: KO", line);
 }
 
 fn swd_attempt(notebook: &mut Notebook, line: &Line<'_>) {
@@ -371,12 +407,17 @@ fn protected_over_usb(notebook: &mut Notebook, line: &Line<'_>) {
 /// `Expected value for Option Byte "RDP": 0xAA, found: 0xFF`.
 fn option_refused(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
+    let name = line.text.split('"').nth(1).unwrap_or_default().to_ascii_uppercase();
+    let is = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
     let class = match () {
-        () if line.contains("\"RDP\"") => F::Protected,
-        () if line.contains("\"WRP") || line.contains("\"nWRP") => F::WriteProtected,
+        () if is(&["RDP"]) => F::Protected,
+        () if is(&["WRP", "NWRP", "UNLOCK"]) => F::WriteProtected,
         () => F::WriteFailed,
     };
-    notebook.fail(class, P::OptionBytesWrite, "Expected value for Option Byte", line);
+    if is(&["SPRMOD", "PCROP", "DMEP", "SEC_SIZE", "SECURITY"]) {
+        notebook.fact("secure-area-named", FactValue::Flag(true), line);
+    }
+    notebook.fail(class, P::OptionBytesWrite, &format!("option byte {name} keeps its value"), line);
 }
 
 fn power_cycle_asked(notebook: &mut Notebook, line: &Line<'_>) {
@@ -390,10 +431,19 @@ fn image_file(notebook: &mut Notebook, line: &Line<'_>) {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
     notebook.text_fact("image-file", name, line);
     notebook.remember("file-opened", "yes");
+    notebook.forget(FLASH_ERASED);
+    let linked =
+        [".elf", ".axf", ".hex", ".out", ".srec", ".s19"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+    if linked {
+        notebook.remember(LINKED_FILE, "yes");
+    } else {
+        notebook.forget(LINKED_FILE);
+    }
     super::fus::image_named(notebook, name, line);
 }
 
 fn erase_begins(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.remember(FLASH_ERASED, "yes");
     if notebook.under_way() != Some(P::Erase) {
         notebook.begin(P::Erase, line);
     }
@@ -406,9 +456,18 @@ fn download_begins(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.begin(P::Write, line);
 }
 
-/// The tool takes the flash for something else: its device data do not fit the part.
+/// A file that carries its own addresses may have parts that lie elsewhere than in the flash.
+const LINKED_FILE: &str = "linked-file";
+const FLASH_ERASED: &str = "flash-erased";
+
+/// The tool takes the flash for something else: its device data do not fit the part. Of a linked file whose first part was erased well,
+/// it is another part that is not for the flash.
 fn tool_misreads_flash(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
+    if notebook.recall(LINKED_FILE).is_some() && notebook.recall(FLASH_ERASED).is_some() {
+        notebook.fail(F::AddressRefused, P::Erase, "a part of the file is not for the flash", line);
+        return;
+    }
     notebook.fact("tool-contradiction", FactValue::Flag(true), line);
     notebook.fail(F::ToolFailure, P::Erase, "Not flash Memory : No erase done", line);
 }
@@ -419,6 +478,30 @@ fn alignment(notebook: &mut Notebook, line: &Line<'_>) {
     let bytes = before.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<u32>().ok());
     if bytes.is_some_and(|bytes| !bytes.is_power_of_two()) {
         notebook.fact("tool-contradiction", FactValue::Flag(true), line);
+    }
+}
+
+/// The file that CubeIDE hands to the tool, which it always runs through a probe.
+fn under_gdb_server(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains(".srec") && !over_swd(notebook) {
+        start(notebook, line, Transport::Swd);
+    }
+}
+
+/// `sector 0000 does not exist` of a range that the tool has just chosen itself.
+fn sector_missing(notebook: &mut Notebook, line: &Line<'_>) {
+    let rest = line.text.trim_start_matches("Error: ").trim_start();
+    let number = rest.strip_prefix("sector ").or_else(|| rest.strip_prefix("Sector ")).unwrap_or_default();
+    if number.starts_with(|c: char| c.is_ascii_digit()) {
+        notebook.at_work(NAME, Transport::Other, line);
+        notebook.fact("tool-contradiction", FactValue::Flag(true), line);
+        notebook.fail(F::ToolFailure, P::Erase, "sector does not exist", line);
+    }
+}
+
+fn write_protected(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("error") && notebook.tool() == Some(NAME) {
+        notebook.fail(F::WriteProtected, P::Write, "write protected", line);
     }
 }
 

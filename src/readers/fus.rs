@@ -28,6 +28,11 @@ const MESSAGES: &[Message] = &[
     message("STATE_NOT_RUNNING", Says::Look(swd_state)),
     message("Read FUS state command execution finished", Says::Done(P::FusState)),
     message("FUS version", Says::Look(version)),
+    message("FUS v", Says::Look(version_in_words)),
+    message("FUS (v", Says::Look(version_in_words)),
+    message("FUS 0.", Says::Look(version_in_words)),
+    message("FUS 1.", Says::Look(version_in_words)),
+    message("FUS 2.", Says::Look(version_in_words)),
     message("FUS Operator", Says::Nothing),
     message("Deleting firmware", Says::Begins(P::FusDelete)),
     message("Firmware delete finished", Says::Done(P::FusDelete)),
@@ -49,12 +54,25 @@ const MESSAGES: &[Message] = &[
     message("FUS is not running", Says::Fails(F::FusStatus, P::FusStart)),
     message("FUS not running", Says::Fails(F::FusStatus, P::FusStart)),
     message("FUS_NOT_RUNNING", Says::Fails(F::FusStatus, P::FusState)),
+    message("RSS state is", Says::Look(state)),
+    message("RSS status is", Says::Look(status)),
+    message("Firwmware upgrade failed", Says::Fails(F::FusStatus, P::FusUpgrade)),
+    message("Wireless stack start failed", Says::Fails(F::FusStatus, P::FusStart)),
+    message("Failed to start the wireless stack", Says::Fails(F::FusStatus, P::FusStart)),
+    message("Failed to start FUS", Says::Fails(F::FusStatus, P::FusStart)),
+    message("Unable to start FUS", Says::Fails(F::FusStatus, P::FusStart)),
+    message("FUS is not started", Says::Fails(F::FusStatus, P::FusStart)),
+    message("Firmware authentication key", Says::Nothing),
+    message("fwdelete failed", Says::Fails(F::FusStatus, P::FusDelete)),
+    message("fwupgrade failed", Says::Fails(F::FusStatus, P::FusUpgrade)),
+    message("Firmware not authentic", Says::Fails(F::FusStatus, P::FusUpgrade)),
+    message("Image not authentic", Says::Fails(F::FusStatus, P::FusUpgrade)),
 ];
 
 const AFTER_DELETE: &str = "no image is what remains after a delete, or on a blank part";
 
 fn state(notebook: &mut Notebook, line: &Line<'_>) {
-    let Some(state) = line.value_of("FUS state is") else { return };
+    let Some(state) = line.value_of("FUS state is").or_else(|| line.value_of("RSS state is")) else { return };
     notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
     notebook.remember("fus-state", state);
     if state.contains("ERR") {
@@ -65,11 +83,10 @@ fn state(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
-/// `FUS status is FUS_IMAGE_WRTERROR`, or the bare name elsewhere.
+/// `FUS status is FUS_IMAGE_WRTERROR`, or the bare name elsewhere; the first versions said `RSS` for `FUS`.
 fn status(notebook: &mut Notebook, line: &Line<'_>) {
-    let Some(name) = word_starting_with(line.text, "FUS_").filter(|name| !name.starts_with("FUS_STATE")) else {
-        return;
-    };
+    let name = word_starting_with(line.text, "FUS_").or_else(|| word_starting_with(line.text, "RSS_"));
+    let Some(name) = name.filter(|name| !name.starts_with("FUS_STATE")) else { return };
     if name.ends_with("NO_ERROR") || name.ends_with("IDLE") {
         return;
     }
@@ -127,6 +144,18 @@ fn version(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
+/// `upgraded to FUS 2.0`, `the default FUS (V1.2)`.
+fn version_in_words(notebook: &mut Notebook, line: &Line<'_>) {
+    for (at, _) in line.text.match_indices("FUS ") {
+        let rest = line.text[at + 4..].trim_start_matches(['(', 'v', 'V']);
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number = rest[..end].trim_end_matches('.');
+        if number.len() >= 3 && number.contains('.') && number.starts_with(['0', '1', '2']) {
+            notebook.text_fact("fus-version", number, line);
+        }
+    }
+}
+
 fn anti_rollback(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("error") || line.contains("fail") {
         notebook.fail(F::FusStatus, P::FusUpgrade, "anti-rollback", line);
@@ -149,11 +178,13 @@ fn image_address(notebook: &mut Notebook, line: &Line<'_>) {
 fn image_in_words(notebook: &mut Notebook, line: &Line<'_>) {
     let file = line.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.').find(|word| {
         let word = word.trim_end_matches('.').to_ascii_lowercase();
-        word.starts_with("stm32wb") && word.contains("_fw") && word.ends_with(".bin")
+        word.starts_with("stm32wb") && (word.ends_with("_fw") || word.contains("_fw") && word.ends_with(".bin"))
     });
     let address = first_hex(line.text).filter(|address| (0x0800_0000..0x0900_0000).contains(address));
     if let (Some(file), Some(_)) = (file, address) {
-        notebook.fact("fus-image", FactValue::Text(FieldText::new(file.trim_end_matches('.'))), line);
+        let file = file.trim_end_matches('.');
+        let file = if file.ends_with("_fw") { format!("{file}.bin") } else { file.to_owned() };
+        notebook.fact("fus-image", FactValue::Text(FieldText::new(file)), line);
         cubeprogrammer::address_fact(notebook, "fus-image-address", line);
     }
 }

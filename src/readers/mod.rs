@@ -11,6 +11,8 @@ pub mod dfu_util;
 pub mod encoding;
 pub mod fus;
 mod handwriting;
+mod ides;
+mod jlink;
 pub mod libusb;
 pub mod linux_kernel;
 pub mod lsusb;

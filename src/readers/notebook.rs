@@ -175,6 +175,11 @@ impl Notebook {
     fn blame_what_was_programmed(&mut self, failure: &Failure, line: &Line<'_>) {
         let silent = matches!(failure.class, FailureClass::NoTarget | FailureClass::NoAcknowledge);
         let at_first = matches!(failure.phase, Phase::Connect | Phase::Identify) && !self.attempt_has_steps();
+        let just_programmed = silent && self.transport == Some(Transport::Swd) && self.has_done(Phase::Verify);
+        if just_programmed {
+            let words = "the target was programmed and verified, and from then on it does not answer";
+            self.fact_quoted("after-firmware-load", FactValue::Flag(true), words, line);
+        }
         if self.programmed_before && silent && at_first {
             let words = "a session programmed and verified the target, and a later one does not reach it";
             self.fact_quoted("after-firmware-load", FactValue::Flag(true), words, line);

@@ -5,7 +5,7 @@ use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use crate::swd::debug_port;
+use crate::swd::{debug_port, stlink_status};
 
 use super::cubeprogrammer::target_voltage;
 use super::message::{Line, Message, Says, Tool, first_hex, first_number};
@@ -65,7 +65,7 @@ const MESSAGES: &[Message] = &[
     message("Cannot identify target as a STM32", Says::Fails(F::IdMismatch, P::Identify)),
     message("auto_probe failed", Says::Fails(F::IdMismatch, P::Identify)),
     message("STM32 flash size failed", Says::Fails(F::ReadFailed, P::Identify)),
-    message("stm32x device protected", Says::Fails(F::Protected, P::Erase)),
+    message("stm32x device protected", Says::Fails(F::WriteProtected, P::Erase)),
     message("Device Security Bit Set", Says::Fails(F::Protected, P::Connect)),
     message("failed to unlock device", Says::Fails(F::Protected, P::ReadUnprotect)),
     message("timed out waiting for flash", Says::Fails(F::Timeout, P::Erase)),
@@ -81,7 +81,7 @@ const MESSAGES: &[Message] = &[
     message("** Programming Failed **", Says::Fails(F::WriteFailed, P::Write)),
     message("** Verified OK **", Says::Done(P::Verify)),
     message("** Verify Failed **", Says::Fails(F::VerifyFailed, P::Verify)),
-    message("checksum mismatch - attempting binary compare", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("checksum mismatch - attempting binary compare", Says::Look(mismatch)),
     message("Can't find interface/", Says::Fails(F::BadArguments, P::ProbeOpen)),
     message("Can't find target/", Says::Fails(F::BadArguments, P::ProbeOpen)),
     message("Error: unable to select transport", Says::Fails(F::BadArguments, P::ProbeOpen)),
@@ -89,6 +89,97 @@ const MESSAGES: &[Message] = &[
     message("couldn't bind", Says::Fails(F::Busy, P::Open)),
     message("stlink_dap_op_connect", Says::Fails(F::NoTarget, P::Connect)),
     message("Error: SWD ", Says::Look(swd_error)),
+    message("unknown/unexpected STLINK status code", Says::Look(status_code)),
+    message("Check JTAG interface, timings, target power", Says::Nothing),
+    message("JTAG scan chain interrogation failed", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("IR capture error at bit", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("Trying to use configured scan chain anyway", Says::Nothing),
+    message("Error: read version failed", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("Error: reset device failed", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("Error: failed to send USB CMD", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("Error: failed to receive USB CMD response", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("mode (transport) not supported by device", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("selected mode (transport) not supported", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("ST-Link adapter only supports deprecated HLA", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("ST-LINK open failed (serial mismatch)", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("ST-LINK open failed (vid/pid mismatch)", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("cannot connect to stlink server", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("voltage check failed", Says::Fails(F::ProbeFault, P::TargetVoltage)),
+    message("Connecting DP: stalled AP operation", Says::Fails(F::SwdWait, P::Connect)),
+    message("stalled AP operation, issuing ABORT", Says::Fails(F::SwdWait, P::Connect)),
+    message("Debug regions are unpowered", Says::Fails(F::PowerUp, P::Connect)),
+    message("DP initialisation failed", Says::Fails(F::NoTarget, P::Connect)),
+    message("Could not initialize the debug port", Says::Fails(F::NoTarget, P::Connect)),
+    message("Could not find MEM-AP to control the core", Says::Fails(F::NoTarget, P::Connect)),
+    message("Error: Failed to read memory and, additionally", Says::Fails(F::ReadFailed, P::Read)),
+    message("Error: Failed to write memory and, additionally", Says::Fails(F::WriteFailed, P::Write)),
+    message("is unrecognized", Says::Look(core_unrecognized)),
+    message("Timeout waiting for DCRDR transfer ready", Says::Fails(F::NotHalted, P::Halt)),
+    message("target was in unknown state when halt was requested", Says::Fails(F::NotHalted, P::Halt)),
+    message("Error: Target not halted", Says::Fails(F::NotHalted, P::Halt)),
+    message("Warn : target not halted", Says::Fails(F::NotHalted, P::Halt)),
+    message("external reset detected", Says::Look(reset_from_outside)),
+    message("target needs reset", Says::Nothing),
+    message("clearing lockup after double fault", Says::Nothing),
+    message("Error executing event gdb-attach", Says::Nothing),
+    message("no flash bank found for address", Says::Look(no_bank)),
+    message("Error: No flash at address", Says::Fails(F::AddressRefused, P::Write)),
+    message("Flash access does not fit into bank", Says::Fails(F::AddressRefused, P::Write)),
+    message("Cannot identify target as an STM32", Says::Fails(F::IdMismatch, P::Identify)),
+    message("Cannot identify target as a stm32", Says::Fails(F::IdMismatch, P::Identify)),
+    message("Flash pages count cannot be zero", Says::Fails(F::ReadFailed, P::Identify)),
+    message("Failed to execute algorithm at 0x", Says::Fails(F::WriteFailed, P::Write)),
+    message("Error: block write failed", Says::Fails(F::WriteFailed, P::Write)),
+    message("Error erase sector", Says::Look(erase_of_sector)),
+    message("erase time-out or operation error sector", Says::Fails(F::EraseFailed, P::Erase)),
+    message("wait_flash_op_queue, write protection error", Says::Fails(F::WriteProtected, P::Write)),
+    message("wait_flash_op_queue, time out expired", Says::Fails(F::Timeout, P::Write)),
+    message("access denied / write protected", Says::Fails(F::WriteProtected, P::Write)),
+    message("PELOCK is not cleared", Says::Fails(F::WriteProtected, P::Write)),
+    message("PRGLOCK is not cleared", Says::Fails(F::WriteProtected, P::Write)),
+    message("error changing option bytes (OPTCHANGEERR=1)", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("waiting for OBL launch, time out expired", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("error during the lock of flash options", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("cannot set the requested protection", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("failed setting protection for blocks", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("failed setting protection for areas", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("stm32x failed to erase options", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("failed to read options", Says::Fails(F::ReadFailed, P::OptionBytes)),
+    message("stm32x failed to lock device", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("OTP memory bank is disabled for write commands", Says::Fails(F::WriteProtected, P::Otp)),
+    message("OTP memory is disabled for write commands", Says::Fails(F::WriteProtected, P::Otp)),
+    message("cannot erase OTP memory", Says::Fails(F::WriteProtected, P::Otp)),
+    message("error reading to flash at address", Says::Fails(F::ReadFailed, P::Read)),
+    message("error executing cortex_m crc algorithm", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("session transport was not selected", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("unable to select a session transport", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("No transport named", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Debug adapter doesn't support '", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Debug adapter does not support '", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Debug adapter does not support any transports", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Can't change session's transport after", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Debug Adapter has to be specified", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Debug Interface has to be specified", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("The specified adapter driver was not found", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("The specified debug interface was not found", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("An adapter speed is not selected in the init scripts", Says::Nothing),
+    message("CMSIS-DAP command mismatch", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("CMSIS-DAP transfer count mismatch", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("CMSIS-DAP command failed", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("CMSIS-DAP command CMD_", Says::Look(probe_command)),
+    message("CMSIS-DAP failed to connect in mode", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("unable to open CMSIS-DAP device 0x", Says::Fails(F::Access, P::ProbeOpen)),
+    message("Error: error writing USB data", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("Error: error reading USB data", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("Error: error writing data:", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("Error: error reading data:", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("SWD: Read data parity mismatch", Says::Fails(F::Parity, P::Connect)),
+    message("Multiple devices found, specify the desired device", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Error: Failed to open device: ", Says::Look(libusb_open)),
+    message("jaylink_swd_io() failed", Says::Fails(F::ProbeFault, P::Connect)),
+    message("jaylink_init() failed", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("** OpenOCD init failed **", Says::Nothing),
+    message("** Unable to reset target **", Says::Fails(F::NotHalted, P::Reset)),
 ];
 
 /// `STLINK V2J37S7 (API v2) VID:PID 0483:3748`, `STLINK v2 JTAG v28 API v2 SWIM v7 VID 0x0483 PID 0x3748`.
@@ -103,6 +194,70 @@ fn probe(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.text_fact("probe-firmware", text, line);
     if text.contains("V0J") || text.contains("0000:0000") {
         notebook.fact("probe-version-implausible", FactValue::Flag(true), line);
+    }
+}
+
+const WITHOUT_BANK: &str = "openocd-without-bank";
+
+fn no_bank(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.remember(WITHOUT_BANK, "yes");
+    notebook.fail_at(F::AddressRefused, P::Write, "no flash bank found for address", first_hex(line.text), line);
+}
+
+/// What has no flash at its address was not written, so it cannot verify.
+fn mismatch(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let code = "checksum mismatch";
+    if notebook.recall(WITHOUT_BANK).is_some() {
+        notebook.normal(F::VerifyFailed, P::Verify, code, "a part of the image has no flash at its address", line);
+    } else {
+        notebook.fail(F::VerifyFailed, P::Verify, code, line);
+    }
+}
+
+/// `unknown/unexpected STLINK status code 0x5`
+fn status_code(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let status = first_hex(line.text).and_then(|code| u8::try_from(code).ok()).and_then(stlink_status::of_code);
+    let class = status.and_then(|status| status.class).unwrap_or(F::ProbeFault);
+    notebook.fail(class, P::Connect, status.map_or("unknown STLINK status", |status| status.name), line);
+}
+
+/// A processor that is none shows wires that read as zeros or ones, or another chip.
+fn core_unrecognized(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("CPUID") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        let nothing = matches!(first_hex(line.text), Some(0 | 0xffff_ffff));
+        let class = if nothing { F::NoTarget } else { F::IdMismatch };
+        notebook.fail(class, P::Identify, "unrecognized CPUID", line);
+    }
+}
+
+/// Once is what a reset button or the probe does; again and again is something on the board.
+fn reset_from_outside(notebook: &mut Notebook, line: &Line<'_>) {
+    let seen = notebook.recall(RESETS).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0) + 1;
+    notebook.remember(RESETS, seen.to_string());
+    if seen == RESETS_OF_A_LOOP {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::ResetLoop, P::Halt, "external reset detected", line);
+    }
+}
+
+const RESETS: &str = "openocd-resets";
+const RESETS_OF_A_LOOP: u32 = 3;
+
+fn erase_of_sector(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("Error: ") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::EraseFailed, P::Erase, "Error erase sector", line);
+    }
+}
+
+fn probe_command(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("failed") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::ProbeFault, P::ProbeOpen, "CMSIS-DAP command failed", line);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::message::{Line, Message, Says, Tool};
+use super::message::{Line, Message, Says, Tool, first_hex, first_number};
 use super::notebook::Notebook;
 
 pub const NAME: &str = "probe-rs";
@@ -79,7 +79,85 @@ const MESSAGES: &[Message] = &[
     message("Unable to load specification for chip", Says::Fails(F::BadArguments, P::ImageFile)),
     message("ProbeCouldNotBeCreated", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("CouldNotClaimInterface", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("Probe is already in use", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("Error: Probe not found", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("probes were found:", Says::Look(several)),
+    message("A protocol error occurred in the", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("responded with a FAULT response to the request", Says::Fails(F::SwdFault, P::Connect)),
+    message("responded with a WAIT response to the request", Says::Fails(F::SwdWait, P::Connect)),
+    message("Incorrect parity on READ request", Says::Fails(F::Parity, P::Connect)),
+    message("SwdApWdataError", Says::Fails(F::Parity, P::Connect)),
+    message("SwdApStickyError", Says::Fails(F::SwdFault, P::Connect)),
+    message("SwdApStickyorunError", Says::Fails(F::SwdFault, P::Connect)),
+    message("JtagUnknownJtagChain", Says::Fails(F::NoTarget, P::Connect)),
+    message("JtagUnknownCommand", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("Target power-up failed", Says::Fails(F::PowerUp, P::Connect)),
+    message("An error occurred in the communication with an access port or debug port", Says::Nothing),
+    message("Error while communicating with debug port", Says::Nothing),
+    message("Error using access port", Says::Nothing),
+    message("An ARM specific error occurred", Says::Nothing),
+    message("An error specific to a probe type occurred", Says::Nothing),
+    message("A USB transport error occurred", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("Not enough bytes written", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("Failed to get active configuration", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("Error during the USB communication", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("Invalid IR scan chain", Says::Fails(F::NoTarget, P::Connect)),
+    message("The core entered an unexpected status", Says::Fails(F::NotHalted, P::Halt)),
+    message("The core did not acknowledge a request for", Says::Fails(F::NotHalted, P::Halt)),
+    message("Failed to reset, and then halt the CPU", Says::Fails(F::NotHalted, P::Reset)),
+    message("Core is running but operation requires it to be halted", Says::Fails(F::NotHalted, P::Halt)),
+    message("Halting failed", Says::Fails(F::NotHalted, P::Halt)),
+    message("Failed to read the core status", Says::Fails(F::NoTarget, P::Halt)),
+    message("Failed to read flash size", Says::Fails(F::ReadFailed, P::Identify)),
+    message("Failed to read data from flash", Says::Fails(F::ReadFailed, P::Read)),
+    message("Failed to erase the whole chip", Says::Fails(F::EraseFailed, P::Erase)),
+    message("The initialization of the flash algorithm failed", Says::Fails(F::WriteFailed, P::Write)),
+    message("The execution of ", Says::Look(routine)),
+    message("The page write of the page at address", Says::Look(page_write)),
+    message("RAM contents did not match the expected contents", Says::Fails(F::VerifyFailed, P::Write)),
+    message("lacked the permission to do so", Says::Fails(F::Protected, P::Connect)),
+    message("no suitable (default) flash loader algorithm is linked", Says::Fails(F::AddressRefused, P::Write)),
+    message("could not be selected.", Says::Look(protocol)),
+    message("The protocol speed could not be set", Says::Fails(F::BadArguments, P::Speed)),
+    message("probe does not support target interface", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Failed to open the chip description", Says::Fails(F::BadArguments, P::ImageFile)),
+    message("Failed to open the ELF file", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Failed to load the ELF data", Says::Fails(F::BadFile, P::ImageFile)),
+    message("found more than one suitable flash", Says::Fails(F::ToolFailure, P::ImageFile)),
+    message("Finished programming in", Says::Done(P::Write)),
+    message("Finished erasing in", Says::Done(P::Erase)),
 ];
+
+fn several(notebook: &mut Notebook, line: &Line<'_>) {
+    let several = line.text.split("probes were found").next().and_then(first_number).is_some_and(|count| count > 1.0);
+    if several {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::BadArguments, P::ProbeOpen, "several probes were found", line);
+    }
+}
+
+/// `The execution of 'erase_sector' failed with code 1.`
+fn routine(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("failed with code") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        let erases = line.contains("erase");
+        let (class, phase) = if erases { (F::EraseFailed, P::Erase) } else { (F::WriteFailed, P::Write) };
+        notebook.fail(class, phase, "a routine of the flash algorithm failed", line);
+    }
+}
+
+fn page_write(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.fail_at(F::WriteFailed, P::Write, "page write failed", first_hex(line.text), line);
+}
+
+/// `The protocol 'Jtag' could not be selected.`
+fn protocol(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("The protocol '") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::BadArguments, P::ProbeOpen, "protocol could not be selected", line);
+    }
+}
 
 fn verification(notebook: &mut Notebook, line: &Line<'_>) {
     if notebook.tool() == Some(NAME) {
@@ -127,7 +205,7 @@ fn programming(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
     notebook.done(P::Write, line);
     let rate = line.text.split('@').nth(1).unwrap_or_default().trim_start();
-    if rate.contains(" B/s") && super::message::first_number(rate).is_some_and(|bytes| bytes < 1024.0) {
+    if rate.contains(" B/s") && first_number(rate).is_some_and(|bytes| bytes < 1024.0) {
         notebook.fact("very-slow-programming", FactValue::Flag(true), line);
         notebook.fail(F::Timeout, P::Write, "programming is slower than 1 KiB/s", line);
     }

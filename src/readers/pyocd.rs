@@ -1,6 +1,7 @@
 //! pyOCD.
 
 use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
@@ -49,6 +50,48 @@ const MESSAGES: &[Message] = &[
     message("Erased ", Says::Look(erased)),
     message("Chip erase complete", Says::Done(P::Erase)),
     message("Error: core was locked", Says::Fails(F::Protected, P::Connect)),
+    message("received incomplete command response from STLink", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("ProbeError: USB Error", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("is using an unsupported, older firmware version", Says::Look(firmware)),
+    message("firmware does not support JTAG/SWD. Please update", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("DAP_CONNECT failed", Says::Fails(F::ProbeFault, P::Connect)),
+    message("DAP_SWJ_CLOCK failed", Says::Fails(F::ProbeFault, P::Speed)),
+    message("DAP_SWJ_SEQUENCE failed", Says::Fails(F::ProbeFault, P::Connect)),
+    message("DAP_TRANSFER_CONFIGURE failed", Says::Fails(F::ProbeFault, P::Connect)),
+    message("DAP_RESET_TARGET failed", Says::Fails(F::ProbeFault, P::Reset)),
+    message("Timeout reading from probe", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("Timeout reading from device", Says::Fails(F::ProbeFault, P::Unknown)),
+    message("Timed out attempting to open device", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("read thread exited unexpectedly", Says::Fails(F::ProbeLost, P::Unknown)),
+    message("Unable to claim interface for probe", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("while trying to get the STLink USB device configuration", Says::Fails(F::Access, P::ProbeOpen)),
+    message("Error accessing USB device (VID=", Says::Fails(F::Access, P::ProbeOpen)),
+    message("No USB backend found", Says::Fails(F::DriverMissing, P::ProbeOpen)),
+    message("AP#0 was not found, unable to create core", Says::Fails(F::NoTarget, P::Connect)),
+    message("No cores were discovered", Says::Fails(F::NoTarget, P::Connect)),
+    message("Error probing AP#", Says::Look(port_failure)),
+    message("Error reading AP#", Says::Look(port_failure)),
+    message("SWD protocol error", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("TransferProtocolError", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("DAP is not accessible after reset", Says::Fails(F::NoTarget, P::Reset)),
+    message("is not accessible after reset", Says::Look(core_after_reset)),
+    message("Timed out waiting for core to halt", Says::Fails(F::NotHalted, P::Halt)),
+    message("Timeout waiting for reset", Says::Fails(F::NotHalted, P::Reset)),
+    message("Timeout re-establishing target control", Says::Fails(F::NotHalted, P::Reset)),
+    message("Could not halt core #", Says::Fails(F::NotHalted, P::Halt)),
+    message("Failed to power up power domain", Says::Fails(F::PowerUp, P::Connect)),
+    message("flash erase sector timed out", Says::Fails(F::EraseFailed, P::Erase)),
+    message("flash erase all timed out", Says::Fails(F::EraseFailed, P::Erase)),
+    message("flash program page timed out", Says::Fails(F::WriteFailed, P::Write)),
+    message("flash program phrase failure", Says::Fails(F::WriteFailed, P::Write)),
+    message("flash program phrase timed out", Says::Fails(F::WriteFailed, P::Write)),
+    message("target was not halted as expected after calling", Says::Fails(F::WriteFailed, P::Write)),
+    message("attempt to program invalid flash address", Says::Fails(F::AddressRefused, P::Write)),
+    message("is not within a memory region", Says::Fails(F::AddressRefused, P::Write)),
+    message("target type is selected by default; is this intentional", Says::Fails(F::BadArguments, P::ImageFile)),
+    message("requested wire protocol", Says::Look(wire_protocol)),
+    message("T bit in XPSR is invalid", Says::Nothing),
+    message("DP IDR = 0x", Says::Look(debug_port)),
 ];
 
 fn stlink_error(notebook: &mut Notebook, line: &Line<'_>) {
@@ -58,10 +101,48 @@ fn stlink_error(notebook: &mut Notebook, line: &Line<'_>) {
         () if line.contains("wait") => F::SwdWait,
         () if line.contains("fault") => F::SwdFault,
         () if line.contains("parity") => F::Parity,
+        () if line.contains("debug power") => F::PowerUp,
+        () if line.contains("already opened") => F::Busy,
+        () if line.contains("internal error") || line.contains("dma error") || line.contains("spi error") => {
+            F::ProbeFault
+        }
+        () if line.contains("unknown command") => F::ProbeFirmware,
+        () if line.contains("sticky") || line.contains("bad ap") => F::SwdFault,
+        () if line.contains("unknown jtag chain") => F::NoTarget,
         () if line.contains("no device connected") || line.contains("idcode") => F::NoTarget,
         () => F::NoAcknowledge,
     };
     notebook.fail(class, P::Connect, words, line);
+}
+
+/// `DP IDR = 0x5ba02477 (v2 rev5) [dap]`
+fn debug_port(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.done(P::Connect, line);
+    if let Some(id) = first_hex(line.text) {
+        notebook.text_fact("idcode", &format!("{id:#010x}"), line);
+    }
+}
+
+/// `Error reading AP#0 IDR: No ACK received`
+fn port_failure(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let class = if line.contains("fault") { F::SwdFault } else { F::NoAcknowledge };
+    notebook.fail(class, P::Connect, "Error reading the access port", line);
+}
+
+fn core_after_reset(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("Core ") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::NoTarget, P::Reset, "core is not accessible after reset", line);
+    }
+}
+
+fn wire_protocol(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("not supported by the debug probe") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::BadArguments, P::ProbeOpen, "wire protocol not supported by the probe", line);
+    }
 }
 
 /// `Memory transfer fault (read) @ 0x08000000-0x0800003f`
@@ -72,7 +153,12 @@ fn memory_fault(notebook: &mut Notebook, line: &Line<'_>) {
 }
 
 fn firmware(notebook: &mut Notebook, line: &Line<'_>) {
-    if line.contains("too old") || line.contains("unsupported") || line.contains("must be") {
+    if line.contains("V3 v3J") && line.contains("v2J") {
+        // The firmware of a V3 is held against the number of a V2.
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fact("tool-contradiction", FactValue::Flag(true), line);
+        notebook.fail(F::ToolFailure, P::ProbeOpen, "the minimum for another generation of probe", line);
+    } else if line.contains("too old") || line.contains("unsupported") || line.contains("must be") {
         notebook.at_work(NAME, Transport::Swd, line);
         notebook.fail(F::ProbeFirmware, P::ProbeOpen, "probe firmware too old", line);
     }

@@ -12,13 +12,13 @@ use super::notebook::Notebook;
 use super::phrases::Phrases;
 use super::sieve::Sieve;
 use super::{
-    betaflight, black_magic, complaints, cubeprogrammer, dfu_util, fus, libusb, linux_kernel, lsusb, openocd,
-    option_lines, other_hosts, otp, parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, shell,
+    betaflight, black_magic, complaints, cubeprogrammer, dfu_util, fus, ides, jlink, libusb, linux_kernel, lsusb,
+    openocd, option_lines, other_hosts, otp, parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, shell,
     stlink_gdb_server, stlink_org, stlink_utility, uart_loaders, webdfu,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 25] = [
+const TOOLS: [&Tool; 27] = [
     &shell::TOOL,
     &cubeprogrammer::TOOL,
     &fus::TOOL,
@@ -31,6 +31,8 @@ const TOOLS: [&Tool; 25] = [
     &pyocd::TOOL,
     &pystlink::TOOL,
     &black_magic::TOOL,
+    &jlink::TOOL,
+    &ides::TOOL,
     &qflipper::TOOL,
     &webdfu::TOOL,
     &betaflight::TOOL,

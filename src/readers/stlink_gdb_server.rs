@@ -4,7 +4,8 @@ use crate::observation::event::Transport;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::message::{Message, Says, Tool};
+use super::message::{Line, Message, Says, Tool};
+use super::notebook::Notebook;
 
 pub static TOOL: Tool = Tool { name: "stlink-gdb-server", transport: Transport::Swd, messages: MESSAGES };
 
@@ -40,5 +41,27 @@ const MESSAGES: &[Message] = &[
     message("Error in final launch sequence", Says::Fails(F::ConnectFailed, P::Connect)),
     message("Failed to bind to port", Says::Fails(F::Busy, P::ProbeOpen)),
     message("ST-LINK device initialization OK", Says::Done(P::Connect)),
+    message("Unknown MCU found on target", Says::Fails(F::IdMismatch, P::Identify)),
+    message("No ST-LINK device found", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("ST-LINK in use by another application", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("ST-Link Server is required to launch the debug session", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("ST-LINK firmware upgrade is required", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("Your ST-LINK firmware is outdated", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
+    message("Encountered Error when opening", Says::Look(programmer_missing)),
+    message("Error! Failed to halt target", Says::Fails(F::NotHalted, P::Halt)),
+    message("Failed to halt the target", Says::Fails(F::NotHalted, P::Halt)),
+    message("Unable to halt core", Says::Fails(F::NotHalted, P::Halt)),
+    message("Target is in unknown state", Says::Fails(F::NotHalted, P::Halt)),
+    message("Error during flash programming", Says::Fails(F::WriteFailed, P::Write)),
+    message("Error: Flash loader failed", Says::Fails(F::WriteFailed, P::Write)),
+    message("Connection to the GDB server lost", Says::Fails(F::Disconnected, P::Unknown)),
     message("Shutting down...", Says::Nothing),
 ];
+
+/// `Encountered Error when opening ...\STM32_Programmer_CLI.exe`: the tool next to it is not where it is looked for.
+fn programmer_missing(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("STM32_Programmer") {
+        notebook.at_work(TOOL.name, TOOL.transport, line);
+        notebook.fail(F::BadArguments, P::ProbeOpen, "STM32_Programmer_CLI is not found", line);
+    }
+}

@@ -68,6 +68,59 @@ const MESSAGES: &[Message] = &[
     message("unaligned addr or size", Says::Fails(F::AddressRefused, P::Write)),
     message("[!] send_recv", Says::Look(send_recv)),
     message("bad magic", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Could not open USB device 0x", Says::Look(access_error)),
+    message("successfully opened, but unable to read version details", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("Current mode unusable, trying to get back", Says::Nothing),
+    message("Unsupported Target (Chip ID is", Says::Look(unknown_chip)),
+    message("unknown coreid, not sure how to write", Says::Fails(F::IdMismatch, P::Identify)),
+    message("unsupported flash method, abort", Says::Fails(F::IdMismatch, P::Identify)),
+    message("Invalid flash type, please check device declaration", Says::Fails(F::IdMismatch, P::Identify)),
+    message("Could not find chip id!", Says::Fails(F::NoTarget, P::Identify)),
+    message("Failed to read core_id", Says::Fails(F::NoTarget, P::Identify)),
+    message("Failed to get Core's status", Says::Fails(F::NoTarget, P::Halt)),
+    message("Failed to halt the core", Says::Fails(F::NotHalted, P::Halt)),
+    message("Unable to debug device", Says::Fails(F::NotHalted, P::Halt)),
+    message("Failed to reset device", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("Unable to reset device", Says::Fails(F::ConnectFailed, P::Reset)),
+    message("Failed to use flash loader, fallback to soft write", Says::Fails(F::WriteFailed, P::Write)),
+    message("Failed to write flash loader to sram", Says::Fails(F::WriteFailed, P::Write)),
+    message("write_buffer_to_sram() == -1", Says::Fails(F::WriteFailed, P::Write)),
+    message("Failed to erase the flash prior to writing", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Flash unlock failed! System reset required", Says::Fails(F::WriteProtected, P::Write)),
+    message("Flash option unlock failed", Says::Fails(F::WriteProtected, P::OptionBytesWrite)),
+    message("Could not unlock flash option", Says::Fails(F::WriteProtected, P::OptionBytesWrite)),
+    message("Flash option write failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("could not read option bytes (", Says::Fails(F::ReadFailed, P::OptionBytes)),
+    message("could not read OTP area", Says::Fails(F::ReadFailed, P::Otp)),
+    message("OTP Read NOT implemented", Says::Fails(F::BadArguments, P::Otp)),
+    message("OTP Write NOT implemented", Says::Fails(F::BadArguments, P::Otp)),
+    message("Wrote option bytes", Says::Done(P::OptionBytesWrite)),
+    message("could not read main memory (", Says::Fails(F::ReadFailed, P::Read)),
+    message("Invalid flash address", Says::Fails(F::AddressRefused, P::Write)),
+    message("Unknown memory region", Says::Fails(F::AddressRefused, P::Write)),
+    message("addr overruns", Says::Fails(F::AddressRefused, P::Write)),
+    message("addr too low", Says::Fails(F::AddressRefused, P::Write)),
+    message("as Intel-HEX file", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Wrong file format - ", Says::Fails(F::BadFile, P::ImageFile)),
+    message("map_file() == -1", Says::Fails(F::BadFile, P::ImageFile)),
+    message("pecr.pelock not clear", Says::Fails(F::WriteProtected, P::Write)),
+    message("pecr.prglock not clear", Says::Fails(F::WriteProtected, P::Write)),
+    message("check_file() == -1", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("Can't find any chip description file", Says::Fails(F::BadArguments, P::Identify)),
+    message(" read reply failed: ", Says::Look(send_recv)),
+    message(" send request failed: ", Says::Look(send_recv)),
+    message(" read storage failed: ", Says::Look(send_recv)),
+    message("MCU state: DHCSR", Says::Nothing),
+    message("Loader state: R2", Says::Nothing),
+    message("Flash page at addr: 0x", Says::Look(page_erased)),
+    message("-> Flash page at 0x", Says::Look(page_erased)),
+    message("opening ST-Link", Says::Look(numbered_error)),
+    message("opening ST Link", Says::Look(numbered_error)),
+    message("-- exit_dfu_mode", Says::Nothing),
+    message("ERROR flash_loader.c", Says::Nothing),
+    message("ERROR common_flash.c", Says::Nothing),
+    message("ERROR common.c", Says::Nothing),
+    message("ERROR usb.c", Says::Nothing),
 ];
 
 fn banner(notebook: &mut Notebook, line: &Line<'_>) {
@@ -91,6 +144,9 @@ fn chip_id(notebook: &mut Notebook, line: &Line<'_>) {
 /// Where the Cortex-M0, M3 to M7, M33 and the H7 have the register with their identity.
 const IDENTITY_REGISTERS: [u32; 4] = [0x4001_5800, 0xE004_2000, 0xE004_4000, 0x5C00_1000];
 
+/// What the tool writes into AIRCR for a reset; read as an identity it is a buffer that no answer has filled.
+const RESET_REQUEST: u32 = 0x05FA_0004;
+
 /// A core id comes from a probe that answers wrongly; 0 comes from no target. Where the read itself failed, older versions hand on
 /// the address that was asked for.
 fn unknown_chip(notebook: &mut Notebook, line: &Line<'_>) {
@@ -99,6 +155,8 @@ fn unknown_chip(notebook: &mut Notebook, line: &Line<'_>) {
 
     if id == 0 {
         notebook.fail(F::NoTarget, P::Identify, "unknown chip id 0", line);
+    } else if id == RESET_REQUEST {
+        notebook.fail(F::NoTarget, P::Identify, "what was written last instead of an answer", line);
     } else if IDENTITY_REGISTERS.contains(&id) {
         notebook.fail(F::NoTarget, P::Identify, "the register's address instead of its value", line);
     } else {
@@ -139,6 +197,39 @@ fn erase_failed(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("ERROR") && line.contains(".c:") {
         notebook.at_work(NAME, Transport::Swd, line);
         notebook.fail(F::EraseFailed, P::Erase, "Erase failed", line);
+    }
+}
+
+/// `Flash page at addr: 0x08000000 erased`: whatever was said of a reset before, the target is under control.
+fn page_erased(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("erased") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.excuse(|failure| failure.phase == P::Reset, "the tool went on and erased the flash");
+        notebook.done(P::Erase, line);
+    }
+}
+
+/// `Error -3 opening ST-Link/V2 device 003:002`: a number of libusb.
+fn numbered_error(notebook: &mut Notebook, line: &Line<'_>) {
+    let number = line.text.split("rror ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let Some(number) = number.and_then(|word| word.trim_matches(['(', ')', ',']).parse::<i32>().ok()) else { return };
+    let class = match number {
+        -3 => F::Access,
+        -6 => F::Busy,
+        -12 => F::DriverMissing,
+        -4 | -5 => F::NoProbe,
+        -1 | -7 | -9 => F::ProbeFault,
+        _ => return,
+    };
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.fail(class, P::ProbeOpen, &format!("error {number} opening the probe"), line);
+}
+
+/// `Could not open USB device 0x0483:0x3748, access error.`
+fn access_error(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("access error") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::Access, P::ProbeOpen, "Could not open USB device, access error", line);
     }
 }
 

@@ -5,8 +5,10 @@ use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
+use crate::swd::stlink_status;
+
 use super::cubeprogrammer::target_voltage;
-use super::message::{Line, Message, Says, Tool, first_number};
+use super::message::{Line, Message, Says, Tool, first_hex, first_number};
 use super::notebook::Notebook;
 
 pub const NAME: &str = "stlink-utility";
@@ -57,6 +59,32 @@ const MESSAGES: &[Message] = &[
     message("Problem occured while trying to halt", Says::Fails(F::NotHalted, P::Halt)),
     message("Could not set Option bytes", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
     message("Option bytes could not be", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("STLinkUSBDriver.dll loaded", Says::Nothing),
+    message("Target voltage detected:", Says::Look(voltage_detected)),
+    message("Error getting target IDCODE: if SWD, check SWD connection", Says::Fails(F::NoTarget, P::Connect)),
+    message("Error getting target IDCODE", Says::Fails(F::NoTarget, P::Connect)),
+    message("while initializing ST-Link in SWD mode", Says::Nothing),
+    message("after target cmd", Says::Look(command_status)),
+    message("Unable to communicate with ST-LINK", Says::Fails(F::ProbeFault, P::ProbeOpen)),
+    message("Unknown MCU!", Says::Fails(F::IdMismatch, P::Identify)),
+    message("Unknown target!", Says::Fails(F::IdMismatch, P::Identify)),
+    message("Error occured during flash erase", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Error during flash erase", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Flash memory erase error", Says::Fails(F::EraseFailed, P::Erase)),
+    message("Programming error @ 0x", Says::Fails(F::WriteFailed, P::Write)),
+    message("Programming failed @ 0x", Says::Fails(F::WriteFailed, P::Write)),
+    message("Programming error!", Says::Fails(F::WriteFailed, P::Write)),
+    message("Verification...Failed", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("Verification...KO", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("Could not unlock flash", Says::Fails(F::WriteProtected, P::Write)),
+    message("Could not disable read out protection", Says::Fails(F::Protected, P::ReadUnprotect)),
+    message("Unable to set option bytes", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("Option bytes update failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
+    message("Flash sector is write protected", Says::Fails(F::WriteProtected, P::Write)),
+    message("at least one of the flash pages is write protected", Says::Fails(F::WriteProtected, P::Write)),
+    message("Some pages are write protected", Says::Fails(F::WriteProtected, P::Write)),
+    message("flash sectors are read protected", Says::Look(sectors_protected)),
+    message("flash sectors are write protected", Says::Fails(F::WriteProtected, P::Write)),
 ];
 
 /// `ST-LINK Firmware version : V2J33M25 (Need Update)`.
@@ -75,6 +103,29 @@ fn voltage(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
     if let Some(volts) = line.value_of("Target voltage").and_then(first_number) {
         target_voltage(notebook, volts, line);
+    }
+}
+
+/// Single sectors are read protected by PCROP only.
+fn sectors_protected(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.fact("secure-area-named", FactValue::Flag(true), line);
+    notebook.fail(F::Protected, P::Write, "flash sectors are read protected", line);
+}
+
+fn voltage_detected(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    if let Some(volts) = line.value_of("Target voltage detected").and_then(first_number) {
+        target_voltage(notebook, volts, line);
+    }
+}
+
+/// `Error (0x16) after target cmd F2 30 A3`: the status byte of the probe.
+fn command_status(notebook: &mut Notebook, line: &Line<'_>) {
+    let status = first_hex(line.text).and_then(|code| u8::try_from(code).ok()).and_then(stlink_status::of_code);
+    if let Some((status, class)) = status.and_then(|status| Some((status, status.class?))) {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(class, P::Connect, status.name, line);
     }
 }
 

@@ -1,0 +1,40 @@
+//! What IDEs and build systems say around the tools that they run: cortex-debug, PlatformIO, Arduino, west.
+//!
+//! They know only that a tool of theirs gave up, so their words stand for the report only where nothing else does.
+
+use crate::observation::event::Transport;
+use crate::observation::failure::FailureClass as F;
+use crate::observation::step::Phase as P;
+
+use super::message::{Line, Message, Says, Tool};
+use super::notebook::Notebook;
+
+pub static TOOL: Tool = Tool { name: "", transport: Transport::Other, messages: MESSAGES };
+
+const fn message(needle: &'static str, says: Says) -> Message {
+    Message { needle, says }
+}
+
+const MESSAGES: &[Message] = &[
+    message("GDB Server Quit Unexpectedly", Says::Look(no_session)),
+    message("Failed to launch OpenOCD GDB Server", Says::Look(no_session)),
+    message("Failed to launch PyOCD GDB Server", Says::Look(no_session)),
+    message("Failed to launch ST-Util GDB Server", Says::Look(no_session)),
+    message("Failed to launch ST-LINK GDB Server", Says::Look(no_session)),
+    message("Failed to launch J-Link GDB Server", Says::Look(no_session)),
+    message("Failed to launch Black Magic Probe GDB Server", Says::Look(no_session)),
+    message("GDB server session terminated", Says::Nothing),
+    message("Failed to execute MI command", Says::Nothing),
+    message("*** [upload] Error", Says::Look(no_upload)),
+    message("An error occurred while uploading the sketch", Says::Look(no_upload)),
+    message("Failed uploading: ", Says::Look(no_upload)),
+    message("FATAL ERROR: command exited with status", Says::Look(no_upload)),
+];
+
+fn no_session(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.complain(F::ConnectFailed, P::Connect, line.text.trim(), line);
+}
+
+fn no_upload(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.complain(F::WriteFailed, P::Write, line.text.trim(), line);
+}
