@@ -235,7 +235,7 @@ fn failure_of(doing: Doing, words: &[String], verb: usize) -> (F, P) {
         Doing::Write => (F::WriteFailed, P::Write),
         Doing::Read => (F::ReadFailed, P::Read),
         Doing::Debug => (F::ConnectFailed, P::Halt),
-        Doing::Install if names(&["fus", "stack", "wireless"]) => (F::FusStatus, P::FusUpgrade),
+        Doing::Install if names(&["fus", "stack", "wireless", "stm32wb"]) => (F::FusStatus, P::FusUpgrade),
         Doing::Enter | Doing::Install | Doing::Open => (F::Other, P::Unknown),
     }
 }
@@ -254,7 +254,7 @@ mod tests {
             ("Windows doesn't find the debugger", F::NoProbe),
             ("The probe can't reach the chip", F::NoTarget),
             ("CubeIDE is unable to communicate with my nucleo", F::NoTarget),
-            ("not even the STM32 programmer could access it", F::NoTarget),
+            ("nothing here can access the MCU, not even the programmer", F::NoTarget),
             ("CubeProgrammer can't find the target any more", F::NoTarget),
             ("FUS refuses to install the light stack there", F::FusStatus),
             ("Windows is not seeing the newly flashed board", F::NotEnumerated),

@@ -174,7 +174,8 @@ impl Notebook {
     /// What was programmed is the only thing that changed between a session that verified it and one that meets no target.
     fn blame_what_was_programmed(&mut self, failure: &Failure, line: &Line<'_>) {
         let silent = matches!(failure.class, FailureClass::NoTarget | FailureClass::NoAcknowledge);
-        let at_first = matches!(failure.phase, Phase::Connect | Phase::Identify) && !self.attempt_has_steps();
+        let at_first =
+            matches!(failure.phase, Phase::Connect | Phase::Identify | Phase::Halt) && !self.attempt_has_steps();
         let just_programmed = silent && self.transport == Some(Transport::Swd) && self.has_done(Phase::Verify);
         if just_programmed {
             let words = "the target was programmed and verified, and from then on it does not answer";

@@ -87,7 +87,7 @@ const MESSAGES: &[Message] = &[
     message("Error: unable to select transport", Says::Fails(F::BadArguments, P::ProbeOpen)),
     message("Debug adapter doesn't support any transports", Says::Fails(F::BadArguments, P::ProbeOpen)),
     message("couldn't bind", Says::Fails(F::Busy, P::Open)),
-    message("stlink_dap_op_connect", Says::Fails(F::NoTarget, P::Connect)),
+    message("stlink_dap_op_connect", Says::Nothing),
     message("Error: SWD ", Says::Look(swd_error)),
     message("unknown/unexpected STLINK status code", Says::Look(status_code)),
     message("Check JTAG interface, timings, target power", Says::Nothing),
@@ -323,9 +323,9 @@ fn unexpected_idcode(notebook: &mut Notebook, line: &Line<'_>) {
 }
 
 fn debug_port_read(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Swd, line);
-    notebook.done(P::Connect, line);
     if let Some(id) = first_hex(line.text) {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.done(P::Connect, line);
         notebook.text_fact("idcode", &format!("{id:#010x}"), line);
     }
 }

@@ -66,6 +66,7 @@ const MESSAGES: &[Message] = &[
     message("Something during the interaction with the core went wrong", Says::Fails(F::ConnectFailed, P::Halt)),
     message("flashing failed", Says::Fails(F::WriteFailed, P::Write)),
     message("The flashing procedure failed", Says::Fails(F::WriteFailed, P::Write)),
+    message("An error with the flashing procedure has occurred", Says::Fails(F::WriteFailed, P::Write)),
     message("Failed to write page", Says::Fails(F::WriteFailed, P::Write)),
     message("verification failed", Says::Look(verification)),
     message("No flash memory contains the entire requested memory range", Says::Fails(F::AddressRefused, P::Write)),

@@ -48,6 +48,10 @@ const MESSAGES: &[Message] = &[
     message("ST-LINK firmware upgrade is required", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
     message("Your ST-LINK firmware is outdated", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
     message("Encountered Error when opening", Says::Look(programmer_missing)),
+    message(
+        "Debugger connection lost",
+        Says::Normal(F::Disconnected, P::Unknown, "the server closes after an error that it has told before"),
+    ),
     message("Error! Failed to halt target", Says::Fails(F::NotHalted, P::Halt)),
     message("Failed to halt the target", Says::Fails(F::NotHalted, P::Halt)),
     message("Unable to halt core", Says::Fails(F::NotHalted, P::Halt)),

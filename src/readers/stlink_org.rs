@@ -235,6 +235,11 @@ fn access_error(notebook: &mut Notebook, line: &Line<'_>) {
 
 fn send_recv(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
-    let class = super::libusb::class_in(line.text).unwrap_or(F::ProbeFault);
-    notebook.fail(class, P::Unknown, super::libusb::name_in(line.text).unwrap_or("send_recv failed"), line);
+    let name = super::libusb::name_in(line.text);
+    // The name of the command alone stands on the next line.
+    if name.is_none() && !line.contains("fail") {
+        return;
+    }
+    let class = super::libusb::class_in(line.text).filter(|&class| class != F::Timeout).unwrap_or(F::ProbeFault);
+    notebook.fail(class, P::Unknown, name.unwrap_or("send_recv failed"), line);
 }
