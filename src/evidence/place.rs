@@ -10,6 +10,7 @@ use super::weight;
 use super::where_in_cycle::at_least;
 use crate::observation::board::BoardIdentity;
 use crate::observation::fact::FactValue;
+use crate::observation::failure::FailureClass;
 use crate::observation::field_text::FieldText;
 use crate::observation::step::{Outcome, Phase};
 use crate::observation::units::Address;
@@ -42,6 +43,8 @@ struct Sightings {
     boots: u64,
     last_boot: Option<usize>,
     at: Vec<u32>,
+    /// It is the word itself, not the beginning of what was asked for.
+    exact: bool,
 }
 
 impl Sightings {
@@ -94,10 +97,12 @@ impl Place {
                 }
             }
         }
-        if let Some(address) = trial.failure.and_then(|failure| failure.address) {
+        if let Some((failure, address)) = trial.failure.and_then(|failure| Some((failure, failure.address?))) {
             self.failures.add(trial.cycle.number, boot);
             if self.failing.len() < MOST_ADDRESSES || self.failing.contains_key(&address) {
-                self.failing.entry(address).or_default().add(trial.cycle.number, boot);
+                let seen = self.failing.entry(address).or_default();
+                seen.add(trial.cycle.number, boot);
+                seen.exact = matches!(failure.class, FailureClass::SwdFault | FailureClass::DataMismatch);
             }
         }
     }
@@ -151,18 +156,20 @@ impl Place {
         };
         let (n, k) = (self.failures.count(unit), most.count(unit));
         let block = self.block_bytes.filter(|bytes| *bytes >= 2.0).unwrap_or(USUAL_BLOCK_BYTES);
-        let blocks = (self.most_read_bytes as f64 / block).ceil().max(self.failing.len() as f64);
+        // What lies before a word in its block was read well.
+        let words_before = if most.exact { (f64::from(address.0) % block / 4.0).floor() } else { 0.0 };
+        let blocks = (self.most_read_bytes as f64 / block).ceil().max(self.failing.len() as f64).max(words_before + 1.0);
         let p = (blocks * at_least(k, n, 1.0 / blocks)).min(1.0);
         if blocks >= 2.0 && p < weight::REPORTED_BELOW {
             let text = format!(
-                "{k} of {n} failures with an address, counted once per {}, sit at {address}; {blocks:.0} blocks were read.",
+                "{k} of {n} failures with an address, counted once per {}, sit at {address}; {blocks:.0} places were read.",
                 unit.name()
             );
             return vec![
                 Finding::new("address-fixed", text, n, unit)
                     .of_share(k, n, "share of failures at this address")
                     .by(
-                        format!("binomial test against blocks at random, Bonferroni, p = {p:.2e}; {METHOD}"),
+                        format!("binomial test against places at random, Bonferroni, p = {p:.2e}; {METHOD}"),
                         weight::of_p_value(p).min(weight::of_sightings(k)),
                     )
                     .seen_at(most.at.iter().copied()),

@@ -21,6 +21,7 @@ pub mod probe_listing;
 pub mod probe_lock;
 pub mod probe_log;
 pub mod probe_real;
+mod reference;
 pub mod reset_witness;
 mod rom_entry;
 mod rom_witness;

@@ -19,7 +19,7 @@ use crate::observation::field_text::FieldText;
 use crate::observation::step::Step;
 use crate::observation::units::Address;
 
-use super::mismatch::Mismatch;
+use super::reference::References;
 use super::usb_board::UsbBoard;
 use super::wire::{Wire, not_dfuse};
 
@@ -42,8 +42,7 @@ pub struct Session {
     learned: Vec<Fact>,
     /// What ranges held before they were altered.
     saved: BTreeMap<Address, Vec<u8>>,
-    /// What each range read the first time.
-    first_read: BTreeMap<Address, Vec<u8>>,
+    references: References,
 }
 
 /// Why a step failed, before it is known when.
@@ -163,7 +162,7 @@ impl Session {
         if self.identity.serial.as_ref() == Some(&serial) {
             return;
         }
-        self.first_read.clear();
+        self.references.forget();
         self.learn("serial", FactValue::Text(serial.clone()));
         self.identity.serial = Some(serial);
     }
@@ -319,12 +318,9 @@ impl Session {
         Ok(())
     }
 
-    /// Nothing writes while we observe, so what was read once has to read the same again.
     fn compare(&mut self, address: Address, bytes: &[u8]) -> Result<(), StepFault> {
-        let first = self.first_read.entry(address).or_insert_with(|| bytes.to_vec());
-        let Some(mismatch) = Mismatch::between(first, bytes) else { return Ok(()) };
-        let place = Address(address.0.wrapping_add(mismatch.at as u32));
-        Err((FailureClass::DataMismatch, mismatch.to_string(), Some(place)))
+        let compared = self.references.compare(address, bytes);
+        compared.map_err(|(place, mismatch)| (FailureClass::DataMismatch, mismatch.to_string(), Some(place)))
     }
 }
 

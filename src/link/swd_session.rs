@@ -15,6 +15,7 @@ use crate::swd::core_debug::{AIRCR, SYSRESETREQ};
 use super::core_clock;
 use super::core_watch;
 use super::mismatch::Mismatch;
+use super::reference::References;
 use super::rom_entry;
 use super::session::alter::SAVED;
 use super::session::checksum;
@@ -37,8 +38,7 @@ pub struct SwdSession {
     learned: Vec<Fact>,
     /// What registers held before they were altered.
     saved: BTreeMap<Address, Vec<u8>>,
-    /// What each range read the first time.
-    first_read: BTreeMap<Address, Vec<u8>>,
+    references: References,
 }
 
 /// Why a step failed, before it is known when.
@@ -269,7 +269,7 @@ impl SwdSession {
     fn note_serial(&mut self, serial: String) {
         let serial = FieldText::from(serial);
         if self.identity.serial.as_ref() != Some(&serial) {
-            self.first_read.clear();
+            self.references.forget();
             self.learn("serial", FactValue::Text(serial.clone()));
             self.identity.serial = Some(serial);
         }
@@ -287,7 +287,10 @@ impl SwdSession {
         for offset in (0..length_bytes).step_by(block_bytes as usize) {
             let at = Address(address.0 + offset);
             let length = block_bytes.min(length_bytes - offset);
-            let block = read_block(wire, at, length).map_err(|fault| self.explained(wire, fault).at(at))?;
+            let block = read_block(wire, at, length).map_err(|fault| {
+                let fault = located(wire, at, length, fault);
+                self.explained(wire, fault)
+            })?;
             bytes.extend(block);
         }
         self.learn("flash-digest", text(format!("{address}+{length_bytes}: crc32 {:08x}", checksum(&bytes))));
@@ -356,7 +359,7 @@ impl SwdSession {
 
     /// The target that an alteration is about; what was read of it before is no reference any more.
     pub fn altered<P: SwdProbe>(&mut self, wire: &mut SwdWire<'_, P>) -> Result<KnownTarget, SwdFault> {
-        self.first_read.clear();
+        self.references.forget();
         self.known(wire)
     }
 
@@ -375,10 +378,11 @@ impl SwdSession {
         Ok(())
     }
 
-    /// Nothing writes while we observe, so what was read once has to read the same again.
     fn compare(&mut self, address: Address, bytes: &[u8]) -> Result<(), SwdFault> {
-        let first = self.first_read.entry(address).or_insert_with(|| bytes.to_vec());
-        differs(address, first, bytes)
+        let compared = self.references.compare(address, bytes);
+        compared.map_err(|(place, mismatch)| {
+            SwdFault::new(FailureClass::DataMismatch, mismatch.to_string()).at(place)
+        })
     }
 }
 
@@ -409,6 +413,24 @@ fn read_block<P: SwdProbe>(
         bytes.extend(wire.read_bytes(Address(address.0 + 4 * words), rest as usize)?);
     }
     Ok(bytes)
+}
+
+/// A block tells only that something in it faults, so it is halved until one word is left. Where that does not fault again, it is the block.
+fn located<P: SwdProbe>(wire: &mut SwdWire<'_, P>, at: Address, length_bytes: u32, fault: SwdFault) -> SwdFault {
+    if fault.class != FailureClass::SwdFault || fault.reopen {
+        return fault.at(at);
+    }
+    let (mut word, mut words) = (at, length_bytes / 4);
+    while words > 1 {
+        let half = words / 2;
+        if wire.read_words(word, half as usize).is_err() {
+            words = half;
+        } else {
+            word = Address(word.0 + 4 * half);
+            words -= half;
+        }
+    }
+    if wire.read_word(word).is_err() { fault.at(word) } else { fault.at(at) }
 }
 
 /// Parity sees one wrong bit and not two, so that what matters is read again.

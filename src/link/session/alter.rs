@@ -41,7 +41,7 @@ impl Session {
 
     pub fn alter<B: UsbBoard>(&mut self, alteration: &Alteration, wire: &mut Wire<'_, B>) -> Result<(), StepFault> {
         // What was read before is no reference any more.
-        self.first_read.clear();
+        self.references.forget();
         match alteration {
             Alteration::Erase { address, length_bytes, .. } => self.erase(wire, *address, *length_bytes),
             Alteration::Write { address, data, .. } => self.write(wire, *address, data),
