@@ -187,9 +187,14 @@ impl Catalogue {
             };
             let finding = Finding::new(&entry.id, met.fill(&entry.text), met.count, unit);
             let finding = match met.failures {
-                Some(all) => finding
-                    .of_share(met.count.min(all), all, "share of failures")
-                    .by(RULE_OVER_FAILURES, entry.weight * share),
+                Some(all) => {
+                    let finding = finding
+                        .of_share(met.count.min(all), all, "share of failures")
+                        .by(RULE_OVER_FAILURES, entry.weight * share);
+                    // Beside another picture a small share is no doubt that it occurs.
+                    let occurs = counted_beside && observed.is_campaign();
+                    if occurs { finding.occurs(entry.weight * weight::of_sightings(met.count)) } else { finding }
+                }
                 None => finding.by(RULE_OVER_FACTS, entry.weight * share),
             };
             Some(finding.seen_at(met.at.iter().copied()))

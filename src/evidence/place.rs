@@ -158,7 +158,8 @@ impl Place {
         let block = self.block_bytes.filter(|bytes| *bytes >= 2.0).unwrap_or(USUAL_BLOCK_BYTES);
         // What lies before a word in its block was read well.
         let words_before = if most.exact { (f64::from(address.0) % block / 4.0).floor() } else { 0.0 };
-        let blocks = (self.most_read_bytes as f64 / block).ceil().max(self.failing.len() as f64).max(words_before + 1.0);
+        let blocks =
+            (self.most_read_bytes as f64 / block).ceil().max(self.failing.len() as f64).max(words_before + 1.0);
         let p = (blocks * at_least(k, n, 1.0 / blocks)).min(1.0);
         if blocks >= 2.0 && p < weight::REPORTED_BELOW {
             let text = format!(

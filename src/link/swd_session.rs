@@ -380,9 +380,7 @@ impl SwdSession {
 
     fn compare(&mut self, address: Address, bytes: &[u8]) -> Result<(), SwdFault> {
         let compared = self.references.compare(address, bytes);
-        compared.map_err(|(place, mismatch)| {
-            SwdFault::new(FailureClass::DataMismatch, mismatch.to_string()).at(place)
-        })
+        compared.map_err(|(place, mismatch)| SwdFault::new(FailureClass::DataMismatch, mismatch.to_string()).at(place))
     }
 }
 
