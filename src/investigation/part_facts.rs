@@ -58,7 +58,8 @@ fn unfit_script(observed: &Observed, device: Option<&Device>) -> Option<Fact> {
         FactValue::Text(family) => Some(family.raw().to_owned()),
         _ => None,
     };
-    let name = device.map(|device| device.family.clone()).or_else(named)?;
+    let by_part = || observed.parts().find_map(|part| part.get(.."STM32F4".len()).map(str::to_owned));
+    let name = device.map(|device| device.family.clone()).or_else(named).or_else(by_part)?;
     let family = name.to_ascii_lowercase();
     if family.starts_with(script.raw().trim_end_matches('x')) {
         return None;
@@ -87,7 +88,8 @@ fn unfit_interface(observed: &Observed) -> Option<Fact> {
         "jlink" | "cmsis-dap" | "ftdi" if ST_LINKS.contains(&product.as_str()) => script.as_str(),
         _ => return None,
     };
-    if product == looks_for {
+    // What was opened was found; newer versions have one script for all.
+    if product == looks_for || fact(observed, "probe-firmware").is_some() {
         return None;
     }
     let words = if looks_for == script {

@@ -32,7 +32,7 @@ const MESSAGES: &[Message] = &[
     message("Device is Read Protected", Says::Fails(F::Protected, P::Erase)),
     message("Error writing data to flash", Says::Fails(F::WriteFailed, P::Write)),
     message("Error erasing flash with vFlashErase packet", Says::Fails(F::EraseFailed, P::Erase)),
-    message("Exception: Timeout during scan", Says::Fails(F::Timeout, P::Connect)),
+    message("Exception: Timeout during scan", Says::Fails(F::SwdWait, P::Connect)),
     message("Transfer rate:", Says::Done(P::Write)),
     message("scan found no devices", Says::Fails(F::NoTarget, P::Connect)),
     message("Scan failed!", Says::Fails(F::NoTarget, P::Connect)),

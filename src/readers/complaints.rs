@@ -174,9 +174,14 @@ fn denies(words: &[String], at: usize) -> bool {
     !next.into_iter().any(|word| TROUBLES.contains(&word.as_str()) || THOUGHTS.contains(&word.as_str()))
 }
 
+/// What may be done may also be a thing: "it never starts my program".
+const NOUNS: [&str; 4] = ["program", "programs", "flash", "boot"];
+const OWNERS: [&str; 9] = ["my", "the", "our", "a", "this", "that", "your", "its", "any"];
+
 /// The first verb behind the denial, or the nearest in front of it.
 fn doing_near(words: &[String], at: usize) -> Option<(usize, Doing)> {
-    let verb = |at: usize| Some((at, doing(&words[at])?));
+    let is_noun = |at: usize| at > 0 && NOUNS.contains(&words[at].as_str()) && OWNERS.contains(&words[at - 1].as_str());
+    let verb = |at: usize| Some((at, doing(&words[at]).filter(|_| !is_noun(at))?));
     let behind = (at + 1..words.len().min(at + 1 + BEFORE)).find_map(verb);
     behind.or_else(|| (at.saturating_sub(BEHIND)..at).rev().find_map(verb))
 }
@@ -208,7 +213,10 @@ fn doing(word: &str) -> Option<Doing> {
         () if begins(&["debug", "halt"]) => Doing::Debug,
         () if begins(&["install"]) => Doing::Install,
         () if begins(&["claim"]) || is(&["open", "opened", "opening"]) => Doing::Open,
-        () if begins(&["enter", "boot"]) || is(&["go", "get", "goes", "start", "starts", "come", "comes", "put"]) => {
+        () if begins(&["enter"])
+            || begins(&["boot"]) && !begins(&["bootl", "boot-l"])
+            || is(&["go", "get", "goes", "start", "starts", "come", "comes", "put"]) =>
+        {
             Doing::Enter
         }
         () => return None,
@@ -271,6 +279,7 @@ mod tests {
     fn what_goes_and_what_the_writer_does_not_know_is_no_failure() {
         for sentence in [
             "It connects without a problem",
+            "the loader of my own is not good enough for USB",
             "Flashing works and there are no errors when I connect",
             "I'm not sure how to flash it",
             "I don't know what to read",

@@ -153,6 +153,7 @@ const MESSAGES: &[Message] = &[
     message("flash is write protected", Says::Look(write_protected)),
     message("sector is write protected", Says::Look(write_protected)),
     message(" does not exist", Says::Look(sector_missing)),
+    message("Sector size: 0x", Says::Look(sector_size)),
     message("Init function fail", Says::Fails(F::WriteFailed, P::Write)),
     message("Wrong external loader", Says::Fails(F::BadArguments, P::ImageFile)),
     message("No external loader selected", Says::Fails(F::BadArguments, P::ImageFile)),
@@ -485,6 +486,14 @@ fn alignment(notebook: &mut Notebook, line: &Line<'_>) {
 fn under_gdb_server(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains(".srec") && !over_swd(notebook) {
         start(notebook, line, Transport::Swd);
+    }
+}
+
+/// `Sector size: 0x00000002 Bytes is out of range`: the size is the one of the segment that the tool has cut itself.
+fn sector_size(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("out of range") {
+        notebook.at_work(NAME, Transport::Other, line);
+        notebook.fail(F::ToolFailure, P::Erase, "sector size is out of range", line);
     }
 }
 

@@ -39,6 +39,7 @@ const MESSAGES: &[Message] = &[
     message("Firmware delete execution finished", Says::Nothing),
     message("Firmware delete failed", Says::Fails(F::FusStatus, P::FusDelete)),
     message("Download Stack/FUS image at address", Says::Look(image_address)),
+    message("Download firmware image at address", Says::Look(image_address)),
     message("stm32wb", Says::Look(image_in_words)),
     message("Firmware Upgrade process started", Says::Begins(P::FusUpgrade)),
     message("Firmware Upgrade process begins", Says::Begins(P::FusUpgrade)),
@@ -91,6 +92,7 @@ fn status(notebook: &mut Notebook, line: &Line<'_>) {
         return;
     }
     notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
+    notebook.text_fact("fus-answer", name, line);
     let not_found = name.ends_with("NOT_FOUND");
     let blank = notebook.recall("fus-state").is_some_and(|state| state.contains("SERVICE_ONGOING"));
     let phase = phase(notebook);
@@ -108,6 +110,7 @@ fn swd_state(notebook: &mut Notebook, line: &Line<'_>) {
         .or_else(|| word_starting_with(&text, "STATE_NOT_RUNNING"))
         .unwrap_or_default();
     notebook.at_work(cubeprogrammer::NAME, Transport::Swd, line);
+    notebook.text_fact("fus-answer", name, line);
     if name.ends_with("IDLE") || name.ends_with("NO_ERROR") {
         notebook.done(P::FusState, line);
     } else if name.ends_with("NOT_FOUND") && is_a_complaint(line) {
@@ -195,8 +198,11 @@ pub fn image_named(notebook: &mut Notebook, name: &str, line: &Line<'_>) {
     }
 }
 
+/// A name in capitals; `FUS_fw` is part of a file's name.
 fn word_starting_with<'a>(text: &'a str, start: &str) -> Option<&'a str> {
-    let at = text.find(start)?;
-    let end = text[at..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(text.len(), |end| at + end);
-    Some(&text[at..end])
+    let word_at = |at: usize| {
+        let end = text[at..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(text.len(), |end| at + end);
+        &text[at..end]
+    };
+    text.match_indices(start).map(|(at, _)| word_at(at)).find(|word| !word.contains(|c: char| c.is_ascii_lowercase()))
 }

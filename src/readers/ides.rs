@@ -6,7 +6,7 @@ use crate::observation::event::Transport;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::message::{Line, Message, Says, Tool};
+use super::message::{Line, Message, Says, Tool, first_hex};
 use super::notebook::Notebook;
 
 pub static TOOL: Tool = Tool { name: "", transport: Transport::Other, messages: MESSAGES };
@@ -24,12 +24,21 @@ const MESSAGES: &[Message] = &[
     message("Failed to launch J-Link GDB Server", Says::Look(no_session)),
     message("Failed to launch Black Magic Probe GDB Server", Says::Look(no_session)),
     message("GDB server session terminated", Says::Nothing),
+    message("Cannot access memory at address 0x", Says::Look(memory)),
     message("Failed to execute MI command", Says::Nothing),
     message("*** [upload] Error", Says::Look(no_upload)),
     message("An error occurred while uploading the sketch", Says::Look(no_upload)),
     message("Failed uploading: ", Says::Look(no_upload)),
     message("FATAL ERROR: command exited with status", Says::Look(no_upload)),
 ];
+
+/// gdb says so of any address; in the flash it tells that the part keeps its memory to itself.
+fn memory(notebook: &mut Notebook, line: &Line<'_>) {
+    let address = line.text.split("at address").nth(1).and_then(first_hex);
+    if address.is_some_and(|address| (0x0800_0000..0x0820_0000).contains(&address)) {
+        notebook.fail_at(F::ReadFailed, P::Read, "Cannot access memory", address, line);
+    }
+}
 
 fn no_session(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.complain(F::ConnectFailed, P::Connect, line.text.trim(), line);

@@ -90,7 +90,7 @@ fn voltage(notebook: &mut Notebook, line: &Line<'_>) {
 fn defective(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
     notebook.fact("probe-clone-named", FactValue::Flag(true), line);
-    notebook.fail(F::ProbeFault, P::ProbeOpen, "the probe is called a clone or defective", line);
+    notebook.fail(F::Other, P::ProbeOpen, "the probe is called a clone or defective", line);
 }
 
 fn debug_port(notebook: &mut Notebook, line: &Line<'_>) {

@@ -37,6 +37,8 @@ pub struct Notebook {
     refused_as_user: bool,
     /// Whether the target was programmed over the debug wires the last time it was reached.
     programmed_before: bool,
+    /// Whether erasing or writing failed; a debugger that gives up then tells nothing new.
+    programming_failed: bool,
     transport: Option<Transport>,
     /// What a person says does not go, for a report that tells no failure otherwise.
     complaint: Option<Complaint>,
@@ -122,6 +124,10 @@ impl Notebook {
         self.cycle.as_ref().is_some_and(|cycle| cycle.steps.iter().any(failed))
     }
 
+    pub fn has_failed_programming(&self) -> bool {
+        self.programming_failed
+    }
+
     pub fn begin(&mut self, phase: Phase, line: &Line<'_>) {
         self.cycle_at(line);
         self.open = Some(OpenStep { phase, started: timestamps::stamp_of(line.text) });
@@ -189,6 +195,13 @@ impl Notebook {
 
     fn failed(&mut self, failure: Failure, line: &Line<'_>) {
         self.blame_what_was_programmed(&failure, line);
+        if failure.class == FailureClass::FusStatus {
+            let answer = failure.code.as_ref().map_or("a failure", |code| code.raw()).to_owned();
+            self.text_fact("fus-answer", &answer, line);
+        }
+        if matches!(failure.phase, Phase::Erase | Phase::Write) && failure.expected.is_none() {
+            self.programming_failed = true;
+        }
         self.cycle_at(line);
         let key = (
             failure.class,

@@ -146,8 +146,8 @@ const MESSAGES: &[Message] = &[
     message("stm32x failed to erase options", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
     message("failed to read options", Says::Fails(F::ReadFailed, P::OptionBytes)),
     message("stm32x failed to lock device", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
-    message("OTP memory bank is disabled for write commands", Says::Fails(F::WriteProtected, P::Otp)),
-    message("OTP memory is disabled for write commands", Says::Fails(F::WriteProtected, P::Otp)),
+    message("is disabled for write commands", Says::Fails(F::WriteProtected, P::Otp)),
+    message("mem2array: Read @", Says::Look(identity_read)),
     message("cannot erase OTP memory", Says::Fails(F::WriteProtected, P::Otp)),
     message("error reading to flash at address", Says::Fails(F::ReadFailed, P::Read)),
     message("error executing cortex_m crc algorithm", Says::Fails(F::VerifyFailed, P::Verify)),
@@ -194,6 +194,14 @@ fn probe(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.text_fact("probe-firmware", text, line);
     if text.contains("V0J") || text.contains("0000:0000") {
         notebook.fact("probe-version-implausible", FactValue::Flag(true), line);
+    }
+}
+
+/// What a script reads first is the identity; where that fails nothing of the target answers.
+fn identity_read(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("failed") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fail(F::NoTarget, P::Identify, "mem2array: Read failed", line);
     }
 }
 

@@ -80,6 +80,7 @@ const MESSAGES: &[Message] = &[
     message("Unable to load specification for chip", Says::Fails(F::BadArguments, P::ImageFile)),
     message("ProbeCouldNotBeCreated", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("CouldNotClaimInterface", Says::Fails(F::Busy, P::ProbeOpen)),
+    message("Resource busy (os error 16)", Says::Fails(F::Busy, P::ProbeOpen)),
     message("Probe is already in use", Says::Fails(F::Busy, P::ProbeOpen)),
     message("Error: Probe not found", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("probes were found:", Says::Look(several)),
@@ -154,7 +155,7 @@ fn page_write(notebook: &mut Notebook, line: &Line<'_>) {
 
 /// `The protocol 'Jtag' could not be selected.`
 fn protocol(notebook: &mut Notebook, line: &Line<'_>) {
-    if line.contains("The protocol '") {
+    if line.contains("protocol") {
         notebook.at_work(NAME, Transport::Swd, line);
         notebook.fail(F::BadArguments, P::ProbeOpen, "protocol could not be selected", line);
     }

@@ -180,6 +180,58 @@ mod tests {
         reading.events.into_iter().filter_map(part).collect()
     }
 
+    fn failures_in(report: &str) -> Vec<String> {
+        let reading = Readers::load().unwrap().read(&mut report.as_bytes()).unwrap();
+        let of_cycle = |event| match event {
+            EventKind::CycleFinished(cycle) => cycle
+                .failures()
+                .filter(|failure| !failure.is_expected())
+                .map(|failure| format!("{} at {}", failure.class.name(), failure.phase.name()))
+                .collect(),
+            _ => Vec::new(),
+        };
+        reading.events.into_iter().flat_map(of_cycle).collect()
+    }
+
+    #[test]
+    fn messages_of_debug_tools_mean_what_their_sources_say() {
+        for (lines, heard) in [
+            ("Error: unknown/unexpected STLINK status code 0x9", "no-target at connect"),
+            (
+                "Error: Debug regions are unpowered, an unexpected reset might have happened",
+                "debug-power-up at connect",
+            ),
+            ("Error: Cortex-M CPUID: 0x0 is unrecognized", "no-target at identify"),
+            ("2021-03-01T10:00:00 WARN common.c: unknown chip id! 0x5fa0004", "no-target at identify"),
+            (
+                "2021-03-01T10:00:00 WARN usb.c: Error -3 opening ST-Link/V2 device 001:004",
+                "access-denied at probe-open",
+            ),
+            ("Error: Target power-up failed.", "debug-power-up at connect"),
+            ("The execution of 'erase_sector' failed with code 1.", "erase-failed at erase"),
+            ("0000992 C flash program page timed out [__main__]", "write-failed at write"),
+            ("Reset seems to be stuck low!", "held-in-reset at connect"),
+            ("Active read protected STM32 device detected.", "protected at connect"),
+            ("Error (0x16) after target cmd F2 30 A3 00", "no-acknowledge at connect"),
+            (
+                "Error: Expected value for Option Byte \"WRP0\": 0x0, found: 0x1",
+                "write-protected at option-bytes-write",
+            ),
+        ] {
+            assert_eq!(failures_in(lines), [heard], "{lines}");
+        }
+    }
+
+    #[test]
+    fn what_follows_from_an_error_is_no_error_of_its_own() {
+        let image = "** Programming Started **\nWarn : no flash bank found for address 0x08010000\n\
+            Error: checksum mismatch - attempting binary compare\n";
+        assert_eq!(failures_in(image), ["address-refused at write"]);
+        let reset = "st-flash 1.7.0\nERROR common.c: Soft reset failed: timeout\n\
+            INFO common.c: Flash page at addr: 0x08000000 erased\n";
+        assert_eq!(failures_in(reset), [""; 0]);
+    }
+
     #[test]
     fn a_part_is_read_though_another_reader_looks_at_its_name_too() {
         assert_eq!(parts_in("FUS 1.2.0 on an STM32WB55CEU\n"), ["STM32WB55CE"]);

@@ -26,17 +26,17 @@ const MESSAGES: &[Message] = &[
     message("Reason: (2) ", Says::Fails(F::ConnectFailed, P::Connect)),
     message("Reason: (4) No device found on target", Says::Fails(F::NoTarget, P::Connect)),
     message("No device found on target", Says::Fails(F::NoTarget, P::Connect)),
-    message("Could not verify ST device", Says::Fails(F::IdMismatch, P::Identify)),
+    message("Could not verify ST device", Says::Look(not_verified)),
     message("Reason: (6)", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
     message("Reason: (7)", Says::Fails(F::HeldInReset, P::Connect)),
-    message("Reason: (18)", Says::Fails(F::NoTarget, P::Connect)),
+    message("Reason: (18)", Says::Nothing),
     message(
         "Failed to connect to device. Please check power and cabling to target",
         Says::Fails(F::NoTarget, P::Connect),
     ),
     message("Target is not responding, retrying", Says::Fails(F::NoTarget, P::Halt)),
     message("Target unknown error", Says::Fails(F::NoTarget, P::Connect)),
-    message("Error! Failed to read target status", Says::Fails(F::NoTarget, P::Halt)),
+    message("Error! Failed to read target status", Says::Look(status_unread)),
     message("Target no device found", Says::Fails(F::NoTarget, P::Connect)),
     message("Error in final launch sequence", Says::Fails(F::ConnectFailed, P::Connect)),
     message("Failed to bind to port", Says::Fails(F::Busy, P::ProbeOpen)),
@@ -67,5 +67,22 @@ fn programmer_missing(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("STM32_Programmer") {
         notebook.at_work(TOOL.name, TOOL.transport, line);
         notebook.fail(F::BadArguments, P::ProbeOpen, "STM32_Programmer_CLI is not found", line);
+    }
+}
+
+/// The server's check for a part of ST's own; that it did not begin a session follows from it.
+fn not_verified(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(TOOL.name, TOOL.transport, line);
+    notebook.excuse(|failure| failure.class == F::ConnectFailed, "the reason is told on the next line");
+    notebook.fail(F::IdMismatch, P::Identify, "Could not verify ST device", line);
+}
+
+fn status_unread(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(TOOL.name, TOOL.transport, line);
+    let code = "Failed to read target status";
+    if notebook.has_failed_programming() {
+        notebook.normal(F::NoTarget, P::Halt, code, "the server gives up after the programming that failed", line);
+    } else {
+        notebook.fail(F::NoTarget, P::Halt, code, line);
     }
 }

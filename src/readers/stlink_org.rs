@@ -115,6 +115,7 @@ const MESSAGES: &[Message] = &[
     message("Flash page at addr: 0x", Says::Look(page_erased)),
     message("-> Flash page at 0x", Says::Look(page_erased)),
     message("opening ST-Link", Says::Look(numbered_error)),
+    message("Failed to open USB device 0x", Says::Look(numbered_error)),
     message("opening ST Link", Says::Look(numbered_error)),
     message("-- exit_dfu_mode", Says::Nothing),
     message("ERROR flash_loader.c", Says::Nothing),
@@ -211,7 +212,12 @@ fn page_erased(notebook: &mut Notebook, line: &Line<'_>) {
 
 /// `Error -3 opening ST-Link/V2 device 003:002`: a number of libusb.
 fn numbered_error(notebook: &mut Notebook, line: &Line<'_>) {
-    let number = line.text.split("rror ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let number = line
+        .text
+        .split("rror")
+        .skip(1)
+        .last()
+        .and_then(|rest| rest.trim_start_matches([':', ' ']).split_whitespace().next());
     let Some(number) = number.and_then(|word| word.trim_matches(['(', ')', ',']).parse::<i32>().ok()) else { return };
     let class = match number {
         -3 => F::Access,
