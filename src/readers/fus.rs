@@ -147,7 +147,7 @@ fn version(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
-/// `upgraded to FUS 2.0`, `the default FUS (V1.2)`.
+/// `FUS 2.0`, `FUS (v1.1)`.
 fn version_in_words(notebook: &mut Notebook, line: &Line<'_>) {
     for (at, _) in line.text.match_indices("FUS ") {
         let rest = line.text[at + 4..].trim_start_matches(['(', 'v', 'V']);
