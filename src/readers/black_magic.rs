@@ -29,7 +29,7 @@ const MESSAGES: &[Message] = &[
     message("SWD scan found no devices", Says::Fails(F::NoTarget, P::Connect)),
     message("No usable targets found", Says::Fails(F::NoTarget, P::Connect)),
     message("Attaching to Remote target failed", Says::Fails(F::ConnectFailed, P::Connect)),
-    message("Device is Read Protected", Says::Fails(F::Protected, P::Erase)),
+    message("Device is Read Protected", Says::Look(protected)),
     message("Error writing data to flash", Says::Fails(F::WriteFailed, P::Write)),
     message("Error erasing flash with vFlashErase packet", Says::Fails(F::EraseFailed, P::Erase)),
     message("Exception: Timeout during scan", Says::Fails(F::SwdWait, P::Connect)),
@@ -72,6 +72,14 @@ const MESSAGES: &[Message] = &[
     message("Remote communication error.  Target disconnected", Says::Fails(F::Disconnected, P::Unknown)),
     message("Remote communication error. Target disconnected", Says::Fails(F::Disconnected, P::Unknown)),
 ];
+
+/// The probe's words, not somebody's that say the same.
+fn protected(notebook: &mut Notebook, line: &Line<'_>) {
+    if notebook.tool() == Some(TOOL.name) || line.text.trim_start().len() < 60 {
+        notebook.at_work(TOOL.name, Transport::Swd, line);
+        notebook.fail(F::Protected, P::Erase, "Device is Read Protected", line);
+    }
+}
 
 /// The same words stand in OpenOCD's lines, with `Info :` in front.
 fn voltage(notebook: &mut Notebook, line: &Line<'_>) {

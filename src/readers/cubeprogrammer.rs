@@ -48,6 +48,7 @@ const MESSAGES: &[Message] = &[
     message("Reconnection to the target failed", Says::Fails(F::ConnectFailed, P::Reset)),
     message("No DFU device found", Says::Look(no_dfu_device)),
     message("No STM32 DFU device", Says::Look(no_dfu_device)),
+    message("No DFU detected", Says::Look(no_dfu_device)),
     message("Target device not found", Says::Fails(F::NotFound, P::Enumerate)),
     message("Error: Device not found", Says::Fails(F::NotFound, P::Enumerate)),
     message("Establishing connection with the device failed", Says::Fails(F::ConnectFailed, P::Open)),

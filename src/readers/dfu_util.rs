@@ -2,7 +2,7 @@
 
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
-use crate::observation::failure::FailureClass as F;
+use crate::observation::failure::{Failure, FailureClass as F};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Phase as P;
 
@@ -20,25 +20,32 @@ const fn message(needle: &'static str, says: Says) -> Message {
 const MESSAGES: &[Message] = &[
     message("dfu-util 0.", Says::Look(banner)),
     message("No DFU capable USB device", Says::Fails(F::NotFound, P::Enumerate)),
+    message("No DFU capable device", Says::Fails(F::NotFound, P::Enumerate)),
+    message("No DFU-capable device", Says::Fails(F::NotFound, P::Enumerate)),
     message("More than one DFU capable USB device found", Says::Fails(F::BadArguments, P::Open)),
     message("Cannot open DFU device", Says::Look(cannot_open)),
     message("Cannot open device", Says::Look(cannot_open)),
     message("Found DFU:", Says::Look(found)),
     message("Found Runtime:", Says::Look(found_runtime)),
-    message("Opening DFU capable USB device", Says::Done(P::Enumerate)),
+    message("Opening DFU capable USB device", Says::Look(opening)),
     message("Opening DFU USB device", Says::Done(P::Enumerate)),
     message("Run-time device DFU version", Says::Done(P::Open)),
     message("Claiming USB DFU", Says::Begins(P::Claim)),
     message("Cannot claim interface", Says::Fails(F::Busy, P::Claim)),
     message("Setting Alternate", Says::Done(P::Claim)),
     message("Cannot set alternate interface", Says::Fails(F::Stall, P::Claim)),
-    message("Device still in Run", Says::Fails(F::UnexpectedState, P::Status)),
+    message("Cannot set configuration", Says::Fails(F::Busy, P::Claim)),
+    message("Device still in Run", Says::Look(still_in_run_time)),
+    message("Device is not in DFU mode", Says::Look(still_in_run_time)),
+    message("error detaching", Says::Look(still_in_run_time)),
+    message("Runtime device already in DFU state", Says::Nothing),
     message("Device really in Run", Says::Look(run_time)),
     message("appIDLE", Says::Look(run_time)),
     message("Device ID ", Says::Look(device_id)),
     message("ID 0483:", Says::Look(device_id)),
     message("libusb_control_transfer returned -", Says::Look(control_transfer)),
     message("Lost device after RESET", Says::Fails(F::Disconnected, P::Reset)),
+    message("Error obtaining DFU functional descriptor", Says::Look(no_functional_descriptor)),
     message("Device has DFU interface, but has no DFU functional descriptor", Says::Look(no_functional_descriptor)),
     message("Determining device status", Says::Look(status)),
     message("state(", Says::Look(status)),
@@ -50,6 +57,26 @@ const MESSAGES: &[Message] = &[
     message("Device returned transfer size", Says::Done(P::Descriptors)),
     message("DfuSe interface name", Says::Done(P::Layout)),
     message("Failed to parse memory layout", Says::Fails(F::MalformedDescriptor, P::Layout)),
+    message("Failed to enter idle state on abort", Says::Fails(F::UnexpectedState, P::Status)),
+    message("can't send DFU_ABORT", Says::Fails(F::Stall, P::Status)),
+    message("Unexpected number of bytes uploaded", Says::Fails(F::ShortRead, P::Read)),
+    message("Failed to write whole chunk", Says::Fails(F::WriteFailed, P::Write)),
+    message("Invalid dfuse address", Says::Fails(F::BadArguments, P::Write)),
+    message("Invalid dfuse modifier", Says::Fails(F::BadArguments, P::Write)),
+    message("can only be used with force", Says::Fails(F::BadArguments, P::Write)),
+    message("Transfer size must be specified", Says::Fails(F::BadArguments, P::Write)),
+    message("Image does not match current alternate", Says::Fails(F::BadArguments, P::Claim)),
+    message("rerun with the correct -a option", Says::Fails(F::BadArguments, P::Claim)),
+    // What dfu-util says of a plain image when it is not told where that goes.
+    message("Only DfuSe file version 1.1a is supported", Says::Fails(F::BadArguments, P::ImageFile)),
+    message("No valid DfuSe signature", Says::Fails(F::BadArguments, P::ImageFile)),
+    message("for raw binary download, use the", Says::Fails(F::BadArguments, P::ImageFile)),
+    message("This is a DfuSe file, not", Says::Fails(F::BadArguments, P::ImageFile)),
+    message("No valid target signature", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Corrupt DfuSe file", Says::Fails(F::BadFile, P::ImageFile)),
+    message("File too small for", Says::Fails(F::BadFile, P::ImageFile)),
+    message("File size is too big", Says::Fails(F::BadFile, P::ImageFile)),
+    message("Valid DFU suffix needed", Says::Fails(F::BadFile, P::ImageFile)),
     message("Could not read name, sscanf", Says::Fails(F::MalformedDescriptor, P::Layout)),
     message("No valid type for segment", Says::Fails(F::MalformedDescriptor, P::Layout)),
     message("Non-valid multiplier", Says::Fails(F::MalformedDescriptor, P::Layout)),
@@ -120,14 +147,28 @@ fn cannot_open(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.fail(class, P::Open, "Cannot open DFU device", line);
 }
 
+/// While it looks for devices dfu-util tells of every one that it cannot open, of others than the wanted one too.
+fn opening(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    let while_looking = |failure: &Failure| {
+        failure.phase == P::Open && failure.code.as_ref().is_some_and(|code| code.raw() == "Cannot open DFU device")
+    };
+    notebook.excuse(while_looking, "another device was meant, or the device was opened after all");
+    notebook.done(P::Enumerate, line);
+}
+
 fn found(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
     notebook.done(P::Enumerate, line);
-    if let Some(layout) = quoted(line.text, "name=") {
+    // Names stay unknown to versions that could not open what they found.
+    if quoted(line.text, "name=") == Some("UNKNOWN") {
+        notebook.fact("names-unread", FactValue::Flag(true), line);
+    }
+    if let Some(layout) = quoted(line.text, "name=").filter(|name| *name != "UNKNOWN") {
         notebook.done(P::Layout, line);
         notebook.text_fact("layout", layout, line);
     }
-    if let Some(serial) = quoted(line.text, "serial=") {
+    if let Some(serial) = quoted(line.text, "serial=").filter(|serial| *serial != "UNKNOWN") {
         notebook.text_fact("serial", serial, line);
         if serial.eq_ignore_ascii_case("FFFFFFFEFFFF") {
             notebook.fact("serial-unreadable", FactValue::Flag(true), line);
@@ -149,6 +190,13 @@ fn found_runtime(notebook: &mut Notebook, line: &Line<'_>) {
 fn run_time(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
     notebook.fact("dfu-runtime-mode", FactValue::Flag(true), line);
+}
+
+/// The application is asked to go into its loader, and stays.
+fn still_in_run_time(notebook: &mut Notebook, line: &Line<'_>) {
+    run_time(notebook, line);
+    notebook.fact("software-entry-fails", FactValue::Flag(true), line);
+    notebook.fail(F::UnexpectedState, P::Status, "still in run-time mode", line);
 }
 
 /// `Device ID 0483:df11`, `ID 1d50:6018`.
@@ -189,7 +237,10 @@ fn status(notebook: &mut Notebook, line: &Line<'_>) {
         }
         return;
     }
-    let code = line.text.find("status").map_or("dfuERROR", |at| line.text[at..].trim());
+    let code = match status_name(line.text) {
+        Some(name) => name,
+        None => line.text.find("status").map_or("dfuERROR", |at| line.text[at..].trim()),
+    };
     match notebook.under_way() {
         Some(phase @ (P::Write | P::Read | P::Erase)) => {
             let phase = if line.contains("erase") { P::Erase } else { phase };
@@ -206,6 +257,33 @@ fn status(notebook: &mut Notebook, line: &Line<'_>) {
         }
         _ => notebook.fail(F::DfuStatus, P::Status, code, line),
     }
+}
+
+/// The names of DFU 1.1 for the numbers of its status, of which ROMs of ST use errTARGET for an address that they do not know and
+/// errVENDOR under read-out protection (AN3156).
+pub fn status_name(text: &str) -> Option<&'static str> {
+    const NAMES: [&str; 16] = [
+        "OK",
+        "errTARGET",
+        "errFILE",
+        "errWRITE",
+        "errERASE",
+        "errCHECK_ERASED",
+        "errPROG",
+        "errVERIFY",
+        "errADDRESS",
+        "errNOTDONE",
+        "errFIRMWARE",
+        "errVENDOR",
+        "errUSBR",
+        "errPOR",
+        "errUNKNOWN",
+        "errSTALLEDPKT",
+    ];
+    let behind = text.get(super::message::find_ascii(text, "status")? + "status".len()..)?;
+    let number = behind.trim_start_matches([' ', '(', '=', ':']);
+    let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+    NAMES.get(number[..digits].parse::<usize>().ok()?).copied()
 }
 
 fn download(notebook: &mut Notebook, line: &Line<'_>) {
@@ -251,8 +329,19 @@ const GET_STATUS: &str = "Error during download get_status";
 fn get_status(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
     let code = GET_STATUS;
-    let told_as_last =
-        ["at the end", "after the download", "after flashing", "after 100"].iter().any(|w| line.contains(w));
+    let told_as_last = [
+        "at the end",
+        "at the very end",
+        "after the download",
+        "after flashing",
+        "after 100",
+        "runs fine",
+        "works fine",
+        "works anyway",
+        "still works",
+    ]
+    .iter()
+    .any(|w| line.contains(w));
     if notebook.has_done(P::Write) || line.contains(":leave") || told_as_last {
         notebook.normal(F::Disconnected, P::Leave, code, AFTER_LEAVE, line);
     } else {
@@ -306,5 +395,18 @@ fn completion(notebook: &mut Notebook, line: &Line<'_>) {
 fn make_error(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("dfu") && notebook.has_done(P::Write) {
         notebook.normal(F::Other, P::Leave, "Error 74", AFTER_LEAVE, line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_status_has_its_name_of_the_standard() {
+        assert_eq!(status_name("state(10) = dfuERROR, status(8) = Cannot program memory"), Some("errADDRESS"));
+        assert_eq!(status_name("state = dfuERROR, status = 11"), Some("errVENDOR"));
+        assert_eq!(status_name("state=10, status=3"), Some("errWRITE"));
+        assert_eq!(status_name("dfuERROR, clearing status"), None);
     }
 }

@@ -14,12 +14,27 @@ pub static TOOL: Tool = Tool {
     name: "",
     transport: Transport::Other,
     messages: &[
-        Message { needle: "LIBUSB_ERROR_", says: Says::Look(named) },
+        Message { needle: "LIBUSB_ERROR_", says: Says::Otherwise(named) },
         Message { needle: "libusb error: -", says: Says::Look(numbered) },
         Message { needle: "libusb returned -", says: Says::Look(numbered) },
         Message { needle: "libusb: error -", says: Says::Look(numbered) },
         Message { needle: NODE_REFUSED, says: Says::Look(node_refused) },
-        Message { needle: "submiturb failed, errno=", says: Says::Look(of_usbfs) },
+        Message { needle: "submiturb failed", says: Says::Look(of_usbfs) },
+        Message { needle: "claim interface failed", says: Says::Fails(F::Busy, P::Claim) },
+        Message { needle: "could not claim interface", says: Says::Fails(F::Busy, P::Claim) },
+        Message { needle: "could not set config ", says: Says::Fails(F::Busy, P::Claim) },
+        Message { needle: "has device opened for exclusive access", says: Says::Fails(F::Busy, P::Claim) },
+        Message { needle: "sending control message failed", says: Says::Look(of_libusb0) },
+        // Kernels since 4.14 send a kind of event that libusb up to 1.0.22 does not know.
+        Message { needle: "ignoring udev action", says: Says::Nothing },
+        Message { needle: "[code -", says: Says::Look(of_gousb) },
+        Message { needle: "No backend available", says: Says::Fails(F::DriverMissing, P::Open) },
+        Message { needle: "unimplemented on this platform", says: Says::Fails(F::DriverMissing, P::Open) },
+        Message { needle: "[Errno 2] Entity not found", says: Says::Fails(F::DriverMissing, P::Open) },
+        Message { needle: "it may have been disconnected)", says: Says::Look(gone) },
+        Message { needle: "[Errno 10060]", says: Says::Look(of_pyusb) },
+        Message { needle: "[Errno 75] Overflow", says: Says::Look(of_pyusb) },
+        Message { needle: "[Errno 84] Overflow", says: Says::Look(of_pyusb) },
         Message { needle: "[Errno 32] Pipe error", says: Says::Look(of_pyusb) },
         Message { needle: "[Errno 110] Operation timed out", says: Says::Look(of_pyusb) },
         Message { needle: "[Errno 5] Input/Output Error", says: Says::Look(of_pyusb) },
@@ -88,7 +103,8 @@ fn phase_of(notebook: &Notebook, class: F) -> P {
 fn of_pyusb(notebook: &mut Notebook, line: &Line<'_>) {
     let class = match () {
         () if line.contains("Errno 32]") => F::Stall,
-        () if line.contains("Errno 110]") => F::Timeout,
+        () if line.contains("Errno 110]") || line.contains("Errno 10060]") => F::Timeout,
+        () if line.contains("] Overflow") => F::Overflow,
         () if line.contains("Errno 19]") => F::Disconnected,
         () if line.contains("Errno 16]") => F::Busy,
         () => F::BusError,
@@ -114,6 +130,42 @@ fn of_usbfs(notebook: &mut Notebook, line: &Line<'_>) {
         _ => F::BusError,
     };
     notebook.fail(class, notebook.under_way().unwrap_or(P::Unknown), line.text.trim(), line);
+}
+
+/// `libusb: bad access [code -3]` of programs in Go.
+fn of_gousb(notebook: &mut Notebook, line: &Line<'_>) {
+    if !line.contains("libusb:") {
+        return;
+    }
+    let number = line.value_of("[code").and_then(first_number);
+    let Some(name) = NUMBERS.iter().find(|(code, _)| Some(*code) == number).map(|(_, name)| *name) else { return };
+    let class = class_in(name).unwrap_or(F::Other);
+    let phase = match class {
+        F::Access | F::Busy | F::DriverMissing => P::Open,
+        _ if line.contains("eras") => P::Erase,
+        _ if line.contains("firmware bytes") || line.contains("set address") => P::Write,
+        _ if line.contains("device status") => P::Status,
+        _ if line.contains("rebooting") => P::Leave,
+        _ => notebook.under_way().unwrap_or(P::Unknown),
+    };
+    if phase == P::Leave {
+        notebook.normal(class, phase, name, "the device restarts when it is told to", line);
+    } else {
+        notebook.fail(class, phase, name, line);
+    }
+}
+
+/// Windows has but one word for a transfer that the device refused and for one that it did not answer.
+fn of_libusb0(notebook: &mut Notebook, line: &Line<'_>) {
+    let class = if line.contains("semaphore") { F::Timeout } else { F::BusError };
+    notebook.fail(class, notebook.under_way().unwrap_or(P::Unknown), "control message failed", line);
+}
+
+fn gone(notebook: &mut Notebook, line: &Line<'_>) {
+    let told = line.contains("[code -") || line.contains("LIBUSB_ERROR_") || line.contains("[Errno 19]");
+    if !told {
+        notebook.fail(F::Disconnected, notebook.under_way().unwrap_or(P::Unknown), "no such device", line);
+    }
 }
 
 /// Lines that a tool's own reader has already understood are left to it.
@@ -145,6 +197,24 @@ mod tests {
         let events = notebook.into_events();
         let Some(EventKind::CycleFinished(cycle)) = events.last() else { panic!("{events:?}") };
         assert_eq!(cycle.failure().map(|failure| (failure.class, failure.phase)), Some((F::Access, P::Open)));
+    }
+
+    #[test]
+    fn what_fails_while_rebooting_is_normal() {
+        let failure_of = |text: &str| {
+            let mut notebook = Notebook::default();
+            of_gousb(&mut notebook, &Line { number: 1, text });
+            notebook.into_events().iter().find_map(|event| match event {
+                EventKind::CycleFinished(cycle) => {
+                    cycle.steps[0].failure().map(|failure| (failure.class, failure.phase, failure.is_expected()))
+                }
+                _ => None,
+            })
+        };
+        let claiming = "Error while claiming the usb interface: libusb: bad access [code -3]";
+        let rebooting = "Error while rebooting device: libusb: pipe error [code -9]";
+        assert_eq!(failure_of(claiming), Some((F::Access, P::Open, false)));
+        assert_eq!(failure_of(rebooting), Some((F::Stall, P::Leave, true)));
     }
 
     #[test]

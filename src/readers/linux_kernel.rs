@@ -24,9 +24,20 @@ const MESSAGES: &[Message] = &[
     message("device not accepting address", Says::Look(not_accepting)),
     message("Device not responding to setup address", Says::Fails(F::DescriptorFailed, P::Enumerate)),
     message("unable to enumerate USB device", Says::Look(gave_up)),
-    message("unable to read config index", Says::Fails(F::DescriptorFailed, P::Descriptors)),
-    message("can't read configurations", Says::Fails(F::DescriptorFailed, P::Descriptors)),
-    message("can't set config #", Says::Fails(F::DescriptorFailed, P::Descriptors)),
+    message("unable to read config index", Says::Look(configuration)),
+    message("can't read configurations", Says::Look(configuration)),
+    message("can't set config #", Says::Look(configuration)),
+    message("cannot reset port", Says::Look(port_reset)),
+    message("due to insufficient available bus power", Says::Fails(F::NoPower, P::Enumerate)),
+    message("USBDEVFS_CONTROL failed cmd", Says::Look(control_of_a_program)),
+    message("ep 0 with no TDs queued", Says::Look(controller)),
+    message("while waiting for setup device command", Says::Look(controller)),
+    message("Transfer event TRB DMA ptr not part of current TD", Says::Look(controller)),
+    message("HC died; cleaning up", Says::Look(controller)),
+    message("host controller not responding, assume dead", Says::Look(controller)),
+    message("failed to stop command ring", Says::Look(controller)),
+    message("usbfs: interface", Says::Nothing),
+    message("not running at top speed", Says::Nothing),
     message("string descriptor 0 read error", Says::Fails(F::DescriptorFailed, P::Descriptors)),
     message("attempt power cycle", Says::Nothing),
     message("Maybe the USB cable is bad", Says::Look(cannot_enable)),
@@ -91,6 +102,49 @@ fn not_accepting(notebook: &mut Notebook, line: &Line<'_>) {
     fail_with_errno(notebook, "device not accepting address", line);
 }
 
+/// The device has an address, and its configuration could not be read or set.
+fn configuration(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    let errno = line.text.rfind('-').map_or("", |at| line.text[at..].trim());
+    notebook.host_message(line);
+    notebook.fail(F::DescriptorFailed, P::Descriptors, &format!("configuration, error {errno}"), line);
+}
+
+fn port_reset(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
+    notebook.fail(F::NotEnumerated, P::Enumerate, "cannot reset port", line);
+}
+
+/// `usbfs: USBDEVFS_CONTROL failed cmd dfu-util rqt 161 rq 3 len 6 ret -110`: a request of DFU, by its number, went wrong.
+fn control_of_a_program(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
+    let number = |key: &str| line.value_of(key).and_then(super::message::first_number);
+    let phase = match (number(" rqt "), number(" rq ")) {
+        (Some(161.0), Some(3.0 | 5.0)) => P::Status,
+        (Some(161.0), Some(2.0)) => P::Read,
+        (Some(33.0), Some(1.0)) => P::Write,
+        _ => P::Unknown,
+    };
+    let class = match line.text.rsplit("ret ").next().map(str::trim) {
+        Some("-110") => F::Timeout,
+        Some("-32") => F::Stall,
+        Some("-19" | "-108") => F::Disconnected,
+        Some("-75") => F::Overflow,
+        _ => F::BusError,
+    };
+    notebook.fail(class, phase, "a control request of a program failed", line);
+}
+
+/// The host controller itself is in trouble.
+fn controller(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.host_message(line);
+    notebook.text_fact("host-controller", "xhci", line);
+    notebook.fact("controller-in-trouble", FactValue::Flag(true), line);
+}
+
 fn fail_with_errno(notebook: &mut Notebook, what: &str, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
     let errno = line.text.rfind("error ").map_or("", |at| line.text[at + 6..].trim());
@@ -144,4 +198,26 @@ fn disconnect(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
     notebook.host_message(line);
     notebook.fact("disconnect-seen", FactValue::Flag(true), line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::event::EventKind;
+
+    #[test]
+    fn a_request_of_dfu_is_known_by_its_number() {
+        let failure_of = |text: &str| {
+            let mut notebook = Notebook::default();
+            control_of_a_program(&mut notebook, &Line { number: 1, text });
+            notebook.into_events().iter().find_map(|event| match event {
+                EventKind::CycleFinished(cycle) => cycle.failure().map(|failure| (failure.class, failure.phase)),
+                _ => None,
+            })
+        };
+        let status = "usb 1-2: usbfs: USBDEVFS_CONTROL failed cmd dfu-util rqt 161 rq 3 len 6 ret -110";
+        let page = "usb 1-2: usbfs: USBDEVFS_CONTROL failed cmd dfu-util rqt 33 rq 1 len 2048 ret -71";
+        assert_eq!(failure_of(status), Some((F::Timeout, P::Status)));
+        assert_eq!(failure_of(page), Some((F::BusError, P::Write)));
+    }
 }

@@ -8,6 +8,7 @@ mod complaints;
 pub mod cubeprogrammer;
 pub mod dates;
 pub mod dfu_util;
+mod dfuse_demo;
 pub mod encoding;
 pub mod fus;
 mod handwriting;

@@ -1,6 +1,6 @@
 //! The notebook that all readers write into: it keeps sessions, attempts and open operations apart and yields events.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{EventKind, Session, Transport};
@@ -26,6 +26,9 @@ pub struct Notebook {
     tool: Option<&'static str>,
     cycle: Option<OpenCycle>,
     cycles: u32,
+    failures: u32,
+    /// Words that describe failures.
+    described: HashSet<String>,
     host_messages: u32,
     /// The operation that began and has neither ended nor failed.
     open: Option<OpenStep>,
@@ -166,8 +169,36 @@ impl Notebook {
         self.failed(Failure::new(class, phase).with_code(code), line);
     }
 
+    /// A failure that a person describes.
+    pub fn describe(&mut self, class: FailureClass, phase: Phase, words: &str, line: &Line<'_>) {
+        self.described.insert(words.to_owned());
+        self.fail(class, phase, words, line);
+    }
+
+    /// The log shows a download that went through to the leave: what was described as a failure to write was the message at its end.
+    fn settle_described_writes(&mut self, reason: &str) {
+        let described = std::mem::take(&mut self.described);
+        let of_cases = self.events.iter_mut().filter_map(|event| match event {
+            EventKind::CycleFinished(cycle) => Some(&mut cycle.steps),
+            _ => None,
+        });
+        for step in of_cases.chain(self.cycle.iter_mut().map(|cycle| &mut cycle.steps)).flatten() {
+            if let Outcome::Failed(failure) = &mut step.outcome
+                && failure.class == FailureClass::WriteFailed
+                && failure.expected.is_none()
+                && failure.code.as_ref().is_some_and(|code| described.contains(code.raw()))
+            {
+                failure.expected = Some(reason.to_owned());
+            }
+        }
+        self.described = described;
+    }
+
     /// A failure that is normal there.
     pub fn normal(&mut self, class: FailureClass, phase: Phase, code: &str, reason: &str, line: &Line<'_>) {
+        if phase == Phase::Leave && self.has_done(Phase::Write) {
+            self.settle_described_writes(reason);
+        }
         let failure = Failure { expected: Some(reason.to_owned()), ..Failure::new(class, phase).with_code(code) };
         self.failed(failure, line);
     }
@@ -193,7 +224,13 @@ impl Notebook {
         }
     }
 
+    /// How many failures were heard so far, normal ones and repeated ones too.
+    pub fn failures_noted(&self) -> u32 {
+        self.failures
+    }
+
     fn failed(&mut self, failure: Failure, line: &Line<'_>) {
+        self.failures = self.failures.saturating_add(1);
         self.blame_what_was_programmed(&failure, line);
         if failure.class == FailureClass::FusStatus {
             let answer = failure.code.as_ref().map_or("a failure", |code| code.raw()).to_owned();
@@ -411,6 +448,21 @@ mod tests {
         let Some(EventKind::CycleFinished(cycle)) = events.last() else { panic!("{events:?}") };
         let elapsed: Vec<_> = cycle.failures().map(|failure| failure.elapsed).collect();
         assert_eq!(elapsed, [Some(Micros::from_secs(2)), None]);
+    }
+
+    #[test]
+    fn a_described_failure_to_write_was_the_message_at_the_end_of_a_good_download() {
+        let mut notebook = Notebook::default();
+        notebook.describe(FailureClass::WriteFailed, Phase::Write, "can't flash", &line(1, "I can't flash it"));
+        notebook.start_session("dfu-util", Transport::Dfu, None, &line(2, "dfu-util 0.11"));
+        notebook.done(Phase::Write, &line(3, "Download done."));
+        let reason = "the device left";
+        notebook.normal(FailureClass::Disconnected, Phase::Leave, "reset", reason, &line(4, "error resetting"));
+        let failed = |event: &EventKind| match event {
+            EventKind::CycleFinished(cycle) => cycle.failure().is_some(),
+            _ => false,
+        };
+        assert!(!notebook.into_events().iter().any(failed));
     }
 
     #[test]

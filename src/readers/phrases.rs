@@ -210,7 +210,7 @@ impl Phrases {
         if let Some(failure) = &phrase.entry.failure
             && !denied
         {
-            notebook.fail(failure.class, failure.phase, whole.as_str(), line);
+            notebook.describe(failure.class, failure.phase, whole.as_str(), line);
         }
     }
 }

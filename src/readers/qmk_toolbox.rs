@@ -21,7 +21,12 @@ const MESSAGES: &[Message] = &[
     message("*** STM32 DFU device connected", Says::Look(connected)),
     message("*** STM32 device disconnected", Says::Nothing),
     message("*** Attempting to flash", Says::Nothing),
+    message("ARM DFU (STM32, APM32", Says::Nothing),
     message("NO DRIVER", Says::Look(no_driver)),
+    message("driver assigned but should be", Says::Look(other_driver)),
+    message("Only firmware files in .", Says::Fails(FailureClass::BadFile, P::ImageFile)),
+    message("USB device enumeration failed.", Says::Fails(FailureClass::ToolFailure, P::Enumerate)),
+    message("Could not start process", Says::Fails(FailureClass::ToolFailure, P::Open)),
     message("There are no devices available", Says::Fails(FailureClass::NotFound, P::Enumerate)),
 ];
 
@@ -30,6 +35,16 @@ fn connected(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.done(P::Enumerate, line);
     notebook.text_fact("host-os", "windows", line);
     notebook.fact("device-seen-by-host", FactValue::Flag(true), line);
+    if line.contains("(WinUSB)") {
+        notebook.fact("driver-bound-right", FactValue::Flag(true), line);
+    }
+}
+
+/// `STM32 DFU device has libusbK driver assigned but should be WinUSB. Flashing may not succeed.`
+fn other_driver(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    notebook.text_fact("host-os", "windows", line);
+    notebook.fail(FailureClass::DriverMissing, P::Open, "another driver than the tool wants", line);
 }
 
 fn no_driver(notebook: &mut Notebook, line: &Line<'_>) {

@@ -12,13 +12,13 @@ use super::notebook::Notebook;
 use super::phrases::Phrases;
 use super::sieve::Sieve;
 use super::{
-    betaflight, black_magic, complaints, cubeprogrammer, dfu_util, fus, ides, jlink, libusb, linux_kernel, lsusb,
-    openocd, option_lines, other_hosts, otp, parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers, shell,
-    stlink_gdb_server, stlink_org, stlink_utility, uart_loaders, webdfu,
+    betaflight, black_magic, complaints, cubeprogrammer, dfu_util, dfuse_demo, fus, ides, jlink, libusb, linux_kernel,
+    lsusb, openocd, option_lines, other_hosts, otp, parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers,
+    shell, stlink_gdb_server, stlink_org, stlink_utility, uart_loaders, webdfu,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 27] = [
+const TOOLS: [&Tool; 28] = [
     &shell::TOOL,
     &cubeprogrammer::TOOL,
     &fus::TOOL,
@@ -35,6 +35,7 @@ const TOOLS: [&Tool; 27] = [
     &ides::TOOL,
     &qflipper::TOOL,
     &webdfu::TOOL,
+    &dfuse_demo::TOOL,
     &betaflight::TOOL,
     &qmk_toolbox::TOOL,
     &uart_loaders::TOOL,
@@ -100,10 +101,14 @@ impl Readers {
             notebook.date(&day.to_string(), line);
         }
         let meanings = self.sieve.meanings_in(line.text);
+        let failures_before = notebook.failures_noted();
         self.hear_messages(notebook, &meanings.messages, line);
-        // What the tool has said on this line itself is not said again as a description.
-        let told = |&meaning: &usize| matches!(self.messages[meaning].1.says, Says::Fails(..) | Says::Normal(..));
-        let is_told = meanings.messages.iter().any(told);
+        // What the tool has said on this line itself is not said again as a description, and the kernel describes nothing.
+        let told = |&meaning: &usize| {
+            let (tool, message) = self.messages[meaning];
+            matches!(message.says, Says::Fails(..) | Says::Normal(..)) || tool.name == linux_kernel::NAME
+        };
+        let is_told = notebook.failures_noted() > failures_before || meanings.messages.iter().any(told);
         self.phrases.hear(notebook, &meanings.words, line, !is_told);
         if !meanings.words.is_empty() && !is_told && !notebook.has_complaint() {
             complaints::hear(notebook, line);

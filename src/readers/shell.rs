@@ -23,6 +23,12 @@ const MESSAGES: &[Message] = &[
     message("pyocd ", Says::Look(command)),
     message("stm32flash ", Says::Look(command)),
     message("STM32_Programmer_CLI ", Says::Look(command)),
+    message("command not found", Says::Look(no_such_command)),
+    message("is not recognized as an internal or external command", Says::Look(no_such_command)),
+    message("error while loading shared libraries", Says::Fails(F::ToolFailure, P::Open)),
+    message("Library not loaded:", Says::Fails(F::ToolFailure, P::Open)),
+    message("dll was not found", Says::Fails(F::ToolFailure, P::Open)),
+    message(".dll is missing from your computer", Says::Fails(F::ToolFailure, P::Open)),
 ];
 
 /// dfu-util takes any file but its own format for the image itself, and so do st-flash unless it is told of Intel HEX, and stm32flash
@@ -44,6 +50,24 @@ fn unfit_file(notebook: &mut Notebook, line: &Line<'_>) {
     }) {
         notebook.fact("file-format-unfit", FactValue::Flag(true), line);
         notebook.fail(F::Other, P::ImageFile, "no plain image", line);
+    }
+}
+
+/// The shell knows no such tool: it is not installed, or not where the shell looks.
+fn no_such_command(notebook: &mut Notebook, line: &Line<'_>) {
+    let tools = [
+        "dfu-util",
+        "dfu-suffix",
+        "dfu-programmer",
+        "st-info",
+        "st-flash",
+        "openocd",
+        "pyocd",
+        "stm32flash",
+        "STM32_Programmer",
+    ];
+    if tools.iter().any(|tool| line.contains(tool)) {
+        notebook.fail(F::BadArguments, P::Open, "the tool is not installed", line);
     }
 }
 

@@ -20,6 +20,8 @@ const fn message(needle: &'static str, says: Says) -> Message {
 }
 
 const MESSAGES: &[Message] = &[
+    message("bigger than the flash memory size", Says::Fails(F::AddressRefused, P::ImageFile)),
+    message("larger than the flash memory size", Says::Fails(F::AddressRefused, P::ImageFile)),
     message("STM32 ST-LINK CLI v", Says::Started),
     message("STM32 ST-LINK Command Line Interface", Says::Nothing),
     message("ST-LINK_CLI.exe", Says::Nothing),

@@ -19,12 +19,40 @@ const MESSAGES: &[Message] = &[
     message("Bootloader version: 0x", Says::Done(P::Connect)),
     message("Chip id: 0x", Says::Done(P::Identify)),
     message("Verification OK", Says::Done(P::Verify)),
-    message("Can't init into bootloader", Says::Fails(F::Timeout, P::Connect)),
-    message("Can't init. Ensure that BOOT0 is enabled", Says::Fails(F::Timeout, P::Connect)),
-    message("Failed to init device", Says::Fails(F::Timeout, P::Connect)),
+    message("Can't init into bootloader", Says::Fails(F::NotFound, P::Connect)),
+    message("Can't init. Ensure that BOOT0 is enabled", Says::Fails(F::NotFound, P::Connect)),
+    message("Failed to init device", Says::Fails(F::NotFound, P::Connect)),
+    message("Can't read port or timeout", Says::Fails(F::NotFound, P::Connect)),
+    message("Bootloader activation timeout", Says::Nothing),
+    message("Bad reply from bootloader", Says::Fails(F::BusError, P::Connect)),
+    message("instead of ACK", Says::Fails(F::BusError, P::Connect)),
+    message("CommandError: NACK", Says::Fails(F::Protected, P::Read)),
+    message("CommandError: Unknown response", Says::Fails(F::BusError, P::Connect)),
+    message("target write-protected?", Says::Fails(F::Protected, P::Read)),
+    message("Failed to verify at address", Says::Fails(F::VerifyFailed, P::Verify)),
+    message("Error sending command [CONNECT] to Device", Says::Fails(F::NotFound, P::Connect)),
+    message("FlashError: No Serial Device found", Says::Fails(F::NotFound, P::Open)),
+    message("FlashError: No permission to access device", Says::Fails(F::Access, P::Open)),
+    message("FlashError: Serial device", Says::Look(serial_device_in_use)),
+    message("Device is not Katapult", Says::Look(other_than_katapult)),
+    message("Error running dfu-util", Says::Nothing),
+    message("Error running make flash", Says::Nothing),
+    message("Firmware not suitable for this board", Says::Fails(F::BadFile, P::ImageFile)),
+    message("DFU: set address failed", Says::Fails(F::DfuStatus, P::Write)),
     message("Failed to open port", Says::Look(port_not_opened)),
     message("Got NACK from device on command", Says::Fails(F::Protected, P::Read)),
 ];
+
+fn serial_device_in_use(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("in use") {
+        notebook.fail(F::Busy, P::Open, "the serial port is in use", line);
+    }
+}
+
+fn other_than_katapult(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.fact("application-runs-instead", FactValue::Flag(true), line);
+    notebook.fail(F::UnexpectedState, P::Connect, "another device came up", line);
+}
 
 /// stm32flash speaks to a serial port; the identity of a USB device is none.
 fn port_not_opened(notebook: &mut Notebook, line: &Line<'_>) {

@@ -263,7 +263,7 @@ const CASES: &[Case] = &[
         "1 [DBG] vvv ATTENTION: Ignore errors below until matching closing message. vvv\n2 [DBG] Failed to perform control transfer: LIBUSB_ERROR_NO_DEVICE\n3 [DBG] ^^^ ATTENTION: Ignore errors above. ^^^\n4 [RCY] ERROR: operation failed\n",
         &["@qflipper", "~disconnected/status"],
     ),
-    ("webdfu", "SecurityError: Failed to execute 'open' on 'USBDevice': Access denied.\n", &["access-denied/open"]),
+    ("webdfu", "SecurityError: Failed to execute 'open' on 'USBDevice': Access denied.\n", &["connect-failed/open"]),
     ("betaflight", "Failed to open serial port\n", &["connect-failed/open"]),
     (
         "qmk toolbox",
