@@ -104,6 +104,8 @@ impl Subject {
         if roms.iter().all(|rom| rom.dfu == RomDfu::Absent) {
             add("rom-without-dfu", format!("({}.)", device.name), Vec::new());
         } else if self.transport == Transport::Dfu {
+            // A generation without USB tells nothing of the one that is spoken to over it.
+            let roms: Vec<_> = roms.into_iter().filter(|rom| rom.dfu != RomDfu::Absent).collect();
             let need: Vec<_> = roms.iter().filter_map(|rom| rom.usb_clock.needs_crystal()).collect();
             let clock = roms.last().map(|rom| format!("({}: {}.)", device.name, rom.usb_clock.meaning()));
             match (need.contains(&true), need.contains(&false)) {

@@ -17,6 +17,8 @@ pub fn derive(observed: &Observed, devices: &Devices, images: &FusTable) -> Vec<
     let device = device_of(observed, devices);
     let mut derived = Vec::new();
     derived.extend(part_by_hearsay(observed));
+    derived.extend(device.is_none().then(|| without_dfu(observed, devices)).flatten());
+    derived.extend(dfu_not_at_issue(observed));
     derived.extend(device.iter().flat_map(|device| register_facts::derive(observed, device)));
     derived.extend(old_probe_firmware(observed));
     derived.extend(unfit_interface(observed));
@@ -48,6 +50,33 @@ fn part_by_hearsay(observed: &Observed) -> Option<Fact> {
     }
     let basis = observed.facts().iter().find(|fact| fact.key.starts_with("fus-"))?;
     Some(from(basis, "part", FactValue::Text(FieldText::new("STM32WB"))))
+}
+
+/// A name that leaves the part open, where none of those that it may mean has DFU in its ROM.
+fn without_dfu(observed: &Observed, devices: &Devices) -> Option<Fact> {
+    let basis = fact(observed, "part")?;
+    let FactValue::Text(part) = &basis.value else { return None };
+    let candidates = devices.candidates(part.raw());
+    let none_has = !candidates.is_empty() && candidates.iter().all(|device| !device.has_rom_dfu());
+    none_has.then(|| from(basis, "no-part-of-that-name-has-dfu", FactValue::Flag(true)))
+}
+
+/// A report of a part that tells of no boot loader and no tool for one: that the ROM of the part has none explains nothing of it.
+fn dfu_not_at_issue(observed: &Observed) -> Option<Fact> {
+    const TELLING: [&str; 9] = [
+        "names-dfu",
+        "cannot-enter-loader",
+        "boot-entry-done-right",
+        "entered-by-boot0",
+        "boot0-without-effect",
+        "boot-pin-in-doubt",
+        "rom-listed",
+        "other-loader",
+        "dfu-runtime-mode",
+    ];
+    let basis = fact(observed, "part")?;
+    let told = observed.facts().iter().any(|fact| TELLING.contains(&fact.key.as_str()));
+    (!told).then(|| from(basis, "dfu-not-at-issue", FactValue::Flag(true)))
 }
 
 /// OpenOCD was told to expect another family than the part is of.

@@ -224,8 +224,10 @@ impl Gathered {
         let over_usb = failed_in(&[Phase::Enumerate, Phase::Open, Phase::Claim, Phase::Descriptors, Phase::Layout]);
         let over_swd = failed_in(&[Phase::Connect, Phase::Halt, Phase::ProbeOpen, Phase::TargetVoltage]);
         let (dfu, swd) = (line_of("names-dfu"), line_of("names-swd"));
+        let own_usb = line_of("own-usb-firmware").is_some();
         let transport = match () {
-            () if dfu.is_none() && swd.is_some() => Transport::Swd,
+            () if dfu.is_none() && swd.is_some() && !(own_usb && over_usb) => Transport::Swd,
+            () if dfu.is_none() && swd.is_none() && own_usb => Transport::Dfu,
             () if over_usb && !over_swd => Transport::Dfu,
             () if dfu.is_some() && (swd.is_none() || dfu <= swd) => Transport::Dfu,
             () if over_swd || swd.is_some() => Transport::Swd,
