@@ -224,7 +224,7 @@ impl Gathered {
         let over_usb = failed_in(&[Phase::Enumerate, Phase::Open, Phase::Claim, Phase::Descriptors, Phase::Layout]);
         let over_swd = failed_in(&[Phase::Connect, Phase::Halt, Phase::ProbeOpen, Phase::TargetVoltage]);
         let (dfu, swd) = (line_of("names-dfu"), line_of("names-swd"));
-        let own_usb = line_of("own-usb-firmware").is_some();
+        let own_usb = line_of("own-usb-firmware").or_else(|| line_of("usb-pull-up-missing")).is_some();
         let transport = match () {
             () if dfu.is_none() && swd.is_some() && !(own_usb && over_usb) => Transport::Swd,
             () if dfu.is_none() && swd.is_none() && own_usb => Transport::Dfu,

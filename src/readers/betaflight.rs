@@ -34,6 +34,7 @@ const MESSAGES: &[Message] = &[
     message("Rebooting device to bootloader: FAILED", Says::Look(no_reboot)),
     message("timed out, programming: FAILED", Says::Fails(F::Timeout, P::Write)),
     message("No response from the bootloader", Says::Fails(F::NotFound, P::Connect)),
+    message("No response from bootloader", Says::Fails(F::NotFound, P::Connect)),
     message("Communication with bootloader failed", Says::Fails(F::NotFound, P::Connect)),
     message("wrong response, expected: 121", Says::Look(wrong_response)),
     message("Very likely due to read protection", Says::Fails(F::Protected, P::OptionBytes)),

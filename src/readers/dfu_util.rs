@@ -20,11 +20,13 @@ const fn message(needle: &'static str, says: Says) -> Message {
 const MESSAGES: &[Message] = &[
     message("dfu-util 0.", Says::Look(banner)),
     message("No DFU capable USB device", Says::Fails(F::NotFound, P::Enumerate)),
+    message("dfu-programmer: no device present", Says::Fails(F::NotFound, P::Enumerate)),
     message("No DFU capable device", Says::Fails(F::NotFound, P::Enumerate)),
     message("No DFU-capable device", Says::Fails(F::NotFound, P::Enumerate)),
     message("More than one DFU capable USB device found", Says::Fails(F::BadArguments, P::Open)),
     message("Cannot open DFU device", Says::Look(cannot_open)),
     message("Cannot open device", Says::Look(cannot_open)),
+    message("Can't open DFU device", Says::Look(cannot_open)),
     message("Found DFU:", Says::Look(found)),
     message("Found Runtime:", Says::Look(found_runtime)),
     message("Opening DFU capable USB device", Says::Look(opening)),

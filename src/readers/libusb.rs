@@ -28,6 +28,9 @@ pub static TOOL: Tool = Tool {
         // Kernels since 4.14 send a kind of event that libusb up to 1.0.22 does not know.
         Message { needle: "ignoring udev action", says: Says::Nothing },
         Message { needle: "[code -", says: Says::Look(of_gousb) },
+        Message { needle: "LIBUSB_TRANSFER_", says: Says::Otherwise(transfer) },
+        Message { needle: "(os error 1", says: Says::Otherwise(of_rust) },
+        Message { needle: "(os error 71)", says: Says::Otherwise(of_rust) },
         Message { needle: "No backend available", says: Says::Fails(F::DriverMissing, P::Open) },
         Message { needle: "unimplemented on this platform", says: Says::Fails(F::DriverMissing, P::Open) },
         Message { needle: "[Errno 2] Entity not found", says: Says::Fails(F::DriverMissing, P::Open) },
@@ -130,6 +133,32 @@ fn of_usbfs(notebook: &mut Notebook, line: &Line<'_>) {
         _ => F::BusError,
     };
     notebook.fail(class, notebook.under_way().unwrap_or(P::Unknown), line.text.trim(), line);
+}
+
+/// How a transfer ended, as programs print it that queue transfers themselves.
+fn transfer(notebook: &mut Notebook, line: &Line<'_>) {
+    let class = match () {
+        () if line.contains("TRANSFER_STALL") => F::Stall,
+        () if line.contains("TRANSFER_TIMED_OUT") => F::Timeout,
+        () if line.contains("TRANSFER_NO_DEVICE") => F::Disconnected,
+        () if line.contains("TRANSFER_OVERFLOW") => F::Overflow,
+        () if line.contains("TRANSFER_ERROR") => F::BusError,
+        () => return,
+    };
+    notebook.fail(class, notebook.under_way().unwrap_or(P::Unknown), "the transfer failed", line);
+}
+
+/// `Permission denied (os error 13)` of programs in Rust, by the numbers of Linux.
+fn of_rust(notebook: &mut Notebook, line: &Line<'_>) {
+    let class = match line.value_of("(os error").and_then(first_number) {
+        Some(13.0) => F::Access,
+        Some(16.0) => F::Busy,
+        Some(19.0) => F::Disconnected,
+        Some(110.0) => F::Timeout,
+        Some(71.0) => F::BusError,
+        _ => return,
+    };
+    notebook.fail(class, phase_of(notebook, class), "system error", line);
 }
 
 /// `libusb: bad access [code -3]` of programs in Go.

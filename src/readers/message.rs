@@ -39,6 +39,8 @@ pub enum Says {
     Normal(FailureClass, Phase, &'static str),
     /// The line is known and says nothing that matters; it only shows that the tool is at work.
     Nothing,
+    /// The line repeats what was said before, in words that would else be heard as a description.
+    Repeats,
     /// The line is looked at only if no message with a meaning of its own stands on it.
     Otherwise(fn(&mut Notebook, &Line<'_>)),
     /// The line has to be taken apart.

@@ -106,7 +106,8 @@ impl Readers {
         // What the tool has said on this line itself is not said again as a description, and the kernel describes nothing.
         let told = |&meaning: &usize| {
             let (tool, message) = self.messages[meaning];
-            matches!(message.says, Says::Fails(..) | Says::Normal(..)) || tool.name == linux_kernel::NAME
+            matches!(message.says, Says::Fails(..) | Says::Normal(..) | Says::Repeats)
+                || tool.name == linux_kernel::NAME
         };
         let is_told = notebook.failures_noted() > failures_before || meanings.messages.iter().any(told);
         self.phrases.hear(notebook, &meanings.words, line, !is_told);
@@ -117,7 +118,10 @@ impl Readers {
 
     /// Whether another message of some tool stands on the line; what merely names a part or a device explains nothing.
     fn is_understood(&self, meanings: &[usize], by_default: usize) -> bool {
-        meanings.iter().any(|&other| other != by_default && !self.messages[other].0.name.is_empty())
+        meanings.iter().any(|&other| {
+            let (tool, message) = self.messages[other];
+            other != by_default && !tool.name.is_empty() && !matches!(message.says, Says::Otherwise(_))
+        })
     }
 
     /// A message whose needle is part of another message's needle on the same line is not meant. A reader that only takes
@@ -155,7 +159,7 @@ fn hear(notebook: &mut Notebook, tool: &'static Tool, message: &'static Message,
         Says::Done(phase) => notebook.done(*phase, line),
         Says::Fails(class, phase) => notebook.fail(*class, *phase, message.needle.trim(), line),
         Says::Normal(class, phase, reason) => notebook.normal(*class, *phase, message.needle.trim(), reason, line),
-        Says::Nothing => {}
+        Says::Nothing | Says::Repeats => {}
         Says::Look(look) | Says::Otherwise(look) => look(notebook, line),
     }
 }

@@ -25,6 +25,7 @@ const MESSAGES: &[Message] = &[
     message("STM32_Programmer_CLI ", Says::Look(command)),
     message("command not found", Says::Look(no_such_command)),
     message("is not recognized as an internal or external command", Says::Look(no_such_command)),
+    message("STM32CubeProgrammer not found", Says::Fails(F::BadArguments, P::Open)),
     message("error while loading shared libraries", Says::Fails(F::ToolFailure, P::Open)),
     message("Library not loaded:", Says::Fails(F::ToolFailure, P::Open)),
     message("dll was not found", Says::Fails(F::ToolFailure, P::Open)),

@@ -32,7 +32,9 @@ impl WordClasses {
             return Err(format!("`{{{}}}` is no class of words; there are: {}", &found[1], known.join(", ")));
         }
         let put_in = |found: &Captures<'_>| self.groups[&found[1]].clone();
-        Ok(self.name.replace_all(pattern, put_in).into_owned())
+        let written_out = self.name.replace_all(pattern, put_in);
+        // Behind the beginning of a word, `n.t` is meant for the end of one such as "doesn't".
+        Ok(written_out.replace("|n.t", r"|\w*n.t").replace("(?:n.t", r"(?:\w*n.t"))
     }
 }
 
@@ -49,6 +51,11 @@ mod tests {
     #[test]
     fn a_class_is_written_out_and_a_repetition_is_left() {
         assert_eq!(classes().write_out(r"cold.{0,40}{works}\b").unwrap(), r"cold.{0,40}(?:works?|is fine)\b");
+    }
+
+    #[test]
+    fn a_negation_is_the_end_of_a_word() {
+        assert_eq!(classes().write_out(r"\b(?:not|n.t)\b").unwrap(), r"\b(?:not|\w*n.t)\b");
     }
 
     #[test]
