@@ -67,12 +67,13 @@ fn open_refused(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.fail(class, P::Open, "the browser could not open the device", line);
 }
 
+/// Mostly another page or program has it; a driver of the system may have it, too.
 fn claim_refused(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(TOOL.name, Transport::Dfu, line);
     if line.contains("configuration selected") {
         return;
     }
-    notebook.fail(F::Busy, P::Claim, "the browser could not claim the interface", line);
+    notebook.fail(F::ConnectFailed, P::Claim, "the browser could not claim the interface", line);
 }
 
 /// What the browser calls an invalid state are calls of the page in an order that is not allowed.
