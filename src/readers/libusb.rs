@@ -28,6 +28,9 @@ pub static TOOL: Tool = Tool {
         // Kernels since 4.14 send a kind of event that libusb up to 1.0.22 does not know.
         Message { needle: "ignoring udev action", says: Says::Nothing },
         Message { needle: "[code -", says: Says::Look(of_gousb) },
+        Message { needle: "errVENDOR", says: Says::Otherwise(status_of_dfu) },
+        Message { needle: "errTARGET", says: Says::Otherwise(status_of_dfu) },
+        Message { needle: "errADDRESS", says: Says::Otherwise(status_of_dfu) },
         Message { needle: "LIBUSB_TRANSFER_", says: Says::Otherwise(transfer) },
         Message { needle: "(os error 1", says: Says::Otherwise(of_rust) },
         Message { needle: "(os error 71)", says: Says::Otherwise(of_rust) },
@@ -133,6 +136,14 @@ fn of_usbfs(notebook: &mut Notebook, line: &Line<'_>) {
         _ => F::BusError,
     };
     notebook.fail(class, notebook.under_way().unwrap_or(P::Unknown), line.text.trim(), line);
+}
+
+/// Names of the standard, in the words of whichever tool speaks DFU.
+fn status_of_dfu(notebook: &mut Notebook, line: &Line<'_>) {
+    let named = ["errVENDOR", "errTARGET", "errADDRESS"].into_iter().find(|name| line.contains(name));
+    if let Some(name) = named {
+        notebook.fail(F::DfuStatus, notebook.under_way().unwrap_or(P::Status), name, line);
+    }
 }
 
 /// How a transfer ended, as programs print it that queue transfers themselves.
