@@ -23,7 +23,7 @@ pub static TOOL: Tool = Tool {
         Message { needle: "claim interface failed", says: Says::Fails(F::Busy, P::Claim) },
         Message { needle: "could not claim interface", says: Says::Fails(F::Busy, P::Claim) },
         Message { needle: "could not set config ", says: Says::Fails(F::Busy, P::Claim) },
-        Message { needle: "has device opened for exclusive access", says: Says::Fails(F::Busy, P::Claim) },
+        Message { needle: "has device opened for exclusive access", says: Says::Look(exclusive) },
         Message { needle: "sending control message failed", says: Says::Look(of_libusb0) },
         // Kernels since 4.14 send a kind of event that libusb up to 1.0.22 does not know.
         Message { needle: "ignoring udev action", says: Says::Nothing },
@@ -136,6 +136,12 @@ fn of_usbfs(notebook: &mut Notebook, line: &Line<'_>) {
         _ => F::BusError,
     };
     notebook.fail(class, notebook.under_way().unwrap_or(P::Unknown), line.text.trim(), line);
+}
+
+/// macOS says so of other programs and of its own drivers, which take what they know as soon as it shows.
+fn exclusive(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.text_fact("host-os", "macos", line);
+    notebook.fail(F::ConnectFailed, P::Claim, "another process or a driver of the system has it", line);
 }
 
 /// Names of the standard, in the words of whichever tool speaks DFU.
