@@ -9,6 +9,7 @@ use super::commands::SnapshotSource;
 use super::helm::Flags;
 use super::ledger::{Depth, Ledger};
 use super::snapshot::{RunState, Snapshot};
+use super::steadiness::Steadiness;
 use crate::campaign::{Sink, SinkClosed};
 use crate::case::file::{Case, CaseError};
 use crate::observation::event::{Event, EventKind};
@@ -96,6 +97,7 @@ pub struct Engine {
     billboard: Arc<Billboard>,
     flags: Flags,
     until_decided: bool,
+    steadiness: Steadiness,
     state: RunState,
     time: HostTime,
     /// Not before then is the next snapshot published.
@@ -119,6 +121,7 @@ impl Engine {
             billboard,
             flags,
             until_decided,
+            steadiness: Steadiness::default(),
             state,
             time,
             next_publication: Micros::ZERO,
@@ -187,11 +190,13 @@ impl Engine {
     }
 
     /// Decisions fall at the end of a boot, before the next begins, so that they depend on the data and not on the speed of this computer.
-    fn weigh_at_end_of_boot(&self, event: &Event) {
-        if self.until_decided
-            && matches!(event.kind, EventKind::BootStarted(_))
-            && self.ledger.verdict(Depth::Live).decided
-        {
+    fn weigh_at_end_of_boot(&mut self, event: &Event) {
+        if !self.until_decided || !matches!(event.kind, EventKind::BootStarted(_)) {
+            return;
+        }
+        let verdict = self.ledger.verdict(Depth::Live);
+        let boots = verdict.campaign.map_or(0, |figures| figures.boots);
+        if self.steadiness.look(boots, verdict.decided) {
             self.flags.decided.store(true, Ordering::Relaxed);
         }
     }

@@ -25,6 +25,7 @@ pub mod scenario;
 pub mod score;
 pub mod snapshot;
 pub mod standby;
+mod steadiness;
 pub mod strategy;
 pub mod tail;
 pub mod triage;

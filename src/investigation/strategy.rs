@@ -17,6 +17,7 @@ use super::guided::{Course, Effort, Guided};
 use super::hands::BenchHands;
 use super::ledger::{Depth, Ledger};
 use super::scenario::Scenario;
+use super::steadiness::Steadiness;
 use crate::bench::board::VirtualBoard;
 use crate::bench::intervention::Intervention;
 use crate::campaign::attend::Unattended;
@@ -174,9 +175,10 @@ fn attempt(
 }
 
 fn until_decided(guided: &mut Guided<'_, '_>) -> Result<(), CampaignError> {
-    for _ in 0..MOST_UNTIL_DECIDED * guided.plan.boots {
+    let mut steadiness = Steadiness::default();
+    for boots in 1..=MOST_UNTIL_DECIDED * guided.plan.boots {
         guided.as_found(1)?;
-        if guided.desk.advice()?.decided {
+        if steadiness.look(boots, guided.desk.advice()?.decided) {
             break;
         }
     }

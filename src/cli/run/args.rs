@@ -68,7 +68,7 @@ pub struct RunArgs {
     /// Begin no new cycle after this time on the link's clock; for example 90s, 10min, 2h
     #[arg(long, value_name = "T")]
     pub duration: Option<Span>,
-    /// End as soon as one cause passes the threshold
+    /// End as soon as one cause has stayed above the threshold while the boots grew by half
     #[arg(long)]
     pub until_decided: bool,
     /// Demand that the share of failing boots is proven to be below RATE, between 0 and 1
