@@ -23,6 +23,8 @@ const MESSAGES: &[Message] = &[
     message("monitor swd_scan", Says::Nothing),
     message("Target voltage: ", Says::Look(voltage)),
     message("Available Targets:", Says::Done(P::Connect)),
+    message("DP DPIDR 0x", Says::Done(P::Connect)),
+    message("Halt via DHCSR", Says::Look(halted)),
     message("SW-DP scan failed", Says::Fails(F::NoTarget, P::Connect)),
     message("SWD scan failed", Says::Fails(F::NoTarget, P::Connect)),
     message("JTAG device scan failed", Says::Fails(F::NoTarget, P::Connect)),
@@ -72,6 +74,13 @@ const MESSAGES: &[Message] = &[
     message("Remote communication error.  Target disconnected", Says::Fails(F::Disconnected, P::Unknown)),
     message("Remote communication error. Target disconnected", Says::Fails(F::Disconnected, P::Unknown)),
 ];
+
+fn halted(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("success") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.done(P::Halt, line);
+    }
+}
 
 /// The probe's words, not somebody's that say the same.
 fn protected(notebook: &mut Notebook, line: &Line<'_>) {

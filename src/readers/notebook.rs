@@ -299,6 +299,33 @@ impl Notebook {
         }
     }
 
+    /// How many failures of the running attempt are of a kind.
+    pub fn failures_like(&self, which: impl Fn(&Failure) -> bool) -> usize {
+        let steps = self.cycle.iter().flat_map(|cycle| &cycle.steps);
+        steps.filter(|step| step.failure().is_some_and(&which)).count()
+    }
+
+    /// As `excuse`, and what the poster quoted of them before the log comes under it too.
+    pub fn excuse_with_quotes(&mut self, which: impl Fn(&Failure) -> bool, reason: &str) {
+        self.excuse(&which, reason);
+        let steps = self.cycle.iter().flat_map(|cycle| &cycle.steps);
+        let excused = |failure: &&Failure| failure.expected.as_deref() == Some(reason);
+        let codes: Vec<FieldText> = steps.filter_map(|step| step.failure().filter(excused)?.code.clone()).collect();
+        let earlier = self.events.iter_mut().filter_map(|event| match event {
+            EventKind::CycleFinished(cycle) => Some(&mut cycle.steps),
+            _ => None,
+        });
+        for step in earlier.flatten() {
+            if let Outcome::Failed(failure) = &mut step.outcome
+                && failure.expected.is_none()
+                && which(failure)
+                && failure.code.as_ref().is_some_and(|code| codes.contains(code))
+            {
+                failure.expected = Some(reason.to_owned());
+            }
+        }
+    }
+
     /// A line of the host's kernel, kept as it is.
     pub fn host_message(&mut self, line: &Line<'_>) {
         self.host_messages += 1;

@@ -2,7 +2,7 @@
 
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
-use crate::observation::failure::FailureClass as F;
+use crate::observation::failure::{Failure, FailureClass as F};
 use crate::observation::step::Phase as P;
 
 use crate::swd::{debug_port, stlink_status};
@@ -27,6 +27,9 @@ const MESSAGES: &[Message] = &[
     message("Info : Target voltage:", Says::Look(voltage)),
     message("target voltage may be too low for reliable debugging", Says::Fails(F::LowVoltage, P::TargetVoltage)),
     message("init mode failed", Says::Fails(F::NoTarget, P::Connect)),
+    message("interface/stlink-v", Says::Look(script_of_one_probe)),
+    message("board/stm32", Says::Look(script_of_one_probe)),
+    message("board/st_nucleo", Says::Look(script_of_one_probe)),
     message("Error: open failed", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("(): open failed", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("interface/", Says::Look(interface_script)),
@@ -182,13 +185,18 @@ const MESSAGES: &[Message] = &[
     message("** Unable to reset target **", Says::Fails(F::NotHalted, P::Reset)),
 ];
 
+/// Such a script names the USB identity of the probe that it looks for.
+fn script_of_one_probe(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains(".cfg") && (line.contains("-f ") || line.contains("[find ")) {
+        notebook.fact("script-of-one-probe", FactValue::Flag(true), line);
+    }
+}
+
 /// `STLINK V2J37S7 (API v2) VID:PID 0483:3748`, `STLINK v2 JTAG v28 API v2 SWIM v7 VID 0x0483 PID 0x3748`.
 fn probe(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
-    notebook.excuse(
-        |failure| failure.phase == P::ProbeOpen && failure.class != F::ProbeFirmware,
-        "the tool tried other devices before it opened the probe",
-    );
+    let other_device = |failure: &Failure| failure.phase == P::ProbeOpen && failure.class != F::ProbeFirmware;
+    notebook.excuse_with_quotes(other_device, "the tool tried other devices before it opened the probe");
     notebook.done(P::ProbeOpen, line);
     let Some(text) = line.value_of("STLINK") else { return };
     notebook.text_fact("probe-firmware", text, line);

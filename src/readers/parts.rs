@@ -63,7 +63,7 @@ static NAME: LazyLock<Regex> = LazyLock::new(|| {
         r"(?x)
         (?: (?i: \b stm32 [\ -]? | \b nucleo -? (?:64|144|32)? [\ -]* | \b disco [\ -]* ) | \b )
         ( (?i: F[0-47][0-9]{2} | H[57][0-9A-Z][0-9] | L[0-5][0-9]{2} | G[04][0-9B-C][0-9] | U[05][0-9A-Z][0-9] | C0[0-9]{2} | WBA?[0-9][0-9M] | WL[E5][0-9] | N6[0-9]{2} ) )
-        ( (?i: [A-Z][0-9A-K] | [A-Z]{2} )? ) (?i: [HTUY][0-9X]{0,2} | x? )? (?: \b | [_.,] )",
+        ( (?i: [A-Z][0-9A-K] | [A-Z]{2} )? ) (?i: [HTUY][0-9X]{0,2} | [GIKMNOPQRSVXZ] )? (?: \b | [_.,] )",
     )
     .expect("the pattern is fixed")
 });
@@ -197,6 +197,8 @@ mod tests {
             ("STM32F103C8T6 (Bluepill)", "STM32F103C8"),
             ("my wb55rg does not start", "STM32WB55RG"),
             ("the h743 never shows up", "STM32H743"),
+            ("my STM32H735G-DK is dead", "STM32H735"),
+            ("the STM32F429I-DISC1 kit", "STM32F429"),
         ] {
             assert_eq!(parts_in(text), [part], "{text}");
         }

@@ -2,7 +2,7 @@
 
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
-use crate::observation::failure::FailureClass as F;
+use crate::observation::failure::{Failure, FailureClass as F};
 use crate::observation::step::Phase as P;
 
 use super::message::{Line, Message, Says, Tool, first_hex, first_number};
@@ -21,6 +21,7 @@ const MESSAGES: &[Message] = &[
     message("probe-rs list", Says::Nothing),
     message("probe-rs run", Says::Nothing),
     message("probe-rs-cli", Says::Nothing),
+    message("Common reasons for this are", Says::Nothing),
     message("The following debug probes were found", Says::Done(P::ProbeOpen)),
     message("No debug probes were found", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("No probe was found", Says::Fails(F::NoProbe, P::ProbeOpen)),
@@ -76,7 +77,7 @@ const MESSAGES: &[Message] = &[
     message("\"os\": \"", Says::Look(json_system)),
     message("\"--connect-under-reset\"", Says::Look(json_under_reset)),
     message("  Programming ", Says::Look(programming)),
-    message("    Finished in ", Says::Done(P::Write)),
+    message("    Finished in ", Says::Look(finished)),
     message("Unable to load specification for chip", Says::Fails(F::BadArguments, P::ImageFile)),
     message("ProbeCouldNotBeCreated", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("CouldNotClaimInterface", Says::Fails(F::Busy, P::ProbeOpen)),
@@ -159,6 +160,19 @@ fn protocol(notebook: &mut Notebook, line: &Line<'_>) {
         notebook.at_work(NAME, Transport::Swd, line);
         notebook.fail(F::BadArguments, P::ProbeOpen, "protocol could not be selected", line);
     }
+}
+
+/// Of one line that says so there are two names; more of them is a core that sleeps most of the time.
+const OVERCOME: usize = 2;
+
+/// A wait that a second try got over is how these programs meet a core at rest.
+fn finished(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let overcome = |failure: &Failure| failure.class == F::SwdWait && failure.phase == P::Connect;
+    if notebook.failures_like(overcome) <= OVERCOME {
+        notebook.excuse(overcome, "the tool tried again and got through");
+    }
+    notebook.done(P::Write, line);
 }
 
 fn verification(notebook: &mut Notebook, line: &Line<'_>) {

@@ -67,6 +67,8 @@ const MESSAGES: &[Message] = &[
     message("while trying to get the STLink USB device configuration", Says::Fails(F::Access, P::ProbeOpen)),
     message("Error accessing USB device (VID=", Says::Fails(F::Access, P::ProbeOpen)),
     message("No USB backend found", Says::Fails(F::DriverMissing, P::ProbeOpen)),
+    message("ERROR:__main__:uncaught exception", Says::Fails(F::ConnectFailed, P::Connect)),
+    message("C Uncaught exception", Says::Fails(F::ConnectFailed, P::Connect)),
     message("AP#0 was not found, unable to create core", Says::Fails(F::NoTarget, P::Connect)),
     message("No cores were discovered", Says::Fails(F::NoTarget, P::Connect)),
     message("Error probing AP#", Says::Look(port_failure)),
