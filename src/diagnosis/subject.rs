@@ -42,7 +42,13 @@ impl Subject {
             };
             number.and_then(|id| devices.by_dev_id(id).first().copied()).cloned()
         });
-        let named = observed.parts().max_by_key(|part| part.len()).map(str::to_owned);
+        // The first one named, in its longest form; a board of another part may be named beside it.
+        let first = observed.parts().next();
+        let named = observed
+            .parts()
+            .filter(|part| first.is_some_and(|first| part.starts_with(first)))
+            .max_by_key(|part| part.len())
+            .map(str::to_owned);
         let rom_id = match fact("rom-version").map(|fact| &fact.value) {
             Some(FactValue::Number(number)) => Some(*number as u8),
             _ => None,

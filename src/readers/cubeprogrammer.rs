@@ -92,6 +92,8 @@ const MESSAGES: &[Message] = &[
     message("Failed to read the requested memory content", Says::Fails(F::ReadFailed, P::Read)),
     message("Failed to read memory", Says::Fails(F::ReadFailed, P::Read)),
     message("Opening and parsing file", Says::Look(image_file)),
+    message("Error: Parsing fail", Says::Fails(F::BadFile, P::ImageFile)),
+    message("parsing count, expecting hex digit", Says::Fails(F::BadFile, P::ImageFile)),
     message("Erasing memory corresponding to", Says::Begins(P::Erase)),
     message("Erasing internal memory sector", Says::Look(erase_begins)),
     message("MASS ERASE ...", Says::Begins(P::Erase)),
