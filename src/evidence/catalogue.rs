@@ -179,24 +179,20 @@ impl Catalogue {
             // In a campaign what happens seldom must not count like what happens always, and beside what is counted over boots
             // one sighting is one sighting. An error that the device names itself is none the less named.
             let counted_beside = self.groups.get(&entry.group).is_some_and(|group| group.side_by_side);
-            let share = match met.share.filter(|_| observed.is_campaign()) {
-                Some(_) if entry.direct => weight::of_sightings(met.count),
-                Some(share) if counted_beside => share * weight::of_sightings(met.count),
-                Some(share) => share,
-                None => 1.0,
+            let sightings = weight::of_sightings(met.count);
+            // Beside another picture a small share is no doubt that it occurs.
+            let (share, occurs) = match met.share.filter(|_| observed.is_campaign()) {
+                Some(_) if entry.direct => (sightings, sightings),
+                Some(share) if counted_beside => (share * sightings, sightings),
+                Some(share) => (share, share),
+                None => (1.0, 1.0),
             };
             let finding = Finding::new(&entry.id, met.fill(&entry.text), met.count, unit);
-            let finding = match met.failures {
-                Some(all) => {
-                    let finding = finding
-                        .of_share(met.count.min(all), all, "share of failures")
-                        .by(RULE_OVER_FAILURES, entry.weight * share);
-                    // Beside another picture a small share is no doubt that it occurs.
-                    let occurs = counted_beside && observed.is_campaign();
-                    if occurs { finding.occurs(entry.weight * weight::of_sightings(met.count)) } else { finding }
-                }
-                None => finding.by(RULE_OVER_FACTS, entry.weight * share),
+            let (finding, rule) = match met.failures {
+                Some(all) => (finding.of_share(met.count.min(all), all, "share of failures"), RULE_OVER_FAILURES),
+                None => (finding, RULE_OVER_FACTS),
             };
+            let finding = finding.by(rule, entry.weight * share).occurs(entry.weight * occurs);
             Some(finding.seen_at(met.at.iter().copied()))
         };
         self.entries.values().filter_map(held).collect()
