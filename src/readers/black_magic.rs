@@ -4,9 +4,9 @@ use crate::observation::event::Transport;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::cubeprogrammer::target_voltage;
 use super::message::{Line, Message, Says, Tool, first_number};
 use super::notebook::Notebook;
+use super::target_voltage;
 
 pub const NAME: &str = "bmp";
 
@@ -98,9 +98,9 @@ fn voltage(notebook: &mut Notebook, line: &Line<'_>) {
     let Some(volts) = line.value_of("Target voltage").filter(|text| !text.starts_with("ABSENT")).and_then(first_number)
     else {
         if line.contains("absent") {
-            target_voltage(notebook, 0.0, line);
+            target_voltage::note(notebook, 0.0, line);
         }
         return;
     };
-    target_voltage(notebook, volts, line);
+    target_voltage::note(notebook, volts, line);
 }

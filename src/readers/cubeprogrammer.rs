@@ -1,13 +1,15 @@
 //! STM32CubeProgrammer, GUI and command line.
 
+mod memory;
+
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
 use crate::observation::failure::{Failure, FailureClass as F};
 use crate::observation::step::Phase as P;
-use crate::observation::units::Address;
 
 use super::message::{Line, Message, Says, Tool, first_hex, first_number};
 use super::notebook::Notebook;
+use super::target_voltage;
 
 pub const NAME: &str = "cubeprogrammer";
 /// Codes of messages that a reader or a rule asks for by name.
@@ -71,8 +73,8 @@ const MESSAGES: &[Message] = &[
     message("Size  ", Says::Look(file_size)),
     message("Size :", Says::Look(file_size)),
     message("UPLOADING OPTION BYTES DATA", Says::Begins(P::OptionBytes)),
-    message("Uploading Option Bytes bank", Says::Look(option_bytes_failed)),
-    message("Initializing the Option Bytes failed", Says::Look(option_bytes_failed)),
+    message("Uploading Option Bytes bank", Says::Look(memory::option_bytes_failed)),
+    message("Initializing the Option Bytes failed", Says::Look(memory::option_bytes_failed)),
     message("Reloading Option Bytes Data failed", Says::Fails(F::ReadFailed, P::OptionBytes)),
     message("Option bytes data corrupted", Says::Fails(F::DataMismatch, P::OptionBytes)),
     message("PROGRAMMING OPTION BYTES AREA", Says::Begins(P::OptionBytesWrite)),
@@ -80,22 +82,22 @@ const MESSAGES: &[Message] = &[
     message("Option byte programming failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
     message("Option Bytes programming failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
     message("Setting Option Bytes failed", Says::Fails(F::WriteFailed, P::OptionBytesWrite)),
-    message("Expected value for Option Byte", Says::Look(option_refused)),
-    message("Device is under Read Out Protection", Says::Look(protected_over_usb)),
+    message("Expected value for Option Byte", Says::Look(memory::option_refused)),
+    message("Device is under Read Out Protection", Says::Look(memory::protected_over_usb)),
     message("Readout protection is set", Says::Fails(F::Protected, P::Connect)),
     message("Disabling memory read protection", Says::Begins(P::ReadUnprotect)),
     message("Disabling Read Out Protection", Says::Begins(P::ReadUnprotect)),
-    message("Please Power off Power on your device", Says::Look(power_cycle_asked)),
-    message("UPLOADING ...", Says::Look(uploading)),
-    message("Data read successfully", Says::Look(read_done)),
-    message("Data read failed", Says::Look(read_failed)),
+    message("Please Power off Power on your device", Says::Look(memory::power_cycle_asked)),
+    message("UPLOADING ...", Says::Look(memory::uploading)),
+    message("Data read successfully", Says::Look(memory::read_done)),
+    message("Data read failed", Says::Look(memory::read_failed)),
     message("Failed to read the requested memory content", Says::Fails(F::ReadFailed, P::Read)),
     message("Failed to read memory", Says::Fails(F::ReadFailed, P::Read)),
-    message("Opening and parsing file", Says::Look(image_file)),
+    message("Opening and parsing file", Says::Look(memory::image_file)),
     message("Error: Parsing fail", Says::Fails(F::BadFile, P::ImageFile)),
     message("parsing count, expecting hex digit", Says::Fails(F::BadFile, P::ImageFile)),
     message("Erasing memory corresponding to", Says::Begins(P::Erase)),
-    message("Erasing internal memory sector", Says::Look(erase_begins)),
+    message("Erasing internal memory sector", Says::Look(memory::erase_begins)),
     message("MASS ERASE ...", Says::Begins(P::Erase)),
     message("Mass erase successfully achieved", Says::Done(P::Erase)),
     message("Mass erase operation failed.Please verify flash protection", Says::Fails(F::EraseFailed, P::Erase)),
@@ -105,20 +107,20 @@ const MESSAGES: &[Message] = &[
     message("failed to erase memory", Says::Fails(F::EraseFailed, P::Erase)),
     message("Erase operation failed", Says::Fails(F::EraseFailed, P::Erase)),
     message("Flash memory erase failed", Says::Fails(F::EraseFailed, P::Erase)),
-    message("Not flash Memory : No erase done", Says::Look(tool_misreads_flash)),
-    message("-bytes aligned. It will be aligned to", Says::Look(alignment)),
-    message("erasing sector ", Says::Look(erasing_sector)),
+    message("Not flash Memory : No erase done", Says::Look(memory::tool_misreads_flash)),
+    message("-bytes aligned. It will be aligned to", Says::Look(memory::alignment)),
+    message("erasing sector ", Says::Look(memory::erasing_sector)),
     message("Operation exceeds memory limits", Says::Fails(F::AddressRefused, P::Erase)),
-    message("Download in Progress", Says::Look(download_begins)),
+    message("Download in Progress", Says::Look(memory::download_begins)),
     message("File download complete", Says::Done(P::Write)),
-    message("Write failed at address", Says::Look(write_failed)),
+    message("Write failed at address", Says::Look(memory::write_failed)),
     message("failed to download Segment", Says::Fails(F::WriteFailed, P::Write)),
     message("failed to download the File", Says::Fails(F::WriteFailed, P::Write)),
     message("Error occurred during program operation", Says::Fails(F::WriteFailed, P::Write)),
-    message("Time elapsed during", Says::Look(time_elapsed)),
+    message("Time elapsed during", Says::Look(memory::time_elapsed)),
     message("Verifying ...", Says::Begins(P::Verify)),
     message("Download verified successfully", Says::Done(P::Verify)),
-    message("Data mismatch found at address", Says::Look(data_mismatch)),
+    message("Data mismatch found at address", Says::Look(memory::data_mismatch)),
     message("Download verification failed", Says::Fails(F::VerifyFailed, P::Verify)),
     message("RUNNING Program", Says::Begins(P::Leave)),
     message("Start operation achieved successfully", Says::Done(P::Leave)),
@@ -153,10 +155,10 @@ const MESSAGES: &[Message] = &[
     message("Unlocking RDP failed", Says::Fails(F::Protected, P::ReadUnprotect)),
     message("Read protection error", Says::Fails(F::Protected, P::Read)),
     message("Write protection error", Says::Fails(F::WriteProtected, P::Write)),
-    message("flash is write protected", Says::Look(write_protected)),
-    message("sector is write protected", Says::Look(write_protected)),
-    message(" does not exist", Says::Look(sector_missing)),
-    message("Sector size: 0x", Says::Look(sector_size)),
+    message("flash is write protected", Says::Look(memory::write_protected)),
+    message("sector is write protected", Says::Look(memory::write_protected)),
+    message(" does not exist", Says::Look(memory::sector_missing)),
+    message("Sector size: 0x", Says::Look(memory::sector_size)),
     message("Init function fail", Says::Fails(F::WriteFailed, P::Write)),
     message("Wrong external loader", Says::Fails(F::BadArguments, P::ImageFile)),
     message("No external loader selected", Says::Fails(F::BadArguments, P::ImageFile)),
@@ -322,24 +324,7 @@ fn voltage(notebook: &mut Notebook, line: &Line<'_>) {
     let Some(volts) = line.value_of("Voltage").filter(|text| text.ends_with(['V', 'v'])).and_then(first_number) else {
         return;
     };
-    target_voltage(notebook, volts, line);
-}
-
-/// Notes the probe's reading and what is wrong with it: about 0 V or above 5 V is an open reference pin, or no supply.
-pub fn target_voltage(notebook: &mut Notebook, volts: f64, line: &Line<'_>) {
-    notebook.fact("target-voltage", FactValue::Volts(volts), line);
-    let code = format!("{volts:.2} V");
-    if volts < 0.5 {
-        notebook.fact("target-voltage-zero", FactValue::Flag(true), line);
-        notebook.fail(F::LowVoltage, P::TargetVoltage, &code, line);
-    } else if volts < 1.65 {
-        notebook.fact("target-voltage-low", FactValue::Flag(true), line);
-        notebook.fail(F::LowVoltage, P::TargetVoltage, &code, line);
-    } else if volts > 5.4 {
-        notebook.fact("target-voltage-implausible", FactValue::Flag(true), line);
-    } else if volts > 2.7 {
-        notebook.fact("target-voltage-good", FactValue::Flag(true), line);
-    }
+    target_voltage::note(notebook, volts, line);
 }
 
 /// The probe is a bridge to CAN, SPI or a UART there, which needs no measured supply.
@@ -364,184 +349,11 @@ fn flash_size(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
-fn option_bytes_failed(notebook: &mut Notebook, line: &Line<'_>) {
-    if line.contains("failed") {
-        notebook.at_work(NAME, Transport::Other, line);
-        identified(notebook, line);
-        let loading = line.contains("uploading");
-        let code = if loading { "Uploading Option Bytes failed" } else { "Initializing the Option Bytes failed" };
-        notebook.fail(F::ReadFailed, P::OptionBytes, code, line);
-    }
-}
-
-/// The tool reads option bytes and memory only after it has opened the board and read its identity.
-fn identified(notebook: &mut Notebook, line: &Line<'_>) {
-    if !notebook.has_done(P::Identify) && !notebook.has_failed(P::Identify) {
-        notebook.done(P::Identify, line);
-    }
-}
-
-fn read_failed(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    identified(notebook, line);
-    notebook.fail(F::ReadFailed, P::Read, "Data read failed", line);
-}
-
-/// Reading memory begins; the option bytes before it have come.
-fn uploading(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    if notebook.under_way() == Some(P::OptionBytes) {
-        notebook.done(P::OptionBytes, line);
-    }
-    notebook.begin(P::Read, line);
-}
-
-fn read_done(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    notebook.done(P::Read, line);
-}
-
-/// The tool has these words for USB only.
-fn protected_over_usb(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    notebook.fact("names-dfu", FactValue::Flag(true), line);
-    notebook.fail(F::Protected, P::Open, "Device is under Read Out Protection", line);
-}
-
-/// `Expected value for Option Byte "RDP": 0xAA, found: 0xFF`.
-fn option_refused(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    let name = line.text.split('"').nth(1).unwrap_or_default().to_ascii_uppercase();
-    let is = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
-    let class = match () {
-        () if is(&["RDP"]) => F::Protected,
-        () if is(&["WRP", "NWRP", "UNLOCK"]) => F::WriteProtected,
-        () => F::WriteFailed,
-    };
-    if is(&["SPRMOD", "PCROP", "DMEP", "SEC_SIZE", "SECURITY"]) {
-        notebook.fact("secure-area-named", FactValue::Flag(true), line);
-    }
-    notebook.fail(class, P::OptionBytesWrite, &format!("option byte {name} keeps its value"), line);
-}
-
-fn power_cycle_asked(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    notebook.fact("power-cycle-asked-after-unprotect", FactValue::Flag(true), line);
-}
-
-fn image_file(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    let Some(name) = line.value_of("parsing file") else { return };
-    let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    notebook.text_fact("image-file", name, line);
-    notebook.remember("file-opened", "yes");
-    notebook.forget(FLASH_ERASED);
-    let linked =
-        [".elf", ".axf", ".hex", ".out", ".srec", ".s19"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
-    if linked {
-        notebook.remember(LINKED_FILE, "yes");
-    } else {
-        notebook.forget(LINKED_FILE);
-    }
-    super::fus::image_named(notebook, name, line);
-}
-
-fn erase_begins(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.remember(FLASH_ERASED, "yes");
-    if notebook.under_way() != Some(P::Erase) {
-        notebook.begin(P::Erase, line);
-    }
-}
-
-fn download_begins(notebook: &mut Notebook, line: &Line<'_>) {
-    if notebook.under_way() == Some(P::Erase) {
-        notebook.done(P::Erase, line);
-    }
-    notebook.begin(P::Write, line);
-}
-
-/// A file that carries its own addresses may have parts that lie elsewhere than in the flash.
-const LINKED_FILE: &str = "linked-file";
-const FLASH_ERASED: &str = "flash-erased";
-
-/// The tool takes the flash for something else: its device data do not fit the part. Of a linked file whose first part was erased well,
-/// it is another part that is not for the flash.
-fn tool_misreads_flash(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    if notebook.recall(LINKED_FILE).is_some() && notebook.recall(FLASH_ERASED).is_some() {
-        notebook.fail(F::AddressRefused, P::Erase, "a part of the file is not for the flash", line);
-        return;
-    }
-    notebook.fact("tool-contradiction", FactValue::Flag(true), line);
-    notebook.fail(F::ToolFailure, P::Erase, "Not flash Memory : No erase done", line);
-}
-
-/// An alignment that is not a power of two comes from a broken entry of the tool's data base.
-fn alignment(notebook: &mut Notebook, line: &Line<'_>) {
-    let before = line.text.split("-bytes aligned").next().unwrap_or_default();
-    let bytes = before.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<u32>().ok());
-    if bytes.is_some_and(|bytes| !bytes.is_power_of_two()) {
-        notebook.fact("tool-contradiction", FactValue::Flag(true), line);
-    }
-}
-
 /// The file that CubeIDE hands to the tool, which it always runs through a probe.
 fn under_gdb_server(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains(".srec") && !over_swd(notebook) {
         start(notebook, line, Transport::Swd);
     }
-}
-
-/// `Sector size: 0x00000002 Bytes is out of range`: the size is the one of the segment that the tool has cut itself.
-fn sector_size(notebook: &mut Notebook, line: &Line<'_>) {
-    if line.contains("out of range") {
-        notebook.at_work(NAME, Transport::Other, line);
-        notebook.fail(F::ToolFailure, P::Erase, "sector size is out of range", line);
-    }
-}
-
-/// `sector 0000 does not exist` of a range that the tool has just chosen itself.
-fn sector_missing(notebook: &mut Notebook, line: &Line<'_>) {
-    let rest = line.text.trim_start_matches("Error: ").trim_start();
-    let number = rest.strip_prefix("sector ").or_else(|| rest.strip_prefix("Sector ")).unwrap_or_default();
-    if number.starts_with(|c: char| c.is_ascii_digit()) {
-        notebook.at_work(NAME, Transport::Other, line);
-        notebook.fact("tool-contradiction", FactValue::Flag(true), line);
-        notebook.fail(F::ToolFailure, P::Erase, "sector does not exist", line);
-    }
-}
-
-fn write_protected(notebook: &mut Notebook, line: &Line<'_>) {
-    if line.contains("error") && notebook.tool() == Some(NAME) {
-        notebook.fail(F::WriteProtected, P::Write, "write protected", line);
-    }
-}
-
-/// No part has thousands of sectors; such a number is the tool's own mistake.
-fn erasing_sector(notebook: &mut Notebook, line: &Line<'_>) {
-    let Some(sector) = line.value_of("erasing sector").and_then(first_number) else { return };
-    if sector >= 4096.0 {
-        notebook.at_work(NAME, Transport::Other, line);
-        notebook.fact("tool-contradiction", FactValue::Flag(true), line);
-        notebook.fail(F::ToolFailure, P::Erase, "impossible sector number", line);
-    }
-}
-
-/// `Time elapsed during download operation: 00:00:00.069`; verifying counts as a read of its own.
-fn time_elapsed(notebook: &mut Notebook, line: &Line<'_>) {
-    let Some(word) = line.text.rsplit(' ').find(|word| word.contains(':') && word.len() >= 8) else { return };
-    let Some(elapsed) = super::timestamps::time_of_day(word) else { return };
-    notebook.took(if line.contains("download") { P::Write } else { P::Read }, elapsed);
-}
-
-fn write_failed(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    notebook.fail_at(F::WriteFailed, P::Write, "Write failed at address", first_hex(line.text), line);
-}
-
-fn data_mismatch(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
-    notebook.fail_at(F::VerifyFailed, P::Verify, "Data mismatch found at address", first_hex(line.text), line);
 }
 
 /// Normal after the device was told to restart; a fault of the link or the target otherwise.
@@ -566,12 +378,5 @@ fn connection_lost(notebook: &mut Notebook, line: &Line<'_>) {
     match reason {
         Some(reason) => notebook.normal(F::Disconnected, P::Unknown, code, reason, line),
         None => notebook.fail(F::Disconnected, P::Unknown, code, line),
-    }
-}
-
-/// Addresses printed by several operations.
-pub fn address_fact(notebook: &mut Notebook, key: &str, line: &Line<'_>) {
-    if let Some(address) = first_hex(line.text) {
-        notebook.fact(key, FactValue::Address(Address(address)), line);
     }
 }

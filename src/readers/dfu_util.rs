@@ -1,12 +1,13 @@
 //! dfu-util 0.7 to 0.11.
 
+use crate::dfu::state::DfuStatus;
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
 use crate::observation::failure::{Failure, FailureClass as F};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Phase as P;
 
-use super::message::{Line, Message, Says, Tool, first_hex};
+use super::message::{Line, Message, Says, Tool, find_ascii, first_hex};
 use super::notebook::Notebook;
 
 pub const NAME: &str = "dfu-util";
@@ -261,37 +262,18 @@ fn status(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
-/// The names of DFU 1.1 for the numbers of its status, of which ROMs of ST use errTARGET for an address that they do not know and
-/// errVENDOR under read-out protection (AN3156).
+/// The name of a status that a tool prints as its number; those that the standard knows.
 pub fn status_name(text: &str) -> Option<&'static str> {
-    const NAMES: [&str; 16] = [
-        "OK",
-        "errTARGET",
-        "errFILE",
-        "errWRITE",
-        "errERASE",
-        "errCHECK_ERASED",
-        "errPROG",
-        "errVERIFY",
-        "errADDRESS",
-        "errNOTDONE",
-        "errFIRMWARE",
-        "errVENDOR",
-        "errUSBR",
-        "errPOR",
-        "errUNKNOWN",
-        "errSTALLEDPKT",
-    ];
-    let behind = text.get(super::message::find_ascii(text, "status")? + "status".len()..)?;
+    let behind = text.get(find_ascii(text, "status")? + "status".len()..)?;
     let number = behind.trim_start_matches([' ', '(', '=', ':']);
     let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
-    NAMES.get(number[..digits].parse::<usize>().ok()?).copied()
+    DfuStatus(number[..digits].parse().ok()?).name()
 }
 
 fn download(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
     if let Some(address) = first_hex(line.text) {
-        super::cubeprogrammer::address_fact(notebook, "download-address", line);
+        notebook.address_fact("download-address", line);
         if address >= 0x9000_0000 {
             notebook.fact("external-flash-address", FactValue::Flag(true), line);
         }

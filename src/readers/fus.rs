@@ -169,7 +169,7 @@ fn anti_rollback(notebook: &mut Notebook, line: &Line<'_>) {
 fn image_address(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
     let Some(address) = first_hex(line.text) else { return };
-    cubeprogrammer::address_fact(notebook, "fus-image-address", line);
+    notebook.address_fact("fus-image-address", line);
     notebook.remember("fus-image-address", format!("{address:#010X}"));
     if !(0x0800_0000..0x0810_0000).contains(&address) {
         notebook.fact("fus-image-address-outside-flash", FactValue::Flag(true), line);
@@ -188,7 +188,7 @@ fn image_in_words(notebook: &mut Notebook, line: &Line<'_>) {
         let file = file.trim_end_matches('.');
         let file = if file.ends_with("_fw") { format!("{file}.bin") } else { file.to_owned() };
         notebook.fact("fus-image", FactValue::Text(FieldText::new(file)), line);
-        cubeprogrammer::address_fact(notebook, "fus-image-address", line);
+        notebook.address_fact("fus-image-address", line);
     }
 }
 

@@ -5,9 +5,9 @@ use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::cubeprogrammer::target_voltage;
 use super::message::{Line, Message, Says, Tool, first_hex, first_number};
 use super::notebook::Notebook;
+use super::target_voltage;
 
 pub const NAME: &str = "jlink";
 
@@ -83,7 +83,7 @@ fn voltage(notebook: &mut Notebook, line: &Line<'_>) {
         return;
     };
     notebook.at_work(NAME, Transport::Swd, line);
-    target_voltage(notebook, volts, line);
+    target_voltage::note(notebook, volts, line);
 }
 
 /// What the DLL says of a probe that is not SEGGER's own.

@@ -1,5 +1,6 @@
 //! libusb's error names in any tool's output; they belong to the operation that is under way.
 
+use crate::dfu::state::DfuStatus;
 use crate::observation::event::Transport;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
@@ -146,8 +147,8 @@ fn exclusive(notebook: &mut Notebook, line: &Line<'_>) {
 
 /// Names of the standard, in the words of whichever tool speaks DFU.
 fn status_of_dfu(notebook: &mut Notebook, line: &Line<'_>) {
-    let named = ["errVENDOR", "errTARGET", "errADDRESS"].into_iter().find(|name| line.contains(name));
-    if let Some(name) = named {
+    let names = [DfuStatus::ERR_VENDOR, DfuStatus::ERR_TARGET, DfuStatus::ERR_ADDRESS].map(DfuStatus::name);
+    if let Some(name) = names.into_iter().flatten().find(|name| line.contains(name)) {
         notebook.fail(F::DfuStatus, notebook.under_way().unwrap_or(P::Status), name, line);
     }
 }

@@ -1,5 +1,6 @@
 //! Other tools' logs and a poster's own words, read into the same events as a live campaign; one file per tool.
 
+mod across_sessions;
 pub mod archive;
 pub mod betaflight;
 pub mod black_magic;
@@ -12,6 +13,7 @@ mod dfuse_demo;
 pub mod encoding;
 pub mod fus;
 mod handwriting;
+mod hindsight;
 mod ides;
 mod jlink;
 pub mod libusb;
@@ -37,6 +39,7 @@ pub mod sieve;
 pub mod stlink_gdb_server;
 pub mod stlink_org;
 pub mod stlink_utility;
+mod target_voltage;
 pub mod timestamps;
 pub mod uart_loaders;
 pub mod webdfu;

@@ -10,7 +10,9 @@ use crate::observation::field_text::FieldText;
 use crate::observation::step::{Outcome, Phase, StepRecord, TransferSummary};
 use crate::observation::units::{Address, Micros};
 
-use super::message::Line;
+use super::across_sessions::{AcrossSessions, Standing};
+use super::hindsight;
+use super::message::{Line, first_hex};
 use super::timestamps;
 
 /// A log may repeat one message for hours; beyond this many in one attempt the rest say nothing new.
@@ -32,14 +34,9 @@ pub struct Notebook {
     host_messages: u32,
     /// The operation that began and has neither ended nor failed.
     open: Option<OpenStep>,
-    facts: HashMap<(String, String), ()>,
+    facts: HashSet<(String, String)>,
     dated: bool,
-    /// Whether the command at work was given as root.
-    as_root: bool,
-    /// Whether the device could not be opened by a command that was not.
-    refused_as_user: bool,
-    /// Whether the target was programmed over the debug wires the last time it was reached.
-    programmed_before: bool,
+    across: AcrossSessions,
     /// Whether erasing or writing failed; a debugger that gives up then tells nothing new.
     programming_failed: bool,
     transport: Option<Transport>,
@@ -177,21 +174,13 @@ impl Notebook {
 
     /// The log shows a download that went through to the leave: what was described as a failure to write was the message at its end.
     fn settle_described_writes(&mut self, reason: &str) {
-        let described = std::mem::take(&mut self.described);
-        let of_cases = self.events.iter_mut().filter_map(|event| match event {
-            EventKind::CycleFinished(cycle) => Some(&mut cycle.steps),
-            _ => None,
-        });
-        for step in of_cases.chain(self.cycle.iter_mut().map(|cycle| &mut cycle.steps)).flatten() {
-            if let Outcome::Failed(failure) = &mut step.outcome
-                && failure.class == FailureClass::WriteFailed
-                && failure.expected.is_none()
+        let described = &self.described;
+        let of_writing = |failure: &Failure| {
+            failure.class == FailureClass::WriteFailed
                 && failure.code.as_ref().is_some_and(|code| described.contains(code.raw()))
-            {
-                failure.expected = Some(reason.to_owned());
-            }
-        }
-        self.described = described;
+        };
+        let running = self.cycle.iter_mut().flat_map(|cycle| &mut cycle.steps);
+        hindsight::excuse(hindsight::steps_of(&mut self.events).chain(running), of_writing, reason);
     }
 
     /// A failure that is normal there.
@@ -208,19 +197,12 @@ impl Notebook {
         self.failed(Failure { address: address.map(Address), ..failure }, line);
     }
 
-    /// What was programmed is the only thing that changed between a session that verified it and one that meets no target.
-    fn blame_what_was_programmed(&mut self, failure: &Failure, line: &Line<'_>) {
-        let silent = matches!(failure.class, FailureClass::NoTarget | FailureClass::NoAcknowledge);
-        let at_first =
-            matches!(failure.phase, Phase::Connect | Phase::Identify | Phase::Halt) && !self.attempt_has_steps();
-        let just_programmed = silent && self.transport == Some(Transport::Swd) && self.has_done(Phase::Verify);
-        if just_programmed {
-            let words = "the target was programmed and verified, and from then on it does not answer";
-            self.fact_quoted("after-firmware-load", FactValue::Flag(true), words, line);
-        }
-        if self.programmed_before && silent && at_first {
-            let words = "a session programmed and verified the target, and a later one does not reach it";
-            self.fact_quoted("after-firmware-load", FactValue::Flag(true), words, line);
+    fn standing(&self) -> Standing {
+        Standing {
+            transport: self.transport,
+            has_steps: self.attempt_has_steps(),
+            reached: self.has_done(Phase::Connect) || self.has_done(Phase::Identify),
+            verified: self.has_done(Phase::Verify),
         }
     }
 
@@ -231,7 +213,9 @@ impl Notebook {
 
     fn failed(&mut self, failure: Failure, line: &Line<'_>) {
         self.failures = self.failures.saturating_add(1);
-        self.blame_what_was_programmed(&failure, line);
+        if let Some(words) = self.across.blames_what_was_programmed(&failure, self.standing()) {
+            self.fact_quoted("after-firmware-load", FactValue::Flag(true), words, line);
+        }
         if failure.class == FailureClass::FusStatus {
             let answer = failure.code.as_ref().map_or("a failure", |code| code.raw()).to_owned();
             self.text_fact("fus-answer", &answer, line);
@@ -289,14 +273,7 @@ impl Notebook {
 
     /// Calls earlier failures of the running attempt normal once a later line shows that they were.
     pub fn excuse(&mut self, which: impl Fn(&Failure) -> bool, reason: &str) {
-        for step in self.cycle.iter_mut().flat_map(|cycle| &mut cycle.steps) {
-            if let Outcome::Failed(failure) = &mut step.outcome
-                && failure.expected.is_none()
-                && which(failure)
-            {
-                failure.expected = Some(reason.to_owned());
-            }
-        }
+        hindsight::excuse(self.cycle.iter_mut().flat_map(|cycle| &mut cycle.steps), which, reason);
     }
 
     /// How many failures of the running attempt are of a kind.
@@ -311,19 +288,9 @@ impl Notebook {
         let steps = self.cycle.iter().flat_map(|cycle| &cycle.steps);
         let excused = |failure: &&Failure| failure.expected.as_deref() == Some(reason);
         let codes: Vec<FieldText> = steps.filter_map(|step| step.failure().filter(excused)?.code.clone()).collect();
-        let earlier = self.events.iter_mut().filter_map(|event| match event {
-            EventKind::CycleFinished(cycle) => Some(&mut cycle.steps),
-            _ => None,
-        });
-        for step in earlier.flatten() {
-            if let Outcome::Failed(failure) = &mut step.outcome
-                && failure.expected.is_none()
-                && which(failure)
-                && failure.code.as_ref().is_some_and(|code| codes.contains(code))
-            {
-                failure.expected = Some(reason.to_owned());
-            }
-        }
+        let quoted =
+            |failure: &Failure| which(failure) && failure.code.as_ref().is_some_and(|code| codes.contains(code));
+        hindsight::excuse(hindsight::steps_of(&mut self.events), quoted, reason);
     }
 
     /// A line of the host's kernel, kept as it is.
@@ -342,14 +309,20 @@ impl Notebook {
         self.fact(key, FactValue::Text(FieldText::new(value)), line);
     }
 
+    /// The first address on the line.
+    pub fn address_fact(&mut self, key: &str, line: &Line<'_>) {
+        if let Some(address) = first_hex(line.text) {
+            self.fact(key, FactValue::Address(Address(address)), line);
+        }
+    }
+
     pub fn fact_quoted(&mut self, key: &str, value: FactValue, words: &str, line: &Line<'_>) {
         self.note(Fact { key: key.into(), value, origin: Origin::Line(line.number), quote: Some(quote(words)) });
     }
 
     /// Notes a fact once; the same words further down add nothing.
     fn note(&mut self, fact: Fact) {
-        if self.facts.len() < 5_000 && self.facts.insert((fact.key.clone(), format!("{:?}", fact.value)), ()).is_none()
-        {
+        if self.facts.len() < 5_000 && self.facts.insert((fact.key.clone(), format!("{:?}", fact.value))) {
             self.events.push(EventKind::FactNoted(fact));
         }
     }
@@ -367,20 +340,7 @@ impl Notebook {
     /// A command stands behind a prompt: what follows is its answer.
     pub fn command_given(&mut self, as_root: bool) {
         self.close_cycle();
-        self.as_root = as_root;
-    }
-
-    /// The same device that a user could not open is opened, or not, by root.
-    fn compare_rights(&mut self, step: &StepRecord, line: &Line<'_>) {
-        if !matches!(step.phase, Phase::Enumerate | Phase::Open | Phase::Claim | Phase::ProbeOpen) {
-            return;
-        }
-        let failed = step.failure().is_some_and(|failure| !failure.is_expected());
-        if !self.as_root {
-            self.refused_as_user |= failed;
-        } else if self.refused_as_user {
-            self.fact("works-with-sudo", FactValue::Flag(!failed), line);
-        }
+        self.across.command_given(as_root);
     }
 
     pub fn remember(&mut self, what: &'static str, value: impl Into<String>) {
@@ -413,9 +373,7 @@ impl Notebook {
 
     fn close_cycle(&mut self) {
         self.open = None;
-        let reached = self.has_done(Phase::Connect) || self.has_done(Phase::Identify);
-        let programmed = self.transport == Some(Transport::Swd) && self.has_done(Phase::Verify);
-        self.programmed_before = programmed || (self.programmed_before && !reached);
+        self.across.attempt_ended(self.standing());
         let Some(cycle) = self.cycle.take() else { return };
         if cycle.steps.is_empty() || self.cycles >= CYCLES_KEPT {
             return;
@@ -439,7 +397,9 @@ impl Notebook {
     }
 
     fn record(&mut self, step: StepRecord, line: &Line<'_>) {
-        self.compare_rights(&step, line);
+        if let Some(works) = self.across.works_as_root(&step) {
+            self.fact("works-with-sudo", FactValue::Flag(works), line);
+        }
         self.cycle_at(line);
         let cycle = self.cycle.as_mut().expect("an attempt was opened");
         if cycle.steps.len() < STEPS_KEPT {

@@ -4,9 +4,9 @@ use crate::observation::event::Transport;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::cubeprogrammer::target_voltage;
 use super::message::{Line, Message, Says, Tool, first_number};
 use super::notebook::Notebook;
+use super::target_voltage;
 
 pub const NAME: &str = "pystlink";
 
@@ -26,6 +26,6 @@ const MESSAGES: &[Message] = &[
 fn supply(notebook: &mut Notebook, line: &Line<'_>) {
     if let Some(volts) = line.value_of("SUPPLY").filter(|text| text.ends_with('V')).and_then(first_number) {
         notebook.at_work(NAME, Transport::Swd, line);
-        target_voltage(notebook, volts, line);
+        target_voltage::note(notebook, volts, line);
     }
 }

@@ -7,9 +7,9 @@ use crate::observation::step::Phase as P;
 
 use crate::swd::stlink_status;
 
-use super::cubeprogrammer::target_voltage;
 use super::message::{Line, Message, Says, Tool, first_hex, first_number};
 use super::notebook::Notebook;
+use super::target_voltage;
 
 pub const NAME: &str = "stlink-utility";
 
@@ -104,7 +104,7 @@ fn firmware(notebook: &mut Notebook, line: &Line<'_>) {
 fn voltage(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
     if let Some(volts) = line.value_of("Target voltage").and_then(first_number) {
-        target_voltage(notebook, volts, line);
+        target_voltage::note(notebook, volts, line);
     }
 }
 
@@ -118,7 +118,7 @@ fn sectors_protected(notebook: &mut Notebook, line: &Line<'_>) {
 fn voltage_detected(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
     if let Some(volts) = line.value_of("Target voltage detected").and_then(first_number) {
-        target_voltage(notebook, volts, line);
+        target_voltage::note(notebook, volts, line);
     }
 }
 
