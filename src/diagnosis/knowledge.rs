@@ -1,6 +1,6 @@
 //! The knowledge base (`profiles/causes`, `profiles/experiments`): what can be wrong, what speaks for and against it, how to find out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
@@ -51,12 +51,21 @@ pub struct Cause {
     pub raises: Vec<Link>,
     #[serde(default)]
     pub lowers: Vec<Link>,
+    /// Where the link of each finding is, because every verdict asks for thousands of them.
+    #[serde(skip)]
+    places: HashMap<String, Place>,
     /// Experiments that this cause answers otherwise than its side does.
     #[serde(default, rename = "experiment")]
     pub experiments: Vec<Prediction>,
     pub sources: Vec<String>,
     #[serde(default)]
     pub confidence: Confidence,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Raises(usize),
+    Lowers(usize),
 }
 
 /// How common a cause is before anything is known of the case.
@@ -286,8 +295,10 @@ impl Knowledge {
                 return Err(loader::refuse(&sheet.file, &sheet.text, "share", message, None));
             }
         }
+        cause.index();
         if cause.constant {
             self.set_against_what_varies(&mut cause);
+            cause.index();
         }
         Ok(cause)
     }
@@ -356,12 +367,18 @@ impl Cause {
 
     /// What a finding says about this cause: the logarithm of its likelihood ratio, and why; `None` where it says nothing.
     pub fn stance(&self, finding: &str) -> Option<(f64, &str)> {
-        let find = |links: &'_ [Link]| links.iter().position(|link| link.finding == finding);
-        let (link, sign) = match find(&self.raises) {
-            Some(place) => (&self.raises[place], 1.0),
-            None => (&self.lowers[find(&self.lowers)?], -1.0),
+        let (link, sign) = match *self.places.get(finding)? {
+            Place::Raises(place) => (&self.raises[place], 1.0),
+            Place::Lowers(place) => (&self.lowers[place], -1.0),
         };
         Some((sign * link.grade.likelihood_ratio().ln(), &link.because))
+    }
+
+    /// Of two links to one finding the first that raises counts.
+    fn index(&mut self) {
+        let raises = self.raises.iter().enumerate().map(|(at, link)| (link.finding.clone(), Place::Raises(at)));
+        let lowers = self.lowers.iter().enumerate().map(|(at, link)| (link.finding.clone(), Place::Lowers(at)));
+        self.places = lowers.rev().chain(raises.rev()).collect();
     }
 
     /// The chance of the positive outcome of an experiment if this is the cause.

@@ -34,6 +34,7 @@ pub mod qflipper;
 pub mod qmk_toolbox;
 pub mod reading;
 pub mod registers;
+mod required_words;
 pub mod shell;
 pub mod sieve;
 pub mod stlink_gdb_server;

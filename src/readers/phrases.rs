@@ -15,6 +15,7 @@ use crate::profile::shelf::{self, Sheet};
 
 use super::message::{Line, first_number};
 use super::notebook::Notebook;
+use super::required_words::{Collection, Needs, Present, RequiredWords};
 use super::word_classes::WordClasses;
 
 /// A phrase file: classes of words that the patterns of every file may use, and rules.
@@ -94,18 +95,20 @@ struct Phrase {
     unless: Vec<Pattern>,
 }
 
-/// A pattern that is compiled when a line first asks for it: there are more than a thousand, and a report needs a few.
+/// A pattern that is compiled when a sentence first holds the words that it needs: there are more than two thousand, and a report
+/// asks for a few.
 #[derive(Debug)]
 struct Pattern {
     text: String,
+    needs: Needs,
     compiled: OnceLock<Option<Regex>>,
 }
 
 impl Pattern {
     /// Parses it, so that what is wrong in it is told when its file is read.
-    fn new(text: String) -> Result<Self, String> {
-        regex_syntax::parse(&text).map_err(|error| error.to_string())?;
-        Ok(Self { text, compiled: OnceLock::new() })
+    fn new(text: String, words: &mut Collection) -> Result<Self, String> {
+        let parsed = regex_syntax::parse(&text).map_err(|error| error.to_string())?;
+        Ok(Self { needs: words.needs_of(&parsed), text, compiled: OnceLock::new() })
     }
 
     /// Absent for one that is sound and grows beyond what the matcher takes.
@@ -125,6 +128,7 @@ impl Pattern {
 #[derive(Debug)]
 pub struct Phrases {
     phrases: Vec<Phrase>,
+    required: RequiredWords,
     denial: Regex,
     /// A question hung onto a statement, which it leaves standing.
     tag: Regex,
@@ -144,15 +148,17 @@ impl Phrases {
             parsed.push((sheet, phrase));
         }
         let mut phrases = Vec::new();
+        let mut words = Collection::default();
         for (sheet, entries) in parsed {
             for entry in entries {
-                let compile = |pattern: &String| {
+                let mut compile = |pattern: &String| {
                     let refuse = |message| loader::refuse(&sheet.file, &sheet.text, pattern, message, None);
                     let written_out = classes.write_out(pattern).map_err(refuse)?;
-                    Pattern::new(written_out).map_err(|error| refuse(format!("`{pattern}` is not a pattern: {error}")))
+                    Pattern::new(written_out, &mut words)
+                        .map_err(|error| refuse(format!("`{pattern}` is not a pattern: {error}")))
                 };
-                let any = entry.any.iter().map(compile).collect::<Result<_, _>>()?;
-                let unless = entry.unless.iter().map(compile).collect::<Result<_, _>>()?;
+                let any = entry.any.iter().map(&mut compile).collect::<Result<_, _>>()?;
+                let unless = entry.unless.iter().map(&mut compile).collect::<Result<_, _>>()?;
                 phrases.push(Phrase { entry, any, unless });
             }
         }
@@ -164,7 +170,7 @@ impl Phrases {
             r"(?i),\s*(?:(?:could|can|might|may|would) (?:it|that|this) be(?: it| that| this| the \w+| why| related)?|(?:is|was) (?:it|that|this) (?:the \w+|why|ok|okay|normal|related|it)|right|correct|isn'?t it)\s*\?+$",
         )
         .expect("the pattern is fixed");
-        Ok(Self { phrases, denial, tag })
+        Ok(Self { phrases, required: words.build(), denial, tag })
     }
 
     /// Every literal with the number of its phrase.
@@ -181,21 +187,33 @@ impl Phrases {
             return;
         }
         for sentence in sentences(line.text) {
+            let present = self.required.in_sentence(sentence);
             for &index in indices {
                 let phrase = &self.phrases[index];
                 if failures_too || phrase.entry.failure.is_none() {
-                    self.hear_sentence(notebook, phrase, sentence, line);
+                    self.hear_sentence(notebook, phrase, sentence, &present, line);
                 }
             }
         }
     }
 
-    fn hear_sentence(&self, notebook: &mut Notebook, phrase: &Phrase, sentence: &str, line: &Line<'_>) {
+    fn hear_sentence(
+        &self,
+        notebook: &mut Notebook,
+        phrase: &Phrase,
+        sentence: &str,
+        present: &Present,
+        line: &Line<'_>,
+    ) {
+        let mut worth_trying = phrase.any.iter().filter(|pattern| present.meets(&pattern.needs)).peekable();
+        if worth_trying.peek().is_none() {
+            return;
+        }
         let sentence = self.tag.find(sentence).map_or(sentence, |tag| &sentence[..tag.start()]);
         if sentence.ends_with('?') && !phrase.entry.in_questions {
             return;
         }
-        let Some(found) = phrase.any.iter().find_map(|pattern| pattern.captures(sentence)) else { return };
+        let Some(found) = worth_trying.find_map(|pattern| pattern.captures(sentence)) else { return };
         if phrase.unless.iter().any(|pattern| pattern.is_match(sentence)) {
             return;
         }
