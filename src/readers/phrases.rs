@@ -120,8 +120,10 @@ impl Pattern {
         self.regex().is_some_and(|regex| regex.is_match(sentence))
     }
 
+    /// Most sentences do not match, and groups cost more than the answer to that.
     fn captures<'t>(&self, sentence: &'t str) -> Option<Captures<'t>> {
-        self.regex()?.captures(sentence)
+        let regex = self.regex()?;
+        regex.is_match(sentence).then(|| regex.captures(sentence))?
     }
 }
 
