@@ -181,9 +181,17 @@ const OWNERS: [&str; 9] = ["my", "the", "our", "a", "this", "that", "your", "its
 /// The first verb behind the denial, or the nearest in front of it.
 fn doing_near(words: &[String], at: usize) -> Option<(usize, Doing)> {
     let is_noun = |at: usize| at > 0 && NOUNS.contains(&words[at].as_str()) && OWNERS.contains(&words[at - 1].as_str());
-    let verb = |at: usize| Some((at, doing(&words[at]).filter(|_| !is_noun(at))?));
+    let of_lamp = |at: usize| {
+        words[at].starts_with("flash") && words[at.saturating_sub(BEFORE)..at].iter().any(|word| is_lamp(word))
+    };
+    let verb = |at: usize| Some((at, doing(&words[at]).filter(|_| !is_noun(at) && !of_lamp(at))?));
     let behind = (at + 1..words.len().min(at + 1 + BEFORE)).find_map(verb);
     behind.or_else(|| (at.saturating_sub(BEHIND)..at).rev().find_map(verb))
+}
+
+/// A lamp that does not flash is no flash that is not written.
+fn is_lamp(word: &str) -> bool {
+    ["led", "leds", "lamp", "light", "lights"].contains(&word)
 }
 
 fn doing(word: &str) -> Option<Doing> {
@@ -240,6 +248,7 @@ fn failure_of(doing: Doing, words: &[String], verb: usize) -> (F, P) {
         Doing::Open if of_probe => (F::NoProbe, P::ProbeOpen),
         Doing::Open if of_port => (F::NotFound, P::Open),
         Doing::Erase => (F::EraseFailed, P::Erase),
+        Doing::Write if names(&["option"]) => (F::WriteFailed, P::OptionBytesWrite),
         Doing::Write => (F::WriteFailed, P::Write),
         Doing::Read => (F::ReadFailed, P::Read),
         Doing::Debug => (F::ConnectFailed, P::Halt),
@@ -285,6 +294,7 @@ mod tests {
             "I don't know what to read",
             "I can't find the answer in the manual",
             "nothing to see here",
+            "The green LED on the board doesn't flash any more",
             "After a long search I found no solution for my ST-Link",
             "The board is detected and programs fine",
         ] {

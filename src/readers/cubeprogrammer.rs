@@ -158,6 +158,8 @@ const MESSAGES: &[Message] = &[
     message("flash is write protected", Says::Look(memory::write_protected)),
     message("sector is write protected", Says::Look(memory::write_protected)),
     message(" does not exist", Says::Look(memory::sector_missing)),
+    message("Option byte command :", Says::Look(memory::option_command)),
+    message("Option Byte: ", Says::Look(memory::option_unknown)),
     message("Sector size: 0x", Says::Look(memory::sector_size)),
     message("Init function fail", Says::Fails(F::WriteFailed, P::Write)),
     message("Wrong external loader", Says::Fails(F::BadArguments, P::ImageFile)),

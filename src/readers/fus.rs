@@ -43,7 +43,7 @@ const MESSAGES: &[Message] = &[
     message("stm32wb", Says::Look(image_in_words)),
     message("Firmware Upgrade process started", Says::Begins(P::FusUpgrade)),
     message("Firmware Upgrade process begins", Says::Begins(P::FusUpgrade)),
-    message("Firmware Upgrade Success", Says::Done(P::FusUpgrade)),
+    message("Firmware Upgrade Success", Says::Look(upgraded)),
     message("Firmware upgrade finished", Says::Done(P::FusUpgrade)),
     message("Firmware upgrade Error", Says::Fails(F::FusStatus, P::FusUpgrade)),
     message("Firmware Upgrade failed", Says::Fails(F::FusStatus, P::FusUpgrade)),
@@ -88,7 +88,7 @@ fn state(notebook: &mut Notebook, line: &Line<'_>) {
 fn status(notebook: &mut Notebook, line: &Line<'_>) {
     let name = word_starting_with(line.text, "FUS_").or_else(|| word_starting_with(line.text, "RSS_"));
     let Some(name) = name.filter(|name| !name.starts_with("FUS_STATE")) else { return };
-    if name.ends_with("NO_ERROR") || name.ends_with("IDLE") {
+    if name.ends_with("NO_ERROR") || name.ends_with("IDLE") || asks_about_it(notebook, line) {
         return;
     }
     notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
@@ -101,6 +101,22 @@ fn status(notebook: &mut Notebook, line: &Line<'_>) {
     } else {
         notebook.fail(F::FusStatus, phase, name, line);
     }
+}
+
+/// The service takes an image that it has already for one that does not fit, and the tool tries twice; what is upgraded in the end was
+/// none the worse for it.
+fn upgraded(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
+    notebook.excuse(|failure| failure.class == F::FusStatus, "the upgrade went through in the end");
+    notebook.done(P::FusUpgrade, line);
+    notebook.remember(UPGRADED, "yes");
+}
+
+/// Since an upgrade went through; a question about an earlier answer quotes it.
+const UPGRADED: &str = "fus-upgraded";
+
+fn asks_about_it(notebook: &Notebook, line: &Line<'_>) -> bool {
+    notebook.recall(UPGRADED).is_some() && line.text.trim_end().ends_with('?')
 }
 
 /// `FUS_STATE_IDLE`, `FUS_STATE_IMG_NOT_FOUND`, `FUS_STATE_ERR_UNKNOWN`.

@@ -30,12 +30,33 @@ const MESSAGES: &[Message] = &[
     message("stlink", Says::Look(names_swd)),
     message("jtag", Says::Look(names_swd)),
     message("debugger", Says::Look(names_swd)),
+    message("j-link", Says::Look(names_swd)),
+    message("jlink", Says::Look(names_swd)),
+    message("gdb server", Says::Look(names_swd)),
     message("stm32", Says::Look(part)),
     message("nucleo", Says::Look(part)),
     message("disco", Says::Look(part)),
     message("0x08", Says::Look(flash_address)),
     message("blue pill", Says::Look(blue_pill)),
     message("bluepill", Says::Look(blue_pill)),
+    message("giga r1", Says::Look(board_by_name)),
+    message("portenta h7", Says::Look(board_by_name)),
+    message("nicla vision", Says::Look(board_by_name)),
+    message("pyboard v1", Says::Look(board_by_name)),
+    message("flipper zero", Says::Look(board_by_name)),
+    message("stm32f4discovery", Says::Look(board_by_name)),
+    message("stm32f4-discovery", Says::Look(board_by_name)),
+    message("f4 discovery", Says::Look(board_by_name)),
+    message("stm32vldiscovery", Says::Look(board_by_name)),
+    message("stm32f3discovery", Says::Look(board_by_name)),
+    message("f3 discovery", Says::Look(board_by_name)),
+    message("stmf", Says::Look(part)),
+    message("stmg", Says::Look(part)),
+    message("stmh", Says::Look(part)),
+    message("stml", Says::Look(part)),
+    message("stm f", Says::Look(part)),
+    message("stm h", Says::Look(part)),
+    message("stm l", Says::Look(part)),
     message(" f0", Says::Look(part)),
     message(" f10", Says::Look(part)),
     message(" f2", Says::Look(part)),
@@ -61,9 +82,9 @@ const MESSAGES: &[Message] = &[
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?x)
-        (?: (?i: \b stm32 [\ -]? | \b nucleo -? (?:64|144|32)? [\ -]* | \b disco [\ -]* ) | \b )
+        (?: (?i: (?: stm32 | \b stm ) [\ -]? | \b nucleo -? (?:64|144|32)? [\ -]* | \b disco [\ -]* ) | \b )
         ( (?i: F[0-47][0-9]{2} | H[57][0-9A-Z][0-9] | L[0-5][0-9]{2} | G[04][0-9B-C][0-9] | U[05][0-9A-Z][0-9] | C0[0-9]{2} | WBA?[0-9][0-9M] | WL[E5][0-9] | N6[0-9]{2} ) )
-        ( (?i: [A-Z][0-9A-K] | [A-Z]{2} )? ) (?i: [HTUY][0-9X]{0,2} | [GIKMNOPQRSVXZ] )? (?: \b | [_.,] )",
+        ( (?i: [A-Z][0-9A-K] | [A-Z]{2} )? ) (?i: [HTUY][0-9X]{0,2} (?:TR)? | [GIKMNOPQRSVXZ] )? (?: \b | [_.,] )",
     )
     .expect("the pattern is fixed")
 });
@@ -77,7 +98,7 @@ fn part(notebook: &mut Notebook, line: &Line<'_>) {
     for found in NAME.captures_iter(line.text) {
         let whole = found.get(0).map_or("", |all| all.as_str()).to_ascii_lowercase();
         let series = &found[1];
-        let named = whole.starts_with("stm32") || whole.starts_with("nucleo") || whole.starts_with("disco");
+        let named = whole.starts_with("stm") || whole.starts_with("nucleo") || whole.starts_with("disco");
         let in_capitals = !series.chars().any(|c| c.is_ascii_lowercase());
         if !named && !in_capitals && !is_part_among_words(line.text, &whole) {
             continue;
@@ -141,6 +162,29 @@ fn flash_address(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
+/// Boards of which every one carries the same part.
+const BOARDS: &[(&str, &str)] = &[
+    ("giga r1", "STM32H747XI"),
+    ("portenta h7", "STM32H747XI"),
+    ("nicla vision", "STM32H747AI"),
+    ("pyboard v1", "STM32F405RG"),
+    ("flipper zero", "STM32WB55RG"),
+    ("stm32f4discovery", "STM32F407VG"),
+    ("stm32f4-discovery", "STM32F407VG"),
+    ("f4 discovery", "STM32F407VG"),
+    ("stm32vldiscovery", "STM32F100RB"),
+    ("stm32f3discovery", "STM32F303VC"),
+    ("f3 discovery", "STM32F303VC"),
+];
+
+fn board_by_name(notebook: &mut Notebook, line: &Line<'_>) {
+    for (board, part) in BOARDS {
+        if line.contains(board) {
+            notebook.text_fact("part", part, line);
+        }
+    }
+}
+
 /// Every board sold under this name carries, or claims to carry, the same part.
 fn blue_pill(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.text_fact("part", "STM32F103C8", line);
@@ -199,9 +243,23 @@ mod tests {
             ("the h743 never shows up", "STM32H743"),
             ("my STM32H735G-DK is dead", "STM32H735"),
             ("the STM32F429I-DISC1 kit", "STM32F429"),
+            ("My board has an stmf401 on it", "STM32F401"),
+            ("an STM F103C8 that I soldered", "STM32F103C8"),
+            ("my newSTM32F429VG is silent", "STM32F429VG"),
+            ("a reel of STM32F030K6T6TR", "STM32F030K6"),
         ] {
             assert_eq!(parts_in(text), [part], "{text}");
         }
+    }
+
+    #[test]
+    fn a_board_of_which_all_are_alike_names_its_part() {
+        let mut notebook = Notebook::default();
+        board_by_name(&mut notebook, &Line { number: 1, text: "trouble with my Arduino GIGA R1" });
+        let found = notebook.into_events().into_iter().any(
+            |event| matches!(event, EventKind::FactNoted(fact) if fact.value == FactValue::Text("STM32H747XI".into())),
+        );
+        assert!(found);
     }
 
     #[test]

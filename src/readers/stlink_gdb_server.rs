@@ -34,7 +34,8 @@ const MESSAGES: &[Message] = &[
         "Failed to connect to device. Please check power and cabling to target",
         Says::Fails(F::NoTarget, P::Connect),
     ),
-    message("Target is not responding, retrying", Says::Fails(F::NoTarget, P::Halt)),
+    // Said in a running session: the target had answered, and its debug port went away.
+    message("Target is not responding, retrying", Says::Fails(F::Disconnected, P::Halt)),
     message("Target unknown error", Says::Fails(F::NoTarget, P::Connect)),
     message("Error! Failed to read target status", Says::Look(status_unread)),
     message("Target no device found", Says::Fails(F::NoTarget, P::Connect)),

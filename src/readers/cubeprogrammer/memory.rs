@@ -148,6 +148,26 @@ pub(super) fn sector_missing(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
+/// Told by the window, which makes up the command itself; on the command line it is typed.
+const COMMAND_OF_WINDOW: &str = "option-command-of-window";
+
+pub(super) fn option_command(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    notebook.remember(COMMAND_OF_WINDOW, "yes");
+}
+
+/// `Warning: Option Byte: nwrp0, does not exist`. A name that the tool has made up itself and does not know is its own mistake.
+pub(super) fn option_unknown(notebook: &mut Notebook, line: &Line<'_>) {
+    if !line.contains("does not exist") {
+        return;
+    }
+    notebook.at_work(NAME, Transport::Other, line);
+    if notebook.recall(COMMAND_OF_WINDOW).is_some() {
+        notebook.fact("tool-contradiction", FactValue::Flag(true), line);
+    }
+    notebook.fail(F::BadArguments, P::OptionBytesWrite, "option byte does not exist", line);
+}
+
 pub(super) fn write_protected(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("error") && notebook.tool() == Some(NAME) {
         notebook.fail(F::WriteProtected, P::Write, "write protected", line);
