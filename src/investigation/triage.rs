@@ -224,8 +224,11 @@ impl Gathered {
         let over_usb = failed_in(&[Phase::Enumerate, Phase::Open, Phase::Claim, Phase::Descriptors, Phase::Layout]);
         let over_swd = failed_in(&[Phase::Connect, Phase::Halt, Phase::ProbeOpen, Phase::TargetVoltage]);
         let (dfu, swd) = (line_of("names-dfu"), line_of("names-swd"));
+        // Where the probe reaches the part, it is USB that is in question.
+        let probe_good = line_of("stlink-still-reaches-target").is_some() && line_of("after-firmware-load").is_some();
         let own_usb = line_of("own-usb-firmware").or_else(|| line_of("usb-pull-up-missing")).is_some();
         let transport = match () {
+            () if dfu.is_none() && over_usb && probe_good => Transport::Dfu,
             () if dfu.is_none() && swd.is_some() && !(own_usb && over_usb) => Transport::Swd,
             () if dfu.is_none() && swd.is_none() && own_usb => Transport::Dfu,
             () if over_usb && !over_swd => Transport::Dfu,

@@ -73,7 +73,23 @@ const MESSAGES: &[Message] = &[
     message("Remote replied unexpectedly to 'vMustReplyEmpty'", Says::Fails(F::ProbeFault, P::Connect)),
     message("Remote communication error.  Target disconnected", Says::Fails(F::Disconnected, P::Unknown)),
     message("Remote communication error. Target disconnected", Says::Fails(F::Disconnected, P::Unknown)),
+    message("Possibly spurious error from OS", Says::Look(spurious)),
+    message("successfully rebooted into firmware", Says::Look(back_in_firmware)),
 ];
+
+const REBOOTED: &str = "the probe left its loader for the new firmware before it answered once more";
+
+/// bmputil, which writes the probe's own firmware over DFU.
+fn spurious(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work("bmputil", Transport::Dfu, line);
+    notebook.done(P::Write, line);
+    notebook.normal(F::Disconnected, P::Leave, "error at the very end of flashing", REBOOTED, line);
+}
+
+fn back_in_firmware(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work("bmputil", Transport::Dfu, line);
+    notebook.done(P::Write, line);
+}
 
 fn halted(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("success") {

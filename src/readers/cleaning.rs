@@ -1,6 +1,9 @@
 //! Cleans one line of what copying, quoting and terminals left in it, so that readers see what the tool printed.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 /// Longer lines are read in pieces of this length; no message of any tool is longer.
 pub const MAX_LINE_BYTES: usize = 8 * 1024;
@@ -18,8 +21,13 @@ pub fn clean(raw: &[u8]) -> String {
     if text.contains("**") {
         text = text.replace("**", "");
     }
+    let text = if SPACED_NAME.is_match(&text) { SPACED_NAME.replace_all(&text, "$1-$2").into_owned() } else { text };
     strip_quote_prefix(&text).trim_end().to_owned()
 }
+
+/// `ST Link` and `dfu util`, as people write what all tools and phrases know with a hyphen.
+static SPACED_NAME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\b(st|dfu) (link|util)\b").expect("the pattern is fixed"));
 
 /// UTF-8, or Windows-1252 where it is not.
 fn decode(raw: &[u8]) -> Cow<'_, str> {

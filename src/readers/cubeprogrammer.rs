@@ -136,7 +136,8 @@ const MESSAGES: &[Message] = &[
     message("Unable to connect to the target device", Says::Fails(F::ConnectFailed, P::Connect)),
     message("Debug Authentication", Says::Nothing),
     message("Unable to detect DBGMCU Mailbox", Says::Fails(F::ConnectFailed, P::Reset)),
-    message("FAILED to reset/halt the target MCU", Says::Fails(F::NotHalted, P::Connect)),
+    // Of an on-board ST-LINK's drive: it cannot reach its target at all.
+    message("FAILED to reset/halt the target MCU", Says::Fails(F::NoTarget, P::Connect)),
     message("ST-LINK_GDB_server_", Says::Look(under_gdb_server)),
     message("may be not erased or protected", Says::Fails(F::WriteFailed, P::Write)),
     message("Old ST-LINK firmware version", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),

@@ -113,7 +113,7 @@ const MESSAGES: &[Message] = &[
     message("Failed to retrieve language identifiers", Says::Fails(F::DescriptorFailed, P::Descriptors)),
     message("Failed to retrieve string descriptor", Says::Fails(F::DescriptorFailed, P::Descriptors)),
     message(":leave", Says::Look(leave_asked)),
-    message("Invalid DFU suffix signature", Says::Nothing),
+    message("Invalid DFU suffix signature", Says::Look(no_suffix)),
     message("Error: File exists", Says::Fails(F::BadFile, P::ImageFile)),
     message("Could not open file", Says::Fails(F::BadFile, P::ImageFile)),
     message("Warning: A valid DFU suffix will be required", Says::Nothing),
@@ -306,6 +306,13 @@ fn leave_asked(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("error message") {
         notebook.excuse(|failure| failure.code.as_ref().is_some_and(|code| code.raw() == GET_STATUS), AFTER_LEAVE);
     }
+}
+
+/// A plain image has none, and every version takes it all the same.
+fn no_suffix(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    let reason = "a plain image has no suffix; dfu-util only says so and takes it";
+    notebook.normal(F::BadFile, P::ImageFile, "Invalid DFU suffix signature", reason, line);
 }
 
 const GET_STATUS: &str = "Error during download get_status";

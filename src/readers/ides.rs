@@ -3,6 +3,7 @@
 //! They know only that a tool of theirs gave up, so their words stand for the report only where nothing else does.
 
 use crate::observation::event::Transport;
+use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
@@ -30,7 +31,28 @@ const MESSAGES: &[Message] = &[
     message("An error occurred while uploading the sketch", Says::Look(no_upload)),
     message("Failed uploading: ", Says::Look(no_upload)),
     message("FATAL ERROR: command exited with status", Says::Look(no_upload)),
+    message("Arduino15", Says::Look(from_ide)),
+    message(".platformio", Says::Look(from_ide)),
+    message("\\vmicro\\", Says::Look(from_ide)),
+    message("Configuring upload protocol", Says::Look(from_ide)),
+    message("maple_upload", Says::Look(uploader)),
 ];
+
+/// What `recall` knows once an IDE has called the tools, whoever chose the board in it.
+pub const CALLS_TOOLS: &str = "ide-calls-tools";
+
+fn from_ide(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.remember(CALLS_TOOLS, "yes");
+    notebook.fact("called-by-ide", FactValue::Flag(true), line);
+}
+
+/// The script that asks a Maple loader for an upload is handed the ids of what it shall look for.
+fn uploader(notebook: &mut Notebook, line: &Line<'_>) {
+    from_ide(notebook, line);
+    if line.contains("0x0483 0xdf11") {
+        notebook.fact("rom-ids-for-own-loader", FactValue::Flag(true), line);
+    }
+}
 
 /// gdb says so of any address; in the flash it tells that the part keeps its memory to itself.
 fn memory(notebook: &mut Notebook, line: &Line<'_>) {

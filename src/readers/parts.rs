@@ -28,6 +28,7 @@ const MESSAGES: &[Message] = &[
     message("swd", Says::Look(names_swd)),
     message("st-link", Says::Look(names_swd)),
     message("stlink", Says::Look(names_swd)),
+    message("st link", Says::Look(names_swd)),
     message("jtag", Says::Look(names_swd)),
     message("debugger", Says::Look(names_swd)),
     message("j-link", Says::Look(names_swd)),

@@ -252,10 +252,11 @@ pub(super) fn sentences(text: &str) -> Vec<&str> {
     let mut start = 0;
     let bytes = text.as_bytes();
     for (at, c) in text.char_indices() {
-        let next_is_space = bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace);
+        let behind = at + 1 + bytes[at + 1..].iter().take_while(|&&byte| matches!(byte, b')' | b'"')).count();
+        let next_is_space = c.is_ascii() && bytes.get(behind).is_none_or(u8::is_ascii_whitespace);
         if matches!(c, '.' | '?' | '!' | ';') && next_is_space {
-            found.push(text[start..=at].trim());
-            start = at + 1;
+            found.push(text[start..behind].trim());
+            start = behind;
         } else if c == ' ' && text[at..].get(..5).is_some_and(|word| word.eq_ignore_ascii_case(" but ")) {
             found.push(text[start..at].trim());
             start = at + 1;
@@ -346,5 +347,6 @@ mod tests {
             sentences("It runs at 3.3V. Does it? It connects but fails; odd"),
             ["It runs at 3.3V.", "Does it?", "It connects", "but fails;", "odd"]
         );
+        assert_eq!(sentences("(It was lost.) Now it is back"), ["(It was lost.)", "Now it is back"]);
     }
 }

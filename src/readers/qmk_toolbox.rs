@@ -16,11 +16,12 @@ const fn message(needle: &'static str, says: Says) -> Message {
     Message { needle, says }
 }
 
+/// Without the asterisks in front, which are markup to whoever copies them.
 const MESSAGES: &[Message] = &[
-    message("*** STM32 device connected", Says::Look(connected)),
-    message("*** STM32 DFU device connected", Says::Look(connected)),
-    message("*** STM32 device disconnected", Says::Nothing),
-    message("*** Attempting to flash", Says::Nothing),
+    message("STM32 device connected", Says::Look(connected)),
+    message("STM32 DFU device connected", Says::Look(connected)),
+    message("STM32 device disconnected", Says::Nothing),
+    message("Attempting to flash, please", Says::Nothing),
     message("ARM DFU (STM32, APM32", Says::Nothing),
     message("NO DRIVER", Says::Look(no_driver)),
     message("driver assigned but should be", Says::Look(other_driver)),

@@ -5,6 +5,7 @@ use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
+use super::ides;
 use super::message::{Line, Message, Says, Tool};
 use super::notebook::Notebook;
 
@@ -24,7 +25,16 @@ const MESSAGES: &[Message] = &[
     message("stm32flash ", Says::Look(command)),
     message("STM32_Programmer_CLI ", Says::Look(command)),
     message("command not found", Says::Look(no_such_command)),
+    message(": not found", Says::Look(no_such_file)),
+    message(": No such file or directory", Says::Look(no_such_file)),
+    message("Cannot run program", Says::Look(not_run)),
+    message("exec: ", Says::Look(not_run)),
     message("is not recognized as an internal or external command", Says::Look(no_such_command)),
+    message("como un comando interno", Says::Look(no_such_command)),
+    message("como um comando interno", Says::Look(no_such_command)),
+    message("come comando interno", Says::Look(no_such_command)),
+    message("en tant que commande interne", Says::Look(no_such_command)),
+    message("entweder falsch geschrieben oder", Says::Look(no_such_command)),
     message("STM32CubeProgrammer not found", Says::Fails(F::BadArguments, P::Open)),
     message("error while loading shared libraries", Says::Fails(F::ToolFailure, P::Open)),
     message("Library not loaded:", Says::Fails(F::ToolFailure, P::Open)),
@@ -54,20 +64,44 @@ fn unfit_file(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
+const TOOLS: &[&str] = &[
+    "dfu-util",
+    "dfu-suffix",
+    "dfu-programmer",
+    "st-info",
+    "st-flash",
+    "openocd",
+    "pyocd",
+    "stm32flash",
+    "STM32_Programmer",
+    "maple_upload",
+    "hid-flash",
+];
+
+/// What shells and make print behind the name of the tool; behind other names it is about a file.
+fn no_such_file(notebook: &mut Notebook, line: &Line<'_>) {
+    let told = line.text.find(": not found").or_else(|| line.text.find(": No such file"));
+    if told.is_some_and(|at| TOOLS.iter().any(|tool| line.text[..at].trim_end_matches(['"', '\'']).ends_with(tool))) {
+        no_such_command(notebook, line);
+    }
+}
+
+/// Java and Go, in which IDEs are written, about a program that they were to start.
+fn not_run(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("Cannot run program") || line.contains("file does not exist") || line.contains("not found in") {
+        notebook.fail(F::ToolFailure, P::Open, "the IDE calls a tool that is not there", line);
+    }
+}
+
 /// The shell knows no such tool: it is not installed, or not where the shell looks.
 fn no_such_command(notebook: &mut Notebook, line: &Line<'_>) {
-    let tools = [
-        "dfu-util",
-        "dfu-suffix",
-        "dfu-programmer",
-        "st-info",
-        "st-flash",
-        "openocd",
-        "pyocd",
-        "stm32flash",
-        "STM32_Programmer",
-    ];
-    if tools.iter().any(|tool| line.contains(tool)) {
+    if !TOOLS.iter().any(|tool| line.contains(tool)) {
+        return;
+    }
+    // Who presses a button has not to know where the tool behind it lies.
+    if notebook.recall(ides::CALLS_TOOLS).is_some() {
+        notebook.fail(F::ToolFailure, P::Open, "the IDE calls a tool that is not there", line);
+    } else {
         notebook.fail(F::BadArguments, P::Open, "the tool is not installed", line);
     }
 }
