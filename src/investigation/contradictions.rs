@@ -25,11 +25,19 @@ pub fn of_attempt(cycle: &Cycle, transport: Option<Transport>, image_bytes: Opti
 
 /// A write that is reported as complete though the erase before it failed, or a good verification of a failed write.
 fn success_after_failure(steps: &[StepRecord], image_bytes: Option<f64>) -> Option<String> {
+    // One write of several that failed says nothing against verifying the others.
+    let of_one_write = |step: &StepRecord| {
+        let code = step.failure().and_then(|failure| failure.code.as_ref());
+        code.is_some_and(|code| code.raw().contains("may be not erased or protected"))
+    };
     let needed = [(Phase::Erase, Phase::Write), (Phase::Write, Phase::Verify)];
     needed.into_iter().find_map(|(first, second)| {
         let last_of = |phase| steps.iter().rposition(|step| step.phase == phase);
         let (failed, claimed) = (last_of(first)?, last_of(second)?);
-        let contradicts = failed < claimed && failed_badly(&steps[failed]) && steps[claimed].outcome == Outcome::Done;
+        let contradicts = failed < claimed
+            && failed_badly(&steps[failed])
+            && !of_one_write(&steps[failed])
+            && steps[claimed].outcome == Outcome::Done;
         contradicts
             .then(|| format!("{first} failed, and {second} is reported as done{}", pace(&steps[claimed], image_bytes)))
     })

@@ -53,7 +53,8 @@ impl AcrossSessions {
 
     /// What was programmed is the only thing that changed between the verifying and a target that is silent: the words for it.
     pub fn blames_what_was_programmed(&self, failure: &Failure, standing: Standing) -> Option<&'static str> {
-        let silent = matches!(failure.class, FailureClass::NoTarget | FailureClass::NoAcknowledge);
+        let lost = failure.class == FailureClass::Disconnected && failure.phase == Phase::Halt;
+        let silent = lost || matches!(failure.class, FailureClass::NoTarget | FailureClass::NoAcknowledge);
         let at_first = matches!(failure.phase, Phase::Connect | Phase::Identify | Phase::Halt) && !standing.has_steps;
         match () {
             () if !silent => None,

@@ -44,4 +44,5 @@ mod target_voltage;
 pub mod timestamps;
 pub mod uart_loaders;
 pub mod webdfu;
+mod wiring_list;
 mod word_classes;

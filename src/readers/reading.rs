@@ -14,11 +14,11 @@ use super::sieve::Sieve;
 use super::{
     betaflight, black_magic, complaints, cubeprogrammer, dfu_util, dfuse_demo, fus, ides, jlink, libusb, linux_kernel,
     lsusb, openocd, option_lines, other_hosts, otp, parts, probers, pyocd, pystlink, qflipper, qmk_toolbox, registers,
-    shell, stlink_gdb_server, stlink_org, stlink_utility, uart_loaders, webdfu,
+    shell, stlink_gdb_server, stlink_org, stlink_utility, uart_loaders, webdfu, wiring_list,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 28] = [
+const TOOLS: [&Tool; 29] = [
     &shell::TOOL,
     &cubeprogrammer::TOOL,
     &fus::TOOL,
@@ -46,6 +46,7 @@ const TOOLS: [&Tool; 28] = [
     &registers::TOOL,
     &otp::TOOL,
     &option_lines::TOOL,
+    &wiring_list::TOOL,
     &parts::TOOL,
 ];
 
