@@ -198,7 +198,12 @@ fn doing(word: &str) -> Option<Doing> {
     let begins = |stems: &[&str]| stems.iter().any(|stem| word.starts_with(stem));
     let is = |forms: &[&str]| forms.contains(&word);
     Some(match () {
-        () if begins(&["detect", "recogni", "enumerat", "appear", "identif", "discover", "visible"]) => Doing::See,
+        // A discovery is a board of ST's.
+        () if begins(&["detect", "recogni", "enumerat", "appear", "identif", "discover", "visible"])
+            && !begins(&["discovery"]) =>
+        {
+            Doing::See
+        }
         () if is(&[
             "see", "seeing", "seen", "sees", "show", "shows", "showing", "shown", "find", "finds", "found", "list",
             "lists", "listed",
@@ -237,7 +242,8 @@ fn failure_of(doing: Doing, words: &[String], verb: usize) -> (F, P) {
     let of_probe =
         names(&["st-link", "stlink", "probe", "programmer", "debugger", "j-link", "jlink", "dongle", "daplink"]);
     let of_loader = names(&["dfu", "bootloader", "boot-loader"]);
-    let of_port = of_loader || near.iter().any(|word| ["usb", "com", "port"].contains(&word.as_str()));
+    let of_port =
+        of_loader || near.iter().any(|word| ["usb", "com", "port", "ports", "serial"].contains(&word.as_str()));
     match doing {
         Doing::See if of_probe => (F::NoProbe, P::ProbeOpen),
         Doing::See if names(&["target", "chip", "mcu", "core"]) && !of_port => (F::NoTarget, P::Connect),

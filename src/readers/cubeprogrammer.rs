@@ -7,7 +7,7 @@ use crate::observation::fact::FactValue;
 use crate::observation::failure::{Failure, FailureClass as F};
 use crate::observation::step::Phase as P;
 
-use super::message::{Line, Message, Says, Tool, first_hex, first_number};
+use super::message::{Line, Message, Says, Tool, find_ascii, first_hex, first_number};
 use super::notebook::Notebook;
 use super::target_voltage;
 
@@ -56,6 +56,8 @@ const MESSAGES: &[Message] = &[
     message("Establishing connection with the device failed", Says::Fails(F::ConnectFailed, P::Open)),
     message("Unable to open the USB device", Says::Fails(F::Access, P::Open)),
     message("Manuf. ID", Says::Done(P::Descriptors)),
+    message("Product ID ", Says::Look(product)),
+    message("Product ID:", Says::Look(product)),
     message("Device ID  ", Says::Look(device_id)),
     message("Device ID :", Says::Look(device_id)),
     message("Device name ", Says::Look(device_name)),
@@ -302,6 +304,17 @@ fn device_name(notebook: &mut Notebook, line: &Line<'_>) {
 fn board(notebook: &mut Notebook, line: &Line<'_>) {
     if let Some(name) = line.value_of("Board").filter(|name| *name != "--" && name.len() < 40 && !name.contains(' ')) {
         notebook.text_fact("board-name", name, line);
+    }
+}
+
+/// The ROM's product strings name STM32 or DFU; a loader of somebody else has a name of its own.
+fn product(notebook: &mut Notebook, line: &Line<'_>) {
+    const OF_ROMS: [&str; 5] = ["stm", "bootloader", "dfu", "gadget", "st-link"];
+    let Some(name) = line.value_of("Product ID").filter(|name| name.len() < 40 && !name.starts_with("0x")) else {
+        return;
+    };
+    if over_dfu(notebook) && !OF_ROMS.iter().any(|known| find_ascii(name, known).is_some()) {
+        notebook.fact("other-loader", FactValue::Flag(true), line);
     }
 }
 

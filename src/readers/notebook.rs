@@ -276,6 +276,12 @@ impl Notebook {
         hindsight::excuse(self.cycle.iter_mut().flat_map(|cycle| &mut cycle.steps), which, reason);
     }
 
+    /// As `excuse`, in attempts that have ended too.
+    pub fn excuse_in_all_attempts(&mut self, which: impl Fn(&Failure) -> bool, reason: &str) {
+        self.excuse(&which, reason);
+        hindsight::excuse(hindsight::steps_of(&mut self.events), which, reason);
+    }
+
     /// How many failures of the running attempt are of a kind.
     pub fn failures_like(&self, which: impl Fn(&Failure) -> bool) -> usize {
         let steps = self.cycle.iter().flat_map(|cycle| &cycle.steps);

@@ -2,13 +2,15 @@
 
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
-use crate::observation::failure::FailureClass as F;
+use crate::observation::failure::{Failure, FailureClass as F};
 use crate::observation::step::Phase as P;
 
 use super::message::{Line, Message, Says, Tool, first_hex};
 use super::notebook::Notebook;
 
 pub const NAME: &str = "stlink";
+
+const NO_SIZE: &str = "flash size 0";
 
 pub static TOOL: Tool = Tool { name: NAME, transport: Transport::Swd, messages: MESSAGES };
 
@@ -35,6 +37,7 @@ const MESSAGES: &[Message] = &[
     message("Unable to find any ST-Link", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("unable to get libusb device descriptor", Says::Fails(F::ProbeFault, P::ProbeOpen)),
     message("Flash: 0 bytes (0 KiB)", Says::Look(no_flash)),
+    message("Flash: 0x", Says::Look(flash_size)),
     message("flash:      0 (pagesize: ", Says::Look(no_flash)),
     message("flash: 0 (pagesize: ", Says::Look(no_flash)),
     message("Failed to enter SWD mode", Says::Fails(F::NoTarget, P::Connect)),
@@ -74,9 +77,9 @@ const MESSAGES: &[Message] = &[
     message("Unsupported Target (Chip ID is", Says::Look(unknown_chip)),
     message("unknown coreid, not sure how to write", Says::Fails(F::IdMismatch, P::Identify)),
     message("unsupported flash method, abort", Says::Fails(F::IdMismatch, P::Identify)),
-    message("Invalid flash type, please check device declaration", Says::Fails(F::IdMismatch, P::Identify)),
+    message("Invalid flash type, please check device declaration", Says::Look(no_flash_type)),
     message("Could not find chip id!", Says::Fails(F::NoTarget, P::Identify)),
-    message("Failed to read core_id", Says::Fails(F::NoTarget, P::Identify)),
+    message("Failed to read core_id", Says::Look(no_core_id)),
     message("Failed to get Core's status", Says::Fails(F::NoTarget, P::Halt)),
     message("Failed to halt the core", Says::Fails(F::NotHalted, P::Halt)),
     message("Unable to debug device", Says::Fails(F::NotHalted, P::Halt)),
@@ -145,8 +148,9 @@ fn chip_id(notebook: &mut Notebook, line: &Line<'_>) {
 /// Where the Cortex-M0, M3 to M7, M33 and the H7 have the register with their identity.
 const IDENTITY_REGISTERS: [u32; 4] = [0x4001_5800, 0xE004_2000, 0xE004_4000, 0x5C00_1000];
 
-/// What the tool writes into AIRCR for a reset; read as an identity it is a buffer that no answer has filled.
-const RESET_REQUEST: u32 = 0x05FA_0004;
+/// The keys without which AIRCR and DHCSR take nothing, in the upper half of what the tool writes there; read as an identity it is
+/// a buffer that no answer has filled.
+const KEYS_OF_WRITES: [u32; 2] = [0x05FA, 0xA05F];
 
 /// A core id comes from a probe that answers wrongly; 0 comes from no target. Where the read itself failed, older versions hand on
 /// the address that was asked for.
@@ -154,9 +158,12 @@ fn unknown_chip(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Swd, line);
     let id = first_hex(line.text).unwrap_or(0);
 
+    if probe_has_failed(notebook) {
+        return;
+    }
     if id == 0 {
         notebook.fail(F::NoTarget, P::Identify, "unknown chip id 0", line);
-    } else if id == RESET_REQUEST {
+    } else if KEYS_OF_WRITES.contains(&(id >> 16)) {
         notebook.fail(F::NoTarget, P::Identify, "what was written last instead of an answer", line);
     } else if IDENTITY_REGISTERS.contains(&id) {
         notebook.fail(F::NoTarget, P::Identify, "the register's address instead of its value", line);
@@ -172,8 +179,40 @@ fn no_flash(notebook: &mut Notebook, line: &Line<'_>) {
     if !line.contains("pagesize: 0)") {
         notebook.at_work(NAME, Transport::Swd, line);
         notebook.fact("flash-size-unreadable", FactValue::Flag(true), line);
-        notebook.fail(F::ReadFailed, P::Identify, "flash size 0", line);
+        notebook.fail(F::ReadFailed, P::Identify, NO_SIZE, line);
     }
+}
+
+/// What a probe reads that does not answer the host says nothing of the target.
+fn probe_has_failed(notebook: &Notebook) -> bool {
+    notebook.failures_like(|failure| matches!(failure.class, F::ProbeFault | F::ProbeLost)) > 0
+}
+
+fn no_core_id(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    if !probe_has_failed(notebook) {
+        notebook.fail(F::NoTarget, P::Identify, "Failed to read core_id", line);
+    }
+}
+
+fn no_flash_type(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    if !probe_has_failed(notebook) {
+        notebook.fail(F::IdMismatch, P::Identify, "Invalid flash type, please check device declaration", line);
+    }
+}
+
+/// `SRAM size: 0x5000 bytes (20 KiB), Flash: 0x20000 bytes (128 KiB)`: it is known, whatever was read before.
+fn flash_size(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.contains("KiB) in pages of") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.fact("flash-size-read", FactValue::Flag(true), line);
+        notebook.excuse_in_all_attempts(is_no_size, "another run of the tool knows the size of the flash");
+    }
+}
+
+fn is_no_size(failure: &Failure) -> bool {
+    failure.code.as_ref().is_some_and(|code| code.raw() == NO_SIZE)
 }
 
 fn nrst(notebook: &mut Notebook, line: &Line<'_>) {
@@ -246,6 +285,57 @@ fn send_recv(notebook: &mut Notebook, line: &Line<'_>) {
     if name.is_none() && !line.contains("fail") {
         return;
     }
-    let class = super::libusb::class_in(line.text).filter(|&class| class != F::Timeout).unwrap_or(F::ProbeFault);
+    let class = match super::libusb::class_in(line.text) {
+        // These befall the link between host and probe, whatever the target does.
+        None | Some(F::Timeout | F::BusError | F::Overflow) => F::ProbeFault,
+        Some(F::Disconnected) => F::ProbeLost,
+        Some(class) => class,
+    };
     notebook.fail(class, P::Unknown, name.unwrap_or("send_recv failed"), line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::event::EventKind;
+
+    type Look = fn(&mut Notebook, &Line<'_>);
+
+    /// The classes of failures that are no normal ones, of all attempts.
+    fn classes(lines: &[(Look, &str)]) -> Vec<F> {
+        let mut notebook = Notebook::default();
+        for (number, (look, text)) in (1..).zip(lines) {
+            look(&mut notebook, &Line { number, text });
+        }
+        let cycles = notebook.into_events().into_iter().filter_map(|event| match event {
+            EventKind::CycleFinished(cycle) => Some(cycle),
+            _ => None,
+        });
+        cycles
+            .flat_map(|cycle| {
+                cycle.failures().filter(|failure| !failure.is_expected()).map(|f| f.class).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_a_silent_probe_reads_says_nothing_of_the_target() {
+        let silent = "[!] send_recv send request failed: LIBUSB_ERROR_IO";
+        assert_eq!(classes(&[(send_recv, silent), (no_core_id, "Failed to read core_id")]), [F::ProbeFault]);
+        assert_eq!(classes(&[(no_core_id, "Failed to read core_id")]), [F::NoTarget]);
+    }
+
+    #[test]
+    fn a_size_that_is_known_later_was_no_failure() {
+        let none = "flash: 0 (pagesize: 1024)";
+        let known = "SRAM size: 0x5000 bytes (20 KiB), Flash: 0x20000 bytes (128 KiB) in pages of 1024 bytes";
+        assert_eq!(classes(&[(no_flash, none)]), [F::ReadFailed]);
+        assert!(classes(&[(no_flash, none), (flash_size, known)]).is_empty());
+    }
+
+    #[test]
+    fn a_key_that_was_written_is_no_identity() {
+        let chips = ["unknown chip id! 0xa05f0000", "unknown chip id! 0x5fa0004", "unknown chip id! 0x10006463"];
+        assert_eq!(chips.map(|chip| classes(&[(unknown_chip, chip)])[0]), [F::NoTarget, F::NoTarget, F::IdMismatch]);
+    }
 }
