@@ -99,7 +99,7 @@ impl CampaignEvidence {
         self.requests.absorb(&trial, boot);
         self.place.absorb(&trial, boot);
         self.course.absorb(&trial);
-        self.periods.absorb(&trial);
+        self.periods.absorb(&trial, boot);
         self.covariates.absorb(&trial, boot);
         self.latency_before.absorb(&trial, boot, arm);
         self.speeds.absorb(&trial, boot);

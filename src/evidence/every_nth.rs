@@ -68,7 +68,7 @@ impl PhaseCount {
 }
 
 /// The chances of at least 0, 1, 2, ... marked ones among so many drawn.
-fn at_least(all: usize, marked: usize, drawn: usize) -> Vec<f64> {
+pub fn at_least(all: usize, marked: usize, drawn: usize) -> Vec<f64> {
     let (least, probabilities) = hypergeometric(all as u64, marked as u64, drawn as u64);
     let mut chances = vec![1.0; least as usize];
     chances.extend((0..probabilities.len()).map(|from| probabilities[from..].iter().sum::<f64>()));

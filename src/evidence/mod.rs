@@ -11,6 +11,8 @@ pub mod catalogue;
 pub mod chance;
 pub mod change_point;
 pub mod clock_looks;
+pub mod clock_marks;
+pub mod clock_phase;
 pub mod compare;
 pub mod confidence_sequence;
 pub mod covariates;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::boot_log::{BootLog, BootTally};
+use super::clock_marks::{ByClock, ClockMarks};
 use super::every_nth;
 use super::finding::{Finding, Unit};
 use super::spectrum::{self, Period};
@@ -25,18 +26,20 @@ pub struct Periods {
     cycles: VecDeque<(Option<f64>, bool)>,
     /// The numbers of those that failed.
     failed: VecDeque<u32>,
+    clock: ClockMarks,
 }
 
 impl Periods {
-    pub fn absorb(&mut self, trial: &Trial<'_>) {
+    pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize) {
         if self.cycles.len() == spectrum::LONGEST && self.cycles.pop_front().is_some_and(|(_, failed)| failed) {
             self.failed.pop_front();
         }
         let failing =
             trial.cycle.steps.iter().find(|step| step.failure().is_some_and(|failure| !failure.is_expected()));
         let moment = failing.and_then(|step| Some(step.started? + step.elapsed.unwrap_or_default()));
-        let at = moment.or(trial.cycle.started).map(Micros::as_secs_f64);
-        self.cycles.push_back((at, trial.failed()));
+        let at = moment.or(trial.cycle.started);
+        self.clock.absorb(trial, boot, at);
+        self.cycles.push_back((at.map(Micros::as_secs_f64), trial.failed()));
         self.failed.extend(trial.failed().then_some(trial.cycle.number));
     }
 
@@ -48,14 +51,23 @@ impl Periods {
         if let Some(found) = over_boots(log) {
             return vec![found];
         }
-        let failures = self.cycles.iter().filter(|(_, failed)| *failed).count();
-        // Boots that are bad as a whole make stretches of equal length, which is no period.
+        // Boots that are bad as a whole make stretches of equal length, which is no period of cycles.
         let sums = log.sums();
-        if failures < LEAST_FAILURES || 2 * sums.mixed < sums.bad {
-            return Vec::new();
-        }
-        let found = self.in_time(log).or_else(|| self.in_cycles(log));
+        let found = if 2 * sums.mixed < sums.bad {
+            self.clock.of_boots(log, BELOW_IN_TIME).map(|found| by_clock("Boots of the rarer outcome begin", &found))
+        } else {
+            let within = || self.clock.within_boots(log, BELOW_IN_TIME);
+            self.of_cycles(log).or_else(|| within().map(|found| by_clock("Failures begin", &found)))
+        };
         found.into_iter().map(|finding| finding.seen_at(self.failed.iter().copied())).collect()
+    }
+
+    fn of_cycles(&self, log: &BootLog) -> Option<Finding> {
+        let failures = self.cycles.iter().filter(|(_, failed)| *failed).count();
+        if failures < LEAST_FAILURES {
+            return None;
+        }
+        self.in_time(log).or_else(|| self.in_cycles(log))
     }
 
     fn outcomes(&self) -> Vec<bool> {
@@ -97,6 +109,20 @@ impl Periods {
         let method = format!("periodogram of outcomes in time, block permutation, p = {:.3}", period.p);
         Some(finding("periodic", text, (times.len(), Unit::Cycle), &period, (span, "s"), &method))
     }
+}
+
+fn by_clock(what: &str, found: &ByClock) -> Finding {
+    let text = format!(
+        "{what} in one part of every {:.1} s, by a clock that neither boots nor cycles set: {} times in {}.",
+        found.period.length,
+        found.marks,
+        Unit::Boot.count(found.boots as u64)
+    );
+    let method = format!(
+        "moments folded by each period, hypergeometric tail of the least likely arc, boots exchanged whole and within their streaks, p = {:.3}",
+        found.period.p
+    );
+    finding("keeps-to-a-clock", text, (found.boots, Unit::Boot), &found.period, (found.span, "s"), &method)
 }
 
 /// Boots return with a period themselves, and so do first cycles that are worse, with all the overtones that short events have.

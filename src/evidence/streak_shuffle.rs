@@ -19,7 +19,7 @@ pub fn p_value(outcomes: &[bool], below: f64, statistic: impl Fn(&[bool]) -> f64
     let seen = statistic(outcomes);
     let mut chance = Chance::seeded(outcomes.len() as u64);
     let mut shuffled = outcomes.to_vec();
-    let plain = share(below, || {
+    let plain = share(SHUFFLES, below, || {
         chance.shuffle(&mut shuffled);
         statistic(&shuffled) >= seen - 1e-12
     });
@@ -27,34 +27,35 @@ pub fn p_value(outcomes: &[bool], below: f64, statistic: impl Fn(&[bool]) -> f64
     if plain >= below || !runs.fewer_than_chance(outcomes.len()) {
         return plain;
     }
-    let streaky = share(below, || {
+    let streaky = share(SHUFFLES, below, || {
         runs.deal(&mut chance, &mut shuffled);
         statistic(&shuffled) >= seen - 1e-12
     });
     plain.max(streaky)
 }
 
-fn share(below: f64, mut is_as_extreme: impl FnMut() -> bool) -> f64 {
-    let enough = (below * f64::from(1 + SHUFFLES)).ceil() as u32;
+/// How often one of so many shuffles is as extreme, or fewer where that shows soon.
+pub fn share(shuffles: u32, below: f64, mut is_as_extreme: impl FnMut() -> bool) -> f64 {
+    let enough = (below * f64::from(1 + shuffles)).ceil() as u32;
     let mut as_extreme = 0;
-    for made in 1..=SHUFFLES {
+    for made in 1..=shuffles {
         as_extreme += u32::from(is_as_extreme());
         if as_extreme >= enough {
             return f64::from(as_extreme) / f64::from(made);
         }
     }
-    f64::from(1 + as_extreme) / f64::from(1 + SHUFFLES)
+    f64::from(1 + as_extreme) / f64::from(1 + shuffles)
 }
 
 /// What shuffles keep.
-struct Runs {
+pub struct Runs {
     first: bool,
     /// How many outcomes and how many runs, of good ones and of bad ones.
     counts: [(usize, usize); 2],
 }
 
 impl Runs {
-    fn of(outcomes: &[bool]) -> Self {
+    pub fn of(outcomes: &[bool]) -> Self {
         let mut counts = [(0, 0); 2];
         for run in outcomes.chunk_by(|a, b| a == b) {
             let count = &mut counts[usize::from(run[0])];
@@ -63,13 +64,13 @@ impl Runs {
         Self { first: outcomes.first().copied().unwrap_or_default(), counts }
     }
 
-    fn fewer_than_chance(&self, n: usize) -> bool {
+    pub fn fewer_than_chance(&self, n: usize) -> bool {
         let [(good, good_runs), (bad, bad_runs)] = self.counts;
         let expected = 1.0 + 2.0 * good as f64 * bad as f64 / n as f64;
         ((good_runs + bad_runs) as f64) < expected
     }
 
-    fn deal(&self, chance: &mut Chance, into: &mut Vec<bool>) {
+    pub fn deal(&self, chance: &mut Chance, into: &mut Vec<bool>) {
         let mut lengths = self.counts.map(|(n, runs)| cut(n, runs, chance).into_iter());
         into.clear();
         let mut of = self.first;
