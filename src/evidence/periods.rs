@@ -205,6 +205,7 @@ fn finding(
 
 #[cfg(test)]
 mod tests {
+    use crate::evidence::chance::Chance;
     use crate::evidence::synthetic::{campaign, cycle, failing};
     use crate::observation::failure::FailureClass;
     use crate::observation::step::Phase;
@@ -221,7 +222,8 @@ mod tests {
             cycle
         });
         let found = evidence.verdict_findings().into_iter();
-        let periods = found.filter(|finding| ["periodic", "every-nth-boot"].contains(&finding.id.as_str()));
+        let periods =
+            found.filter(|finding| ["periodic", "every-nth-boot", "keeps-to-a-clock"].contains(&finding.id.as_str()));
         periods.map(|finding| finding.text).collect()
     }
 
@@ -262,5 +264,40 @@ mod tests {
     fn the_boots_themselves_are_no_period() {
         let at = |number: u32, boot: u32| 60.0 * f64::from(boot) + 5.0 * f64::from((number - 1) % 10);
         assert!(found(20, 10, |number, _| number % 10 == 1, at).is_empty());
+    }
+
+    const CYCLES: u32 = 24;
+
+    /// Boots a minute apart, each of them with cycles of two seconds.
+    fn even_cycles(number: u32, boot: u32) -> f64 {
+        60.0 * f64::from(boot) + 2.0 * f64::from((number - 1) % CYCLES)
+    }
+
+    #[test]
+    fn a_few_failures_by_a_clock_that_runs_on_through_the_boots() {
+        let strikes = |number, boot| even_cycles(number, boot) % 71.0 < 2.0;
+        let texts = found(8, CYCLES, strikes, even_cycles);
+        assert_eq!(texts.len(), 1);
+        // Of 71 s; what strikes in one part of a period does so in one part of half of it, and so few failures do not tell them apart.
+        assert!(texts[0].starts_with("Failures begin in one part of every 35."), "{texts:?}");
+    }
+
+    /// It creeps by a fifth over the campaign, as the time of an oscillator that warms up does.
+    #[test]
+    fn a_time_in_the_boot_that_drifts_is_no_clock() {
+        let boots = 12;
+        let is_taken_for_one = |campaign: &u64| {
+            let mut chance = Chance::seeded(*campaign);
+            let due: Vec<f64> =
+                (0..=boots).map(|boot| 19.0 + 0.32 * f64::from(boot) + 2.4 * chance.fraction()).collect();
+            let fails = |number: u32, boot: u32| {
+                let since = even_cycles(number, boot) - 60.0 * f64::from(boot);
+                (since..since + 2.0).contains(&due[boot as usize])
+            };
+            !found(boots, CYCLES, fails, even_cycles).is_empty()
+        };
+        let alarms = (0..16).filter(is_taken_for_one).count();
+        // 0.1 are expected at the level of 0.006; 2 would be met less than once in two hundred times.
+        assert!(alarms <= 1, "{alarms}");
     }
 }
