@@ -6,6 +6,7 @@ use crate::observation::fact::{Fact, FactValue, Origin};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::{Outcome, Phase, StepRecord};
 use crate::observation::units::Micros;
+use crate::readers::cubeprogrammer::ONE_WRITE_FAILED;
 
 /// Full-speed USB carries 12 Mbit/s and no more; bytes per second before any protocol.
 const FULL_SPEED_BYTES: f64 = 1_500_000.0;
@@ -25,10 +26,9 @@ pub fn of_attempt(cycle: &Cycle, transport: Option<Transport>, image_bytes: Opti
 
 /// A write that is reported as complete though the erase before it failed, or a good verification of a failed write.
 fn success_after_failure(steps: &[StepRecord], image_bytes: Option<f64>) -> Option<String> {
-    // One write of several that failed says nothing against verifying the others.
     let of_one_write = |step: &StepRecord| {
         let code = step.failure().and_then(|failure| failure.code.as_ref());
-        code.is_some_and(|code| code.raw().contains("may be not erased or protected"))
+        code.is_some_and(|code| code.raw() == ONE_WRITE_FAILED)
     };
     let needed = [(Phase::Erase, Phase::Write), (Phase::Write, Phase::Verify)];
     needed.into_iter().find_map(|(first, second)| {

@@ -15,6 +15,9 @@ pub const NAME: &str = "cubeprogrammer";
 /// Codes of messages that a reader or a rule asks for by name.
 pub const DEV_CONNECT_ERR: &str = "DEV_CONNECT_ERR";
 
+/// Of one write among several, which says nothing against the others.
+pub const ONE_WRITE_FAILED: &str = "may be not erased or protected";
+
 pub static TOOL: Tool = Tool { name: NAME, transport: Transport::Other, messages: MESSAGES };
 
 const fn message(needle: &'static str, says: Says) -> Message {
@@ -141,7 +144,7 @@ const MESSAGES: &[Message] = &[
     // Of an on-board ST-LINK's drive: it cannot reach its target at all.
     message("FAILED to reset/halt the target MCU", Says::Fails(F::NoTarget, P::Connect)),
     message("ST-LINK_GDB_server_", Says::Look(under_gdb_server)),
-    message("may be not erased or protected", Says::Fails(F::WriteFailed, P::Write)),
+    message(ONE_WRITE_FAILED, Says::Fails(F::WriteFailed, P::Write)),
     message("Old ST-LINK firmware version", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
     message("ST-LINK firmware version is too old", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),
     message("please upgrade your ST-LINK firmware", Says::Fails(F::ProbeFirmware, P::ProbeOpen)),

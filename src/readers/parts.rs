@@ -28,6 +28,7 @@ const MESSAGES: &[Message] = &[
     message("swd", Says::Look(names_swd)),
     message("st-link", Says::Look(names_swd)),
     message("stlink", Says::Look(names_swd)),
+    // As it stands before the line is cleaned, which is when lines are chosen.
     message("st link", Says::Look(names_swd)),
     message("jtag", Says::Look(names_swd)),
     message("debugger", Says::Look(names_swd)),
@@ -255,6 +256,9 @@ mod tests {
 
     #[test]
     fn a_board_of_which_all_are_alike_names_its_part() {
+        for (board, _) in BOARDS {
+            assert!(MESSAGES.iter().any(|message| message.needle == *board), "no line is chosen for {board}");
+        }
         let mut notebook = Notebook::default();
         board_by_name(&mut notebook, &Line { number: 1, text: "trouble with my Arduino GIGA R1" });
         let found = notebook.into_events().into_iter().any(
