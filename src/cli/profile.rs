@@ -10,6 +10,7 @@ use super::exit::ExitCode;
 use crate::bench::blueprint::Blueprint;
 use crate::campaign::recipe::Recipe;
 use crate::diagnosis::knowledge::{self, Knowledge};
+use crate::diagnosis::likeness::Likeness;
 use crate::evidence::catalogue::Catalogue;
 use crate::profile::board;
 use crate::profile::device::{self, Device, Devices};
@@ -67,6 +68,7 @@ enum Kind {
     Measurements,
     Families,
     Phrases,
+    Likeness,
     Benches,
     Fus,
     Keys,
@@ -236,6 +238,7 @@ fn check(kind: Kind, sheet: &Sheet) -> Result<(), ProfileError> {
         Kind::Fus => fus::parse(sheet).map(drop),
         Kind::Findings => Catalogue::from_sheets(&with_the_shelf(kind, sheet)?).map(drop),
         Kind::Phrases => Phrases::from_sheets(&with_the_shelf(kind, sheet)?).map(drop),
+        Kind::Likeness => Likeness::from_sheets(std::slice::from_ref(sheet)).map(drop),
         Kind::Benches => Blueprint::parse(&sheet.file, &sheet.text).map(drop),
         Kind::Keys => Bindings::parse(&sheet.file, &sheet.text).map(drop),
         Kind::Themes => theme::styles(&sheet.file, &sheet.text, true).map(drop),

@@ -1,7 +1,7 @@
 //! `flakescope triage`: field reports to verdicts.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -12,6 +12,7 @@ use super::triage_score;
 use crate::diagnosis::verdict::Verdict;
 use crate::investigation::collection::{Collection, Summary};
 use crate::investigation::crew;
+use crate::investigation::learning;
 use crate::investigation::score;
 use crate::investigation::triage::{Triage, Triaged};
 use crate::readers::archive::{self, InputError};
@@ -23,7 +24,7 @@ use crate::report::{collection, html, json, markdown, triage_reply, triage_text}
                         journalctl -k | flakescope triage -\n  flakescope triage tickets/ --case tickets.case --summary")]
 pub struct TriageArgs {
     /// Files, folders, archives (gz, zip, tar), or - for standard input
-    #[arg(value_name = "PATH", required_unless_present_any = ["score", "case"])]
+    #[arg(value_name = "PATH", required_unless_present_any = ["score", "case", "learn"])]
     paths: Vec<PathBuf>,
     /// The form on standard output; csv has one row per report
     #[arg(long, value_enum, default_value_t = TriageFormat::Text, value_name = "F")]
@@ -40,6 +41,12 @@ pub struct TriageArgs {
     /// Score against the labels (label.json beside report.txt) in the folders of DIR
     #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "reply"])]
     score: Option<PathBuf>,
+    /// With --score: judge each fifth of the reports by what the other four fifths teach, as reports that nobody has seen
+    #[arg(long, requires = "score")]
+    cross_validate: bool,
+    /// Learn from the labels in the folders of DIR how reports of each cause read, and print the table (profiles/likeness)
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "reply", "score", "case"])]
+    learn: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,8 +63,8 @@ pub fn run(args: &TriageArgs, console: &mut Console) -> ExitCode {
         Ok(triage) => triage,
         Err(error) => return refuse(console, &error.to_string(), ExitCode::Usage),
     };
-    if let Some(folder) = &args.score {
-        return match score::score(&triage, folder).and_then(|scored| triage_score::write(&scored, console)) {
+    if let Some(folder) = args.score.as_ref().or(args.learn.as_ref()) {
+        return match from_labels(triage, folder, args, console) {
             Ok(()) => ExitCode::Clean,
             Err(error) => refuse(console, &format!("{}: {error}", folder.display()), ExitCode::UnreadableInput),
         };
@@ -85,6 +92,23 @@ pub fn run(args: &TriageArgs, console: &mut Console) -> ExitCode {
         (true, 0) => ExitCode::Clean,
         (true, _) => ExitCode::Fault,
     }
+}
+
+/// What needs reports whose cause is known.
+fn from_labels(triage: Triage, folder: &Path, args: &TriageArgs, console: &mut Console) -> io::Result<()> {
+    let reports = score::labelled(folder)?;
+    if args.learn.is_some() {
+        let lessons = learning::lessons(&triage, &reports)?;
+        console.note(&format!("learning from {} of {} reports", lessons.len(), reports.len()));
+        return write!(console.out, "{}", learning::learn(&lessons).to_table());
+    }
+    let scored = if args.cross_validate {
+        let mut progress = |fold| console.note(&format!("fold {} of {}", fold + 1, learning::FOLDS));
+        learning::cross_validated(triage, &reports, &mut progress)?
+    } else {
+        score::score(&triage, folder)?
+    };
+    triage_score::write(&scored, console)
 }
 
 fn refuse(console: &mut Console, text: &str, code: ExitCode) -> ExitCode {

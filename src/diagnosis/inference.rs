@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::footing::Footing;
 use super::grades::{NOT_THIS_PART, UNACCOUNTED, UNACCOUNTED_RULE};
 use super::knowledge::{Cause, Experiment, Knowledge};
+use super::likeness;
 use super::pairs::{self, Pair};
 use super::subject::Subject;
 use super::verdict::Argument;
@@ -24,7 +25,7 @@ pub const DECIDED: f64 = 0.85;
 pub const CAP_WITHOUT_WITNESS: f64 = 0.9;
 
 /// However well a cause explains what was seen, something else may do so too.
-const ALWAYS_OPEN: f64 = 0.03;
+pub(super) const ALWAYS_OPEN: f64 = 0.03;
 
 /// All causes with their probabilities, the most probable first.
 #[derive(Clone, Debug)]
@@ -103,8 +104,15 @@ impl<'k> Posterior<'k> {
         sort(&mut causes);
         pairs.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         let mut posterior = Self { causes, unknown: ALWAYS_OPEN + share * open, pairs };
+        if let Some(opinion) = knowledge.likeness.opinion(&likeness::marks(subject, findings)) {
+            posterior.pool(&opinion);
+        }
         posterior.cap(findings);
         posterior
+    }
+
+    pub(super) fn sort(&mut self) {
+        sort(&mut self.causes);
     }
 
     /// Two causes that explain what was seen better together than any cause alone.

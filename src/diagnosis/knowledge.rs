@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 
 use super::grades::{Chance, Grade};
+use super::likeness::Likeness;
 use super::subject::Subject;
 use crate::evidence::catalogue::Catalogue;
 use crate::observation::event::Transport;
@@ -234,6 +235,8 @@ pub struct Knowledge {
     pub families: Vec<Family>,
     pub causes: Vec<Cause>,
     pub experiments: Vec<Experiment>,
+    /// What became of reports that read alike.
+    pub likeness: Likeness,
 }
 
 impl Knowledge {
@@ -253,6 +256,7 @@ impl Knowledge {
             families: Vec::new(),
             causes: Vec::new(),
             experiments: Vec::new(),
+            likeness: Likeness::from_sheets(&sheets("likeness")?)?,
         };
         for sheet in sheets("families")? {
             knowledge.families.extend(families_from(&sheet)?);

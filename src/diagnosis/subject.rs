@@ -1,10 +1,12 @@
 //! The subject of a diagnosis: which part behind which link, and what its device profile says about the suspects.
 
+use std::collections::BTreeSet;
+
 use crate::evidence::catalogue::Catalogue;
 use crate::evidence::finding::{Finding, Unit};
 use crate::evidence::observed::Observed;
 use crate::observation::event::Transport;
-use crate::observation::fact::{Fact, FactValue, Origin};
+use crate::observation::fact::{Fact, FactValue, Origin, WORDS};
 use crate::profile::device::{Device, Devices};
 use crate::profile::rom::{Pull, Rom, RomDfu};
 
@@ -25,6 +27,8 @@ pub struct Subject {
     crystal: Option<Fact>,
     /// A campaign is under way that makes boot after boot by itself.
     pub is_being_booted: bool,
+    /// What a report is judged by beside its findings (`likeness.rs`); a campaign has none.
+    pub marks: BTreeSet<String>,
 }
 
 /// Below this the ROM gives up before a usual crystal has started (about 2 ms).
@@ -61,6 +65,7 @@ impl Subject {
             has_probe: observed.transports().contains(&Transport::Swd),
             crystal: fact("fitted-crystal").or_else(|| fact("fitted-oscillator")).cloned(),
             is_being_booted: false,
+            marks: marks(observed),
         }
     }
 
@@ -74,6 +79,7 @@ impl Subject {
             has_probe: false,
             crystal: None,
             is_being_booted: false,
+            marks: BTreeSet::new(),
         }
     }
 
@@ -81,6 +87,11 @@ impl Subject {
     #[must_use]
     pub fn being_booted(self, is_being_booted: bool) -> Self {
         Self { is_being_booted, ..self }
+    }
+
+    /// Somebody tells of it; nothing was tried here.
+    pub fn is_reported(&self) -> bool {
+        !self.marks.is_empty()
     }
 
     pub fn part(&self) -> Option<&str> {
@@ -161,6 +172,24 @@ fn of_versions(roms: &[&Rom]) -> String {
 /// The first order code of a profile without its wildcard.
 fn first_part(device: &Device) -> Option<String> {
     device.parts.first().map(|part| part.trim_end_matches(['*', '?']).to_owned())
+}
+
+/// Words as they are; facts, failures, tools and the link with a name of their kind in front.
+fn marks(observed: &Observed) -> BTreeSet<String> {
+    let words = observed.facts().iter().find_map(|fact| match &fact.value {
+        FactValue::Text(words) if fact.key == WORDS => Some(words),
+        _ => None,
+    });
+    let Some(words) = words.filter(|_| !observed.is_campaign()) else { return BTreeSet::new() };
+    let words = words.raw().split(' ').map(str::to_owned);
+    let facts = observed.facts().iter().filter(|fact| fact.key != WORDS).map(|fact| {
+        let kind = if fact.value == FactValue::Flag(false) { "no" } else { "fact" };
+        format!("{kind}:{}", fact.key)
+    });
+    let failures = observed.failures().map(|it| format!("failure:{}@{}", it.class.name(), it.phase.name()));
+    let tools = observed.tools().map(|tool| format!("tool:{tool}"));
+    let link = format!("link:{}", transport_of(observed).name());
+    words.chain(facts).chain(failures).chain(tools).chain([link]).collect()
 }
 
 fn transport_of(observed: &Observed) -> Transport {

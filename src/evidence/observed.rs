@@ -100,6 +100,15 @@ impl Observed {
         &self.transports
     }
 
+    /// Every kind of failure that was met, each once.
+    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.failures.iter().map(|seen| &seen.failure)
+    }
+
+    pub fn tools(&self) -> impl Iterator<Item = &str> {
+        self.tools.iter().map(String::as_str)
+    }
+
     pub fn has_done(&self, phase: Phase) -> bool {
         self.done.contains(&phase)
     }

@@ -14,6 +14,7 @@ mod findings_tests;
 pub mod guided;
 pub mod hands;
 pub mod helm;
+pub mod learning;
 pub mod ledger;
 pub mod limits;
 pub mod live;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::field_text::FieldText;
 use super::units::Address;
 
+/// The fact that holds the different words of a report's beginning, with a space between two.
+pub const WORDS: &str = "words";
+
 /// One fact with where it comes from. A measurement, a register, a descriptor, or the poster's own words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {

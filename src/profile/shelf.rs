@@ -19,7 +19,7 @@ pub struct Sheet {
     pub text: String,
 }
 
-/// All sheets of one kind (`devices`, `boards`, `recipes`, `causes`, `findings`, `experiments`, `measurements`, `phrases`, `benches`), by name.
+/// All sheets of one kind (`devices`, `boards`, `recipes`, `causes`, `findings`, `experiments`, `measurements`, `phrases`, `benches`, `likeness`), by name.
 /// A file of the user's replaces the built-in one of the same name.
 pub fn sheets(kind: &str) -> Result<Vec<Sheet>, ProfileError> {
     let mut by_name = BTreeMap::new();
@@ -27,11 +27,16 @@ pub fn sheets(kind: &str) -> Result<Vec<Sheet>, ProfileError> {
         by_name.insert(sheet.name.clone(), sheet);
     }
     if let Some(folder) = user_folder() {
-        for sheet in in_folder(&folder.join(kind))? {
+        for sheet in in_folder(&folder.join(kind), extension_of(kind))? {
             by_name.insert(sheet.name.clone(), sheet);
         }
     }
     Ok(by_name.into_values().collect())
+}
+
+/// Sheets are TOML; a table of numbers is CSV.
+fn extension_of(kind: &str) -> &'static str {
+    if kind == "likeness" { "csv" } else { "toml" }
 }
 
 /// What is built into the program, whatever the user has added.
@@ -39,7 +44,7 @@ pub fn built_in(kind: &str) -> Vec<Sheet> {
     let Some(folder) = BUILT_IN.get_dir(kind) else { return Vec::new() };
     let mut sheets: Vec<_> = folder
         .files()
-        .filter(|file| file.path().extension().is_some_and(|extension| extension == "toml"))
+        .filter(|file| file.path().extension().is_some_and(|extension| extension == extension_of(kind)))
         .filter_map(|file| {
             Some(Sheet {
                 name: file.path().file_stem()?.to_str()?.to_owned(),
@@ -64,7 +69,7 @@ pub fn user_folder() -> Option<PathBuf> {
     named.or_else(configured)
 }
 
-fn in_folder(folder: &Path) -> Result<Vec<Sheet>, ProfileError> {
+fn in_folder(folder: &Path, wanted: &str) -> Result<Vec<Sheet>, ProfileError> {
     let unreadable = |path: &Path, source| ProfileError::Unreadable { file: path.display().to_string(), source };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -74,7 +79,7 @@ fn in_folder(folder: &Path) -> Result<Vec<Sheet>, ProfileError> {
     let mut sheets = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| unreadable(folder, error))?.path();
-        if path.extension().is_none_or(|extension| extension != "toml") {
+        if path.extension().is_none_or(|extension| extension != wanted) {
             continue;
         }
         let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
@@ -90,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_holds_nothing() {
-        assert_eq!(in_folder(Path::new("/nonexistent/devices")).unwrap(), []);
+        assert_eq!(in_folder(Path::new("/nonexistent/devices"), "toml").unwrap(), []);
     }
 
     #[test]
@@ -98,7 +103,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.toml"), "x = 1").unwrap();
         std::fs::write(folder.path().join("notes.txt"), "").unwrap();
-        let names: Vec<_> = in_folder(folder.path()).unwrap().into_iter().map(|sheet| sheet.name).collect();
+        let names: Vec<_> = in_folder(folder.path(), "toml").unwrap().into_iter().map(|sheet| sheet.name).collect();
         assert_eq!(names, ["a"]);
     }
 }

@@ -21,6 +21,7 @@ pub mod linux_kernel;
 pub mod lsusb;
 pub mod message;
 pub mod notebook;
+mod opening;
 pub mod openocd;
 pub mod option_lines;
 pub mod other_hosts;

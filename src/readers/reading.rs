@@ -9,6 +9,7 @@ use super::dates;
 use super::encoding::Utf8Stream;
 use super::message::{Line, Message, Says, Tool};
 use super::notebook::Notebook;
+use super::opening::Opening;
 use super::phrases::Phrases;
 use super::sieve::Sieve;
 use super::{
@@ -87,12 +88,14 @@ impl Readers {
     /// Reads a report to its end. Only reading itself can fail; any content is a report.
     pub fn read(&self, source: &mut dyn Read) -> io::Result<Reading> {
         let mut notebook = Notebook::default();
-        let mut text = Utf8Stream::new(source)?;
+        let mut text = Opening::of(Utf8Stream::new(source)?);
         let lines = self.sieve.sift(&mut text, |number, text| match probers::lines_of_report(text) {
             Some(parts) => parts.for_each(|text| self.read_line(&mut notebook, &Line { number, text })),
             None => self.read_line(&mut notebook, &Line { number, text }),
         })?;
-        Ok(Reading { events: notebook.into_events(), lines })
+        let mut events = notebook.into_events();
+        events.extend(text.fact().map(EventKind::FactNoted));
+        Ok(Reading { events, lines })
     }
 
     fn read_line(&self, notebook: &mut Notebook, line: &Line<'_>) {
