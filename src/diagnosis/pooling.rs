@@ -13,7 +13,7 @@ use super::verdict::Argument;
 
 /// How much likeness weighs for its surest share, against the square of the surest share of the knowledge base, which is the less to be
 /// believed the less sure it is. Chosen by cross-validation (`docs/measured.md`).
-const OF_LIKENESS: f64 = 2.0;
+const OF_LIKENESS: f64 = 1.0;
 /// The logarithm of the likelihood ratio from which on a sign names its cause or witnesses it. Signs that are decisive by their grade, but
 /// told in words, are not as sure: with them as well 0.83 instead of 0.88 of unseen reports had the right family among three.
 const OUTRIGHT: f64 = 5.0;
