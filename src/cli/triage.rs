@@ -42,7 +42,7 @@ pub struct TriageArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "reply"])]
     score: Option<PathBuf>,
     /// With --score: judge each fifth of the reports by what the other four fifths teach, as reports that nobody has seen
-    #[arg(long, requires = "score")]
+    #[arg(long, requires = "score", conflicts_with = "paths")]
     cross_validate: bool,
     /// Learn from the labels in the folders of DIR how reports of each cause read, and print the table (profiles/likeness)
     #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "reply", "score", "case"])]
@@ -97,6 +97,9 @@ pub fn run(args: &TriageArgs, console: &mut Console) -> ExitCode {
 /// What needs reports whose cause is known.
 fn from_labels(triage: Triage, folder: &Path, args: &TriageArgs, console: &mut Console) -> io::Result<()> {
     let reports = score::labelled(folder)?;
+    if reports.is_empty() {
+        return Err(io::Error::other("no folder in it holds a report.txt and a label.json"));
+    }
     if args.learn.is_some() {
         let lessons = learning::lessons(&triage, &reports)?;
         console.note(&format!("learning from {} of {} reports", lessons.len(), reports.len()));

@@ -11,46 +11,64 @@ use super::inference::{ALWAYS_OPEN, Posterior, Reason};
 use super::likeness::Opinion;
 use super::verdict::Argument;
 
-/// How much likeness weighs for its surest share, against the square of the surest share of the knowledge base, which is the less to be
-/// believed the less sure it is. Chosen by cross-validation (`docs/measured.md`).
-const OF_LIKENESS: f64 = 1.0;
 /// The logarithm of the likelihood ratio from which on a sign names its cause or witnesses it. Signs that are decisive by their grade, but
 /// told in words, are not as sure: with them as well 0.83 instead of 0.88 of unseen reports had the right family among three.
 const OUTRIGHT: f64 = 5.0;
 /// A family is worth the name of its words from here on.
 const WORTH_TELLING: f64 = 0.1;
 
-impl Posterior<'_> {
-    pub(super) fn pool(&mut self, opinion: &Opinion) {
-        let mut known: BTreeMap<String, f64> = BTreeMap::new();
-        for weighed in &self.causes {
-            *known.entry(weighed.cause.family.clone()).or_default() += weighed.probability;
+/// A share for each family by either opinion; both add up to one.
+struct Opinions {
+    by_family: BTreeMap<String, (f64, f64)>,
+    /// What is left to the knowledge base: each counts as far as it is sure, and the knowledge base by the square, because it is the less to
+    /// be believed the less sure it is (by cross-validation, `docs/measured.md`).
+    of_knowledge: f64,
+}
+
+impl Opinions {
+    /// Nothing where either has no share to give.
+    fn of(posterior: &Posterior<'_>, opinion: &Opinion) -> Option<Self> {
+        let mut known: BTreeMap<&str, f64> = BTreeMap::new();
+        for weighed in &posterior.causes {
+            *known.entry(&weighed.cause.family).or_default() += weighed.probability;
         }
         let described: f64 = known.values().sum();
         let read: f64 = known.keys().map(|family| opinion.share(family)).sum();
-        if described <= 0.0 || read <= 0.0 || self.is_told_outright() {
+        if described <= 0.0 || read <= 0.0 {
+            return None;
+        }
+        let shares = known
+            .iter()
+            .map(|(family, share)| ((*family).to_owned(), (share / described, opinion.share(family) / read)));
+        let by_family: BTreeMap<_, _> = shares.collect();
+        let (surest, likeliest) =
+            by_family.values().fold((0.0_f64, 0.0_f64), |(a, b), (known, alike)| (a.max(*known), b.max(*alike)));
+        Some(Self { by_family, of_knowledge: surest * surest / (surest * surest + likeliest) })
+    }
+}
+
+impl Posterior<'_> {
+    pub(super) fn pool(&mut self, opinion: &Opinion) {
+        if self.is_told_outright() {
             return;
         }
-        let surest = |shares: &mut dyn Iterator<Item = f64>| shares.fold(0.0, f64::max);
-        let of_knowledge = (surest(&mut known.values().copied()) / described).powi(2);
-        let of_likeness = OF_LIKENESS * surest(&mut known.keys().map(|family| opinion.share(family))) / read;
-        let knowledge = of_knowledge / (of_knowledge + of_likeness);
+        let Some(opinions) = Opinions::of(self, opinion) else { return };
+        // Every report that likeness was learned from had a cause that is known.
+        let open = ALWAYS_OPEN.max(opinions.of_knowledge * self.unknown).min(self.unknown);
+        let described = (1.0 - open) / (1.0 - self.unknown);
         for weighed in &mut self.causes {
             let family = &weighed.cause.family;
-            let (before, likeness) = (known[family] / described, opinion.share(family) / read);
-            let factor = knowledge + (1.0 - knowledge) * likeness / before.max(f64::MIN_POSITIVE);
-            weighed.probability *= factor;
-            if likeness >= WORTH_TELLING && factor > 1.0 {
-                weighed.reasons.push(reason(family, likeness, factor, opinion));
+            let (known, alike) = opinions.by_family[family];
+            let of_likeness = (1.0 - opinions.of_knowledge) * alike / known.max(f64::MIN_POSITIVE);
+            let factor = opinions.of_knowledge + of_likeness;
+            weighed.probability *= described * factor;
+            if alike >= WORTH_TELLING && factor > 1.0 {
+                weighed.reasons.push(reason(family, alike, factor, opinion));
             }
         }
         for pair in &mut self.pairs {
-            pair.probability *= knowledge;
+            pair.probability *= opinions.of_knowledge;
         }
-        // Every report that likeness was learned from had a cause that is known.
-        let open = ALWAYS_OPEN.max(knowledge * self.unknown).min(self.unknown);
-        let described_too = (1.0 - open) / (1.0 - self.unknown);
-        self.causes.iter_mut().for_each(|weighed| weighed.probability *= described_too);
         self.unknown = open;
         self.sort();
     }
@@ -62,10 +80,10 @@ impl Posterior<'_> {
     }
 }
 
-fn reason(family: &str, likeness: f64, factor: f64, opinion: &Opinion) -> Reason {
+fn reason(family: &str, alike: f64, factor: f64, opinion: &Opinion) -> Reason {
     let text = format!(
         "It reads like reports of the family {family} ({:.0} %), most of all for {}.",
-        100.0 * likeness,
+        100.0 * alike,
         opinion.telling(family).join(", ")
     );
     Reason {

@@ -269,3 +269,43 @@ fn a_device_node_refused_in_a_container_is_a_matter_of_rights() {
     assert!(page.contains("No permission to open the device"), "{page}");
     assert!(!page.contains("Most likely: Missing or wrong driver"), "{page}");
 }
+
+#[test]
+fn a_table_is_learned_from_labels_and_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = root().join("tests/fixtures/reports");
+    for entry in std::fs::read_dir(&reports).unwrap().take(12) {
+        let from = entry.unwrap().path();
+        let to = folder.path().join("labelled").join(from.file_name().unwrap());
+        std::fs::create_dir_all(&to).unwrap();
+        for file in ["report.txt", "label.json"] {
+            std::fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+    }
+    let learned =
+        Command::cargo_bin("flakescope").unwrap().args(["triage", "--learn", "labelled"]).current_dir(&folder).output();
+    let learned = learned.unwrap();
+    let table = String::from_utf8(learned.stdout).unwrap();
+    assert!(table.starts_with("mark,rarity,") && table.lines().count() > 20, "{table}");
+    std::fs::create_dir_all(folder.path().join("likeness")).unwrap();
+    std::fs::write(folder.path().join("likeness/reports.csv"), table).unwrap();
+    let checked = Command::cargo_bin("flakescope")
+        .unwrap()
+        .args(["profile", "check", "--kind", "likeness"])
+        .env("FLAKESCOPE_PROFILES", folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn a_folder_without_labels_is_no_set_to_score() {
+    let folder = tempfile::tempdir().unwrap();
+    for how in ["--score", "--learn"] {
+        let output =
+            Command::cargo_bin("flakescope").unwrap().arg("triage").arg(how).arg(folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("no folder in it holds a report.txt and a label.json"), "{error}");
+    }
+}
