@@ -28,7 +28,7 @@ impl Case {
         script: impl Into<String>,
         check: impl Fn(&Said) -> Judged + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), script: script.into(), check: Box::new(check), deadline: 120 }
+        Self { name: name.into(), script: script.into(), check: Box::new(check), deadline: 240 }
     }
 
     #[must_use]

@@ -74,7 +74,7 @@ pub fn cases() -> Vec<Case> {
             script,
             move |said| compare(board, said),
         )
-        .within(if std::env::var_os("FLAKESCOPE_LONG").is_some() { 280 } else { 120 })
+        .within(if std::env::var_os("FLAKESCOPE_LONG").is_some() { 280 } else { 240 })
     };
     BOARDS.iter().map(case).collect()
 }

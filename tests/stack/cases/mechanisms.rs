@@ -212,7 +212,7 @@ pub fn cases() -> Vec<Case> {
     let run = |(number, mechanism): (usize, &Mechanism)| format!("run {number} {}\n", mechanism.cycles());
     let runs: String = MECHANISMS.iter().enumerate().map(run).collect();
     let script = format!("{RUN}{runs}echo 5000 > /sys/module/usbcore/parameters/initial_descriptor_timeout");
-    vec![Case::new("every_mechanism_fails_in_the_same_class_as_in_process", script, judge).within(360)]
+    vec![Case::new("every_mechanism_fails_in_the_same_class_as_in_process", script, judge).within(600)]
 }
 
 fn judge(said: &Said) -> Result<(), String> {
