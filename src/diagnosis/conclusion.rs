@@ -4,7 +4,7 @@ use super::inference::{Posterior, Weighed};
 use super::knowledge::Knowledge;
 use super::next_experiment;
 use super::subject::Subject;
-use super::verdict::{NextExperiment, RankedCause, Together, UNKNOWN_CAUSE, VerdictKind};
+use super::verdict::{Argument, NextExperiment, RankedCause, Together, UNKNOWN_CAUSE, VerdictKind};
 use crate::evidence::finding::Finding;
 use crate::evidence::observed::Observed;
 use crate::profile::device::{self, Devices};
@@ -37,9 +37,9 @@ impl Library {
     }
 
     /// What the rules read off, and what follows from the device profile.
-    pub fn findings(&self, observed: &Observed) -> Vec<Finding> {
+    pub fn findings(&self, subject: &Subject, observed: &Observed) -> Vec<Finding> {
         let mut found = self.knowledge.catalogue.read_off(observed);
-        found.extend(self.subject(observed).findings(&self.knowledge.catalogue));
+        found.extend(subject.findings(&self.knowledge.catalogue));
         found
     }
 
@@ -101,7 +101,7 @@ fn ranked(posterior: &Posterior<'_>) -> Vec<RankedCause> {
 fn describe(weighed: &Weighed<'_>) -> RankedCause {
     let arguments = |speaks_for: bool| {
         let reasons = weighed.reasons.iter().filter(move |reason| reason.speaks_for() == speaks_for);
-        reasons.map(|reason| reason.argument.clone())
+        reasons.map(|reason| Argument::clone(&reason.argument))
     };
     RankedCause {
         id: weighed.cause.id.clone(),

@@ -43,6 +43,9 @@ impl Footing {
     /// Raises every answer to the power of the sharpness and returns the open remainder. An answer is a family, because its causes mostly cannot be
     /// told apart, or a pair of families; what is in it keeps its share of it.
     pub fn sharpen(self, causes: &mut [Weighed<'_>], pairs: &mut [Pair<'_>]) -> f64 {
+        if self.sharpness == 1.0 {
+            return self.open;
+        }
         let mut answers: BTreeMap<Vec<&str>, f64> = BTreeMap::new();
         for weighed in causes.iter() {
             *answers.entry(vec![&weighed.cause.family]).or_default() += weighed.probability;

@@ -5,7 +5,9 @@
 //! would have to produce what was seen, and a rule that chance does not make costs it more; the open remainder pays
 //! nothing, since it may produce anything. Two causes may be at work at once (`pairs.rs`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::footing::Footing;
 use super::grades::{NOT_THIS_PART, UNACCOUNTED, UNACCOUNTED_RULE};
@@ -43,24 +45,24 @@ pub struct Weighed<'k> {
     pub cause: &'k Cause,
     pub probability: f64,
     pub prior: f64,
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<Reason<'k>>,
     /// Symptoms that it does not account for.
-    pub unaccounted: Vec<Argument>,
+    pub unaccounted: Vec<Arc<Argument>>,
     pub capped: bool,
     /// The logarithm of prior and applicability.
     pub(super) base: f64,
 }
 
-/// One finding that counted.
+/// One finding that counted. A hundred causes share what it says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reason {
-    pub argument: Argument,
+pub struct Reason<'k> {
+    pub argument: Arc<Argument>,
     /// Natural logarithm of the likelihood ratio; below zero it speaks against.
     pub shift: f64,
-    pub because: String,
+    pub because: Cow<'k, str>,
 }
 
-impl Reason {
+impl Reason<'_> {
     pub fn speaks_for(&self) -> bool {
         self.shift > 0.0
     }
@@ -68,28 +70,30 @@ impl Reason {
 
 impl<'k> Posterior<'k> {
     pub fn of(knowledge: &'k Knowledge, subject: &Subject, findings: &[Finding]) -> Self {
-        let candidates: Vec<_> = knowledge.causes.iter().filter(|cause| cause.met_over(subject.transport)).collect();
         let footing = Footing::of(findings);
-        let Footing { firmness, open, .. } = footing;
-        let shares: Vec<_> =
-            candidates.iter().map(|cause| cause.prior_for(subject) * fitness(cause, subject, firmness)).collect();
-        let described: f64 = shares.iter().sum();
-        let priors: Vec<_> = shares.iter().map(|share| share * (1.0 - open) / described).collect();
-        let outcomes = outcomes(knowledge, findings, &candidates, &priors);
+        let candidates = candidates(knowledge, subject, footing);
+        let outcomes = outcomes(knowledge, findings, &candidates);
         let bundles = bundles(knowledge, findings);
-        let mut causes: Vec<_> = candidates
-            .into_iter()
-            .zip(priors)
-            .map(|(cause, prior)| weigh(subject, &bundles, cause, prior, firmness))
-            .collect();
+        let mut causes: Vec<_> =
+            candidates.into_iter().map(|candidate| weigh(&bundles, candidate, footing.firmness)).collect();
         sort(&mut causes);
-        let mut pairs = pairs::of(&causes, &bundles, findings, firmness);
+        let mut pairs = pairs::of(&causes, &bundles, findings, footing.firmness);
         let open = footing.sharpen(&mut causes, &mut pairs);
         for pair in &mut pairs {
             let both = pair.causes.iter().flat_map(|cause| outcomes.iter().map(|outcome| outcome.reason(cause).shift));
             pair.probability *= (0.5 * both.sum::<f64>()).exp();
         }
-        let mut causes: Vec<_> = causes.into_iter().map(|weighed| weighed.after(&outcomes)).collect();
+        let causes = causes.into_iter().map(|weighed| weighed.after(&outcomes)).collect();
+        let mut posterior = Self::in_shares(causes, open, pairs);
+        if let Some(opinion) = knowledge.likeness.opinion(&likeness::marks(subject, findings)) {
+            posterior.pool(&opinion);
+        }
+        posterior.cap(findings);
+        posterior
+    }
+
+    /// From priors times likelihoods to probabilities that add up to one.
+    fn in_shares(mut causes: Vec<Weighed<'k>>, open: f64, mut pairs: Vec<Pair<'k>>) -> Self {
         let alone: f64 = open + causes.iter().map(|weighed| weighed.probability).sum::<f64>();
         let total = alone + pairs.iter().map(|pair| pair.probability).sum::<f64>();
         let share = (1.0 - ALWAYS_OPEN) / total;
@@ -103,12 +107,7 @@ impl<'k> Posterior<'k> {
         });
         sort(&mut causes);
         pairs.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        let mut posterior = Self { causes, unknown: ALWAYS_OPEN + share * open, pairs };
-        if let Some(opinion) = knowledge.likeness.opinion(&likeness::marks(subject, findings)) {
-            posterior.pool(&opinion);
-        }
-        posterior.cap(findings);
-        posterior
+        Self { causes, unknown: ALWAYS_OPEN + share * open, pairs }
     }
 
     pub(super) fn sort(&mut self) {
@@ -142,53 +141,71 @@ impl<'k> Posterior<'k> {
     }
 }
 
+/// What differs by less than a billionth is as probable, and keeps the order of the names.
 fn sort(causes: &mut [Weighed<'_>]) {
-    causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.cause.id.cmp(&b.cause.id)));
+    let steps = |weighed: &Weighed<'_>| (weighed.probability * 1e9).round();
+    causes.sort_by(|a, b| steps(b).total_cmp(&steps(a)).then_with(|| a.cause.id.cmp(&b.cause.id)));
 }
 
-/// Whether the cause is known on the part at all; it counts with the same power as what speaks against it.
-fn fitness(cause: &Cause, subject: &Subject, firmness: f64) -> f64 {
-    if cause.applies_to(subject.part()) { 1.0 } else { NOT_THIS_PART.powf(firmness) }
+/// A cause that can be met over the link, before anything was found.
+struct Candidate<'k> {
+    cause: &'k Cause,
+    prior: f64,
+    /// That the cause is known on other parts only.
+    on_another_part: Option<Reason<'k>>,
+}
+
+/// Being known on the part at all counts with the same power as what speaks against a cause.
+fn candidates<'k>(knowledge: &'k Knowledge, subject: &Subject, footing: Footing) -> Vec<Candidate<'k>> {
+    let fits = |cause: &Cause| cause.applies_to(subject.part());
+    let met = knowledge.causes.iter().filter(|cause| cause.met_over(subject.transport));
+    let mut candidates: Vec<_> = met
+        .map(|cause| {
+            let on_another_part = (!fits(cause)).then(|| other_part(cause, subject, footing.firmness));
+            let fitness = on_another_part.as_ref().map_or(1.0, |reason| reason.shift.exp());
+            Candidate { cause, prior: cause.prior_for(subject) * fitness, on_another_part }
+        })
+        .collect();
+    let described: f64 = candidates.iter().map(|candidate| candidate.prior).sum();
+    for candidate in &mut candidates {
+        candidate.prior *= (1.0 - footing.open) / described;
+    }
+    candidates
 }
 
 /// What an experiment showed, and how likely its positive outcome is for an average cause, which is what the open remainder is
 /// taken for.
 struct Outcome<'a> {
     experiment: &'a Experiment,
-    finding: &'a Finding,
+    argument: Arc<Argument>,
     belief: f64,
     average: f64,
 }
 
-fn outcomes<'a>(
-    knowledge: &'a Knowledge,
-    findings: &'a [Finding],
-    candidates: &[&Cause],
-    priors: &[f64],
-) -> Vec<Outcome<'a>> {
-    let all: f64 = priors.iter().sum();
+fn outcomes<'k>(knowledge: &'k Knowledge, findings: &[Finding], candidates: &[Candidate<'_>]) -> Vec<Outcome<'k>> {
+    let all: f64 = candidates.iter().map(|candidate| candidate.prior).sum();
     let read = findings.iter().filter_map(|finding| {
         let (id, belief) = experiment::of_finding(finding)?;
         let experiment = knowledge.experiment(id)?;
-        let sum: f64 = candidates.iter().zip(priors).map(|(cause, prior)| prior * cause.predicts(experiment)).sum();
-        Some(Outcome { experiment, finding, belief, average: sum / all })
+        let sum: f64 = candidates.iter().map(|candidate| candidate.prior * candidate.cause.predicts(experiment)).sum();
+        Some(Outcome { experiment, argument: argument(finding), belief, average: sum / all })
     });
     read.collect()
 }
 
 impl Outcome<'_> {
-    fn reason(&self, cause: &Cause) -> Reason {
+    fn reason<'k>(&self, cause: &'k Cause) -> Reason<'k> {
         let likelihood = |positive: f64| positive * self.belief + (1.0 - positive) * (1.0 - self.belief);
         let own = cause.experiments.iter().find(|prediction| prediction.id == self.experiment.id);
         let because = match own {
-            Some(prediction) => prediction.because.clone(),
+            Some(prediction) => Cow::Borrowed(prediction.because.as_str()),
             None => {
                 let expected = if cause.predicts(self.experiment) >= 0.5 { "expected" } else { "not expected" };
-                format!("with this cause it is {expected} that {}", self.experiment.positive)
+                Cow::Owned(format!("with this cause it is {expected} that {}", self.experiment.positive))
             }
         };
         Reason {
-            argument: argument(self.finding),
+            argument: Arc::clone(&self.argument),
             shift: (likelihood(cause.predicts(self.experiment)) / likelihood(self.average)).ln(),
             because,
         }
@@ -212,17 +229,24 @@ impl Weighed<'_> {
 pub(super) struct Bundle<'f> {
     pub group: &'f Group,
     pub findings: Vec<&'f Finding>,
+    /// What each of them says.
+    arguments: Vec<Arc<Argument>>,
 }
 
 impl<'f> Bundle<'f> {
     /// The surest of what a cause says nothing about. A symptom is accounted for with any finding of its group; of rules that
     /// chance does not make each asks for a reason of its own.
-    fn surest_left_open(&self, cause: &Cause) -> Option<&'f Finding> {
-        let is_silent = |finding: &&&'f Finding| cause.stance(&finding.id).is_none();
-        if !self.group.telling && !self.findings.iter().all(|finding| is_silent(&finding)) {
+    fn surest_left_open(&self, cause: &Cause) -> Option<(&'f Finding, &Arc<Argument>)> {
+        let is_silent = |finding: &Finding| cause.stance(&finding.id).is_none();
+        if !self.group.telling && !self.findings.iter().all(|finding| is_silent(finding)) {
             return None;
         }
-        self.findings.iter().filter(is_silent).max_by(|a, b| a.certainty.total_cmp(&b.certainty)).copied()
+        let silent = self.said().filter(|(finding, _)| is_silent(finding));
+        silent.max_by(|(a, _), (b, _)| a.certainty.total_cmp(&b.certainty))
+    }
+
+    fn said(&self) -> impl Iterator<Item = (&'f Finding, &Arc<Argument>)> {
+        self.findings.iter().copied().zip(&self.arguments)
     }
 }
 
@@ -233,7 +257,10 @@ fn bundles<'f>(knowledge: &'f Knowledge, findings: &'f [Finding]) -> Vec<Bundle<
         if is_chance(group, finding, findings) {
             continue;
         }
-        bundles.entry(&group.id).or_insert_with(|| Bundle { group, findings: Vec::new() }).findings.push(finding);
+        let empty = || Bundle { group, findings: Vec::new(), arguments: Vec::new() };
+        let bundle = bundles.entry(&group.id).or_insert_with(empty);
+        bundle.findings.push(finding);
+        bundle.arguments.push(argument(finding));
     }
     bundles.into_values().collect()
 }
@@ -259,51 +286,48 @@ pub(super) fn cost_of_silence(group: &Group, certainty: f64) -> f64 {
 }
 
 /// The cause with prior times likelihood in the place of its probability.
-fn weigh<'k>(subject: &Subject, bundles: &[Bundle<'_>], cause: &'k Cause, prior: f64, firmness: f64) -> Weighed<'k> {
-    let mut reasons = Vec::new();
+fn weigh<'k>(bundles: &[Bundle<'_>], candidate: Candidate<'k>, firmness: f64) -> Weighed<'k> {
+    let Candidate { cause, prior, on_another_part } = candidate;
+    let mut reasons: Vec<_> = on_another_part.into_iter().collect();
     let mut unaccounted = Vec::new();
     let mut log = 0.0;
     for bundle in bundles {
-        let linked: Vec<_> =
-            bundle.findings.iter().filter_map(|finding| reason(cause, finding, bundle.group)).collect();
-        let best = linked.iter().filter(|it| it.shift > 0.0).max_by(|a, b| a.shift.total_cmp(&b.shift));
-        let worst = linked.iter().filter(|it| it.shift < 0.0).min_by(|a, b| a.shift.total_cmp(&b.shift));
+        let linked = || bundle.said().filter_map(|(finding, said)| reason(cause, finding, said, bundle.group));
+        let best = linked().filter(|it| it.shift > 0.0).max_by(|a, b| a.shift.total_cmp(&b.shift));
+        let worst = linked().filter(|it| it.shift < 0.0).min_by(|a, b| a.shift.total_cmp(&b.shift));
         for counted in best.into_iter().chain(worst) {
             let shift = firmness * counted.shift;
             log += shift;
-            reasons.push(Reason { shift, ..counted.clone() });
+            reasons.push(Reason { shift, ..counted });
         }
-        if let Some(surest) = bundle.surest_left_open(cause)
+        if let Some((surest, said)) = bundle.surest_left_open(cause)
             && cost_of_silence(bundle.group, surest.certainty) < 0.0
         {
             log += firmness * cost_of_silence(bundle.group, surest.certainty);
-            unaccounted.push(argument(surest));
+            unaccounted.push(Arc::clone(said));
         }
     }
     let base = prior.ln();
-    if !cause.applies_to(subject.part()) {
-        reasons.push(other_part(cause, subject, firmness));
-    }
     reasons.sort_by(|a, b| b.shift.abs().total_cmp(&a.shift.abs()));
     let probability = (base + log).exp();
     Weighed { cause, probability, prior, reasons, unaccounted, capped: false, base }
 }
 
-fn other_part(cause: &Cause, subject: &Subject, firmness: f64) -> Reason {
+fn other_part<'k>(cause: &Cause, subject: &Subject, firmness: f64) -> Reason<'k> {
     let text = format!("{} is none of {}.", subject.part().unwrap_or("The part"), cause.parts.join(", "));
     Reason {
-        argument: Argument { finding: "part-does-not-apply".to_owned(), text, at: Vec::new() },
+        argument: Arc::new(Argument { finding: "part-does-not-apply".to_owned(), text, at: Vec::new() }),
         shift: firmness * NOT_THIS_PART.ln(),
-        because: "the cause is known on other parts".to_owned(),
+        because: Cow::Borrowed("the cause is known on other parts"),
     }
 }
 
-fn reason(cause: &Cause, finding: &Finding, group: &Group) -> Option<Reason> {
+fn reason<'k>(cause: &'k Cause, finding: &Finding, said: &Arc<Argument>, group: &Group) -> Option<Reason<'k>> {
     let (stance, because) = cause.stance(&finding.id)?;
     Some(Reason {
-        argument: argument(finding),
+        argument: Arc::clone(said),
         shift: stance * scale(finding, group, stance),
-        because: because.to_owned(),
+        because: Cow::Borrowed(because),
     })
 }
 
@@ -313,8 +337,8 @@ pub(super) fn scale(finding: &Finding, group: &Group, stance: f64) -> f64 {
     if stance < 0.0 && (group.symptom || group.side_by_side) { finding.certainty } else { finding.weight }
 }
 
-fn argument(finding: &Finding) -> Argument {
-    Argument { finding: finding.id.clone(), text: finding.text.clone(), at: finding.at.clone() }
+fn argument(finding: &Finding) -> Arc<Argument> {
+    Arc::new(Argument { finding: finding.id.clone(), text: finding.text.clone(), at: finding.at.clone() })
 }
 
 #[cfg(test)]

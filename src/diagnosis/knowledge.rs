@@ -386,10 +386,15 @@ impl Cause {
     }
 
     /// The chance of the positive outcome of an experiment if this is the cause.
-    pub fn predicts(&self, experiment: &Experiment) -> f64 {
+    pub fn chance_in(&self, experiment: &Experiment) -> Chance {
         let own = self.experiments.iter().find(|prediction| prediction.id == experiment.id);
         let chance = own.map(|prediction| prediction.positive);
-        chance.or_else(|| experiment.by_side.get(&self.side).copied()).unwrap_or(experiment.otherwise).probability()
+        chance.or_else(|| experiment.by_side.get(&self.side).copied()).unwrap_or(experiment.otherwise)
+    }
+
+    /// The same as a number.
+    pub fn predicts(&self, experiment: &Experiment) -> f64 {
+        self.chance_in(experiment).probability()
     }
 }
 

@@ -41,20 +41,25 @@ pub struct Row {
 
 /// How a report reads.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Opinion {
-    /// By family; together one.
-    shares: BTreeMap<String, f64>,
-    telling: BTreeMap<String, Vec<String>>,
+pub struct Opinion<'l> {
+    families: &'l [String],
+    /// In the order of the families; together one.
+    shares: Vec<f64>,
+    known: Vec<(&'l str, &'l Row)>,
 }
 
-impl Opinion {
+impl Opinion<'_> {
     pub fn share(&self, family: &str) -> f64 {
-        self.shares.get(family).copied().unwrap_or(0.0)
+        self.place(family).map_or(0.0, |place| self.shares[place])
     }
 
-    /// The marks that speak most for a family.
-    pub fn telling(&self, family: &str) -> &[String] {
-        self.telling.get(family).map_or(&[], Vec::as_slice)
+    /// The marks that speak most for a family, as a person reads them.
+    pub fn telling(&self, family: &str) -> Vec<String> {
+        self.place(family).map(|place| most_telling(&self.known, place)).unwrap_or_default()
+    }
+
+    fn place(&self, family: &str) -> Option<usize> {
+        self.families.iter().position(|known| known == family)
     }
 }
 
@@ -136,8 +141,9 @@ impl Likeness {
     }
 
     /// Nothing where hardly any mark is known.
-    pub fn opinion(&self, marks: &BTreeSet<String>) -> Option<Opinion> {
-        let known: Vec<_> = marks.iter().filter_map(|mark| self.rows.get_key_value(mark)).collect();
+    pub fn opinion(&self, marks: &BTreeSet<String>) -> Option<Opinion<'_>> {
+        let row_of = |mark| self.rows.get_key_value(mark).map(|(mark, row)| (mark.as_str(), row));
+        let known: Vec<_> = marks.iter().filter_map(row_of).collect();
         if known.len() < FEWEST_MARKS {
             return None;
         }
@@ -148,10 +154,7 @@ impl Likeness {
                 *score += row.rarity / length * weight;
             }
         }
-        let shares = soft_max(&scores);
-        let likely = shares.iter().enumerate().filter(|(_, share)| **share > 1.0 / shares.len() as f64);
-        let telling = likely.map(|(place, _)| (self.families[place].clone(), most_telling(&known, place))).collect();
-        Some(Opinion { shares: self.families.iter().cloned().zip(shares).collect(), telling })
+        Some(Opinion { families: &self.families, shares: soft_max(&scores), known })
     }
 }
 
@@ -163,7 +166,7 @@ pub fn soft_max(scores: &[f64]) -> Vec<f64> {
     raised.into_iter().map(|share| share / sum).collect()
 }
 
-fn most_telling(known: &[(&String, &Row)], family: usize) -> Vec<String> {
+fn most_telling(known: &[(&str, &Row)], family: usize) -> Vec<String> {
     let says = |row: &Row| row.rarity * row.weights[family];
     let mut telling: Vec<_> = known.iter().filter(|(_, row)| says(row) > 0.0).collect();
     telling.sort_by(|a, b| says(b.1).total_cmp(&says(a.1)).then_with(|| a.0.cmp(b.0)));
@@ -206,16 +209,18 @@ mod tests {
 
     #[test]
     fn a_rare_word_decides_and_is_named() {
-        let opinion = likeness().opinion(&marks_of("the hub it with long")).unwrap();
+        let likeness = likeness();
+        let opinion = likeness.opinion(&marks_of("the hub it with long")).unwrap();
         assert!(opinion.share("usb-power") > 0.98, "{opinion:?}");
         assert!((opinion.share("usb-power") + opinion.share("swd-wiring") - 1.0).abs() < 1e-12);
         assert_eq!(opinion.telling("usb-power"), ["“hub”"]);
-        assert_eq!(opinion.telling("swd-wiring"), [""; 0]);
+        assert_eq!(opinion.telling("swd-wiring"), ["“long”"]);
     }
 
     #[test]
     fn opposite_words_leave_what_any_report_has() {
-        let opinion = likeness().opinion(&marks_of("hub jumper the it with")).unwrap();
+        let likeness = likeness();
+        let opinion = likeness.opinion(&marks_of("hub jumper the it with")).unwrap();
         assert!((opinion.share("swd-wiring") - 1.0 / (1.0 + (-0.4_f64).exp())).abs() < 1e-9);
     }
 

@@ -1,5 +1,6 @@
 //! Which experiment to do next: the expected information about the cause, per minute, over every experiment that is open.
 
+use super::grades::Chance;
 use super::inference::Posterior;
 use super::knowledge::{Experiment, Knowledge};
 use super::subject::Subject;
@@ -66,15 +67,19 @@ fn confirms_a_suspect(posterior: &Posterior<'_>, experiment: &Experiment) -> boo
 /// The mutual information of cause and outcome in bits. What is not in the knowledge base is taken to answer as an
 /// average cause does.
 fn information(posterior: &Posterior<'_>, experiment: &Experiment) -> f64 {
-    let described: f64 = posterior.causes.iter().map(|weighed| weighed.prior).sum();
-    let average: f64 =
-        posterior.causes.iter().map(|weighed| weighed.prior * weighed.cause.predicts(experiment)).sum::<f64>()
-            / described;
-    let mut branches: Vec<_> =
-        posterior.causes.iter().map(|weighed| (weighed.probability, weighed.cause.predicts(experiment))).collect();
-    branches.push((posterior.unknown, average));
-    let positive: f64 = branches.iter().map(|(share, chance)| share * chance).sum();
-    let left: f64 = branches.iter().map(|(share, chance)| share * entropy(*chance)).sum();
+    // Causes say one of a few things, so what those hold that say the same is added up first.
+    let mut shares = [0.0; Chance::ALL.len()];
+    let (mut described, mut expected) = (0.0, 0.0);
+    for weighed in &posterior.causes {
+        let chance = weighed.cause.chance_in(experiment);
+        shares[chance as usize] += weighed.probability;
+        described += weighed.prior;
+        expected += weighed.prior * chance.probability();
+    }
+    let said = Chance::ALL.iter().map(|chance| chance.probability());
+    let branches = || shares.into_iter().zip(said.clone()).chain([(posterior.unknown, expected / described)]);
+    let positive: f64 = branches().map(|(share, chance)| share * chance).sum();
+    let left: f64 = branches().map(|(share, chance)| share * entropy(chance)).sum();
     (entropy(positive) - left).max(0.0)
 }
 

@@ -5,7 +5,9 @@
 //! more than its own weight. Inside a family the knowledge base alone decides, and what a measurement or the documented meaning of an error code says
 //! needs no second opinion.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::inference::{ALWAYS_OPEN, Posterior, Reason};
 use super::likeness::Opinion;
@@ -27,7 +29,7 @@ struct Opinions {
 
 impl Opinions {
     /// Nothing where either has no share to give.
-    fn of(posterior: &Posterior<'_>, opinion: &Opinion) -> Option<Self> {
+    fn of(posterior: &Posterior<'_>, opinion: &Opinion<'_>) -> Option<Self> {
         let mut known: BTreeMap<&str, f64> = BTreeMap::new();
         for weighed in &posterior.causes {
             *known.entry(&weighed.cause.family).or_default() += weighed.probability;
@@ -48,7 +50,7 @@ impl Opinions {
 }
 
 impl Posterior<'_> {
-    pub(super) fn pool(&mut self, opinion: &Opinion) {
+    pub(super) fn pool(&mut self, opinion: &Opinion<'_>) {
         if self.is_told_outright() {
             return;
         }
@@ -80,16 +82,16 @@ impl Posterior<'_> {
     }
 }
 
-fn reason(family: &str, alike: f64, factor: f64, opinion: &Opinion) -> Reason {
+fn reason<'k>(family: &str, alike: f64, factor: f64, opinion: &Opinion<'_>) -> Reason<'k> {
     let text = format!(
         "It reads like reports of the family {family} ({:.0} %), most of all for {}.",
         100.0 * alike,
         opinion.telling(family).join(", ")
     );
     Reason {
-        argument: Argument { finding: "reads-alike".to_owned(), text, at: Vec::new() },
+        argument: Arc::new(Argument { finding: "reads-alike".to_owned(), text, at: Vec::new() }),
         shift: factor.ln(),
-        because: "so did public reports whose cause is known".to_owned(),
+        because: Cow::Borrowed("so did public reports whose cause is known"),
     }
 }
 

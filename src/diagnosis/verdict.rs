@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::evidence::finding::Unit;
 use crate::observation::alteration::AlterationLine;
@@ -61,6 +61,7 @@ pub struct RankedCause {
     /// What a person calls it.
     #[serde(skip)]
     pub name: String,
+    #[serde(serialize_with = "to_a_millionth")]
     pub probability: f64,
     #[serde(rename = "for")]
     pub speaks_for: Vec<Argument>,
@@ -75,6 +76,7 @@ pub struct Together {
     pub causes: [String; 2],
     #[serde(skip)]
     pub names: [String; 2],
+    #[serde(serialize_with = "to_a_millionth")]
     pub probability: f64,
 }
 
@@ -133,10 +135,16 @@ pub struct NextExperiment {
     pub experiment: String,
     pub minutes: f64,
     /// Expected information about the cause.
+    #[serde(serialize_with = "to_a_millionth")]
     pub bits: f64,
     /// The factors that it changes; more than one means that the outcome cannot tell them apart.
     pub changes: Vec<String>,
     pub text: String,
+}
+
+/// More digits would only be those of the arithmetic.
+fn to_a_millionth<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((value * 1e6).round() / 1e6)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -1,6 +1,7 @@
 //! Rules: a small declarative language over the failures and facts that were observed.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use regex::Regex;
 use serde::Deserialize;
@@ -75,22 +76,33 @@ pub struct TextPattern {
     pub matches: Option<Expression>,
 }
 
-/// A regular expression, checked when the rule is read.
+/// A regular expression, checked when the rule is read and compiled when it is first asked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Expression(Regex);
+pub struct Expression {
+    text: String,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Expression {
+    /// One that grows beyond what the matcher takes matches nothing.
+    fn is_match(&self, text: &str) -> bool {
+        self.compiled.get_or_init(|| Regex::new(&self.text).ok()).as_ref().is_some_and(|regex| regex.is_match(text))
+    }
+}
 
 impl TryFrom<String> for Expression {
-    type Error = regex::Error;
+    type Error = regex_syntax::Error;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Regex::new(&text).map(Self)
+        regex_syntax::parse(&text)?;
+        Ok(Self { text, compiled: OnceLock::new() })
     }
 }
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
+        self.text == other.text
     }
 }
 
@@ -195,7 +207,7 @@ impl FactPattern {
         fact.key == self.key
             && self.flag.is_none_or(|flag| fact.value == FactValue::Flag(flag))
             && (self.text_contains.is_empty() || contains_one(&text().to_lowercase(), &self.text_contains))
-            && self.text_matches.as_ref().is_none_or(|expression| expression.0.is_match(text()))
+            && self.text_matches.as_ref().is_none_or(|expression| expression.is_match(text()))
             && band(of(mhz), self.mhz_min, self.mhz_max)
             && band(of(volts), self.volts_min, self.volts_max)
             && band(of(number), self.number_min, self.number_max)
@@ -207,7 +219,7 @@ impl FactPattern {
 impl TextPattern {
     fn fits(&self, text: &FieldText) -> bool {
         (self.contains.is_empty() || contains_one(&text.raw().to_lowercase(), &self.contains))
-            && self.matches.as_ref().is_none_or(|expression| expression.0.is_match(text.raw()))
+            && self.matches.as_ref().is_none_or(|expression| expression.is_match(text.raw()))
     }
 }
 

@@ -265,7 +265,8 @@ impl Ledger {
             Depth::Live => self.evidence.live_findings(),
             Depth::Verdict => self.evidence.verdict_findings(),
         };
-        findings.extend(self.library.findings(&self.observed));
+        let subject = self.library.subject(&self.observed);
+        findings.extend(self.library.findings(&subject, &self.observed));
         findings.extend(self.trials.findings());
         findings
     }

@@ -103,8 +103,8 @@ impl Triage {
 
     fn conclude(&self, name: &str, gathered: Gathered, lines: u32) -> Triaged {
         let kind = gathered.kind();
-        let findings = self.library.findings(&gathered.observed);
         let subject = self.library.subject(&gathered.observed);
+        let findings = self.library.findings(&subject, &gathered.observed);
         let conclusion = self.library.conclude(&subject, kind, &findings);
         let verdict = Verdict {
             schema: VERDICT_SCHEMA,
