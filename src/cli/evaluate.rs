@@ -10,6 +10,7 @@ use super::console::Console;
 use super::exit::ExitCode;
 use super::strategies;
 use crate::diagnosis::conclusion::Library;
+use crate::investigation::calibration::Calibration;
 use crate::investigation::evaluation::{self, EvaluationError};
 use crate::investigation::evaluation_score::{Figures, Score, Share};
 use crate::investigation::scenario::{self, Scenario};
@@ -119,8 +120,13 @@ fn figures(of: &Figures, out: &mut impl Write) -> io::Result<()> {
     }
     if of.top_1.n > 0 {
         writeln!(out, "  {:<28} {:.3}", "Brier score", of.brier)?;
-        writeln!(out, "  {:<28} {:.3}", "calibration error", of.calibration_error)?;
-        for bin in &of.calibration {
+        let Calibration { error, error_by_chance, bins } = &of.calibration;
+        writeln!(
+            out,
+            "  {:<28} {error:.3} ({error_by_chance:.3} if claims held as often as they say)",
+            "calibration error"
+        )?;
+        for bin in bins {
             writeln!(out, "    claimed {:.2}, held {:.2} (n = {})", bin.claimed, bin.held, bin.n)?;
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::calibration::Calibration;
 use super::evaluation::Trial;
 use crate::diagnosis::verdict::{UNKNOWN_CAUSE, VerdictKind};
 
@@ -40,9 +41,7 @@ pub struct Figures {
     pub separation_named: Share,
     /// Mean squared error of what was claimed (`Trial::claim`).
     pub brier: f64,
-    /// Expected calibration error of the claims over ten bins.
-    pub calibration_error: f64,
-    pub calibration: Vec<Bin>,
+    pub calibration: Calibration,
     pub undecided: Share,
     /// Campaigns with fewer than three failed boots: the interval holds the true rate, and the number of boots is right.
     pub bound_holds: Share,
@@ -54,16 +53,6 @@ pub struct Figures {
     pub cycles: u64,
     pub simulated_minutes: f64,
 }
-
-/// One row of the calibration table.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Bin {
-    pub claimed: f64,
-    pub held: f64,
-    pub n: u64,
-}
-
-const BINS: usize = 10;
 
 impl Score {
     pub fn of(trials: Vec<Trial>) -> Self {
@@ -88,7 +77,6 @@ impl Figures {
         let unknown = of(|trial| trial.is_scored() && trial.is_unknown());
         let healthy = of(Trial::is_healthy);
         let claims: Vec<_> = described.iter().filter_map(|trial| Some((trial.claim()?, trial.is_among(1)))).collect();
-        let calibration = bins(&claims);
         let all = claims.len().max(1) as f64;
         let mut configurations: Vec<&str> = trials.iter().map(|trial| trial.scenario.as_str()).collect();
         configurations.sort_unstable();
@@ -104,9 +92,7 @@ impl Figures {
                 Trial::names_what_separates,
             ),
             brier: claims.iter().map(|(claim, held)| (claim - f64::from(u8::from(*held))).powi(2)).sum::<f64>() / all,
-            calibration_error: calibration.iter().map(|bin| (bin.claimed - bin.held).abs() * bin.n as f64).sum::<f64>()
-                / all,
-            calibration,
+            calibration: Calibration::of(&claims),
             undecided: share(&described, |trial| !trial.decided),
             bound_holds: share(&of(|trial| trial.reference.is_some()), |trial| trial.bound_holds() == Some(true)),
             false_faults: share(&healthy, |trial| trial.kind == VerdictKind::Fault),
@@ -130,20 +116,6 @@ fn confusion(trials: &[Trial]) -> BTreeMap<String, BTreeMap<String, u64>> {
         *confusion.entry(trial.scenario.clone()).or_default().entry(said.to_owned()).or_default() += 1;
     }
     confusion
-}
-
-fn bins(claims: &[(f64, bool)]) -> Vec<Bin> {
-    let mut bins = Vec::new();
-    for bin in 0..BINS {
-        let inside = claims.iter().filter(|(claim, _)| ((claim * BINS as f64) as usize).min(BINS - 1) == bin);
-        let (n, claimed, held) = inside.fold((0_u64, 0.0, 0.0), |(n, claimed, held), (claim, right)| {
-            (n + 1, claimed + claim, held + f64::from(u8::from(*right)))
-        });
-        if n > 0 {
-            bins.push(Bin { claimed: claimed / n as f64, held: held / n as f64, n });
-        }
-    }
-    bins
 }
 
 fn share(trials: &[&Trial], is_hit: impl Fn(&Trial) -> bool) -> Share {
@@ -173,13 +145,5 @@ mod tests {
         assert!((low - 0.2553).abs() < 1e-4 && (high - 0.3662).abs() < 1e-4, "{low} {high}");
         let (low, high) = wilson(0, 20).interval;
         assert!(low.abs() < 1e-9 && (high - 0.1611).abs() < 1e-4, "{low} {high}");
-    }
-
-    #[test]
-    fn a_claim_that_holds_as_often_as_it_says_is_calibrated() {
-        let claims: Vec<_> = (0..10).map(|n| (0.7, n < 7)).collect();
-        let bins = bins(&claims);
-        assert_eq!(bins.len(), 1);
-        assert!((bins[0].claimed - bins[0].held).abs() < 1e-9);
     }
 }

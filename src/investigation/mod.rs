@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod board_facts;
+pub mod calibration;
 pub mod collection;
 pub mod commands;
 pub mod contradictions;
