@@ -12,7 +12,7 @@ use super::knowledge::Cause;
 use crate::evidence::finding::Finding;
 
 /// A pair below this is not worth keeping.
-pub const LEAST_KEPT: f64 = 0.01;
+pub const LEAST_KEPT: f64 = 0.002;
 
 /// One of a pair is among so many of the most probable single causes.
 const FIRST_OF: usize = 12;
