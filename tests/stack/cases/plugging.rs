@@ -80,12 +80,13 @@ fn unplugged_during(kinds: Vec<(usize, Kind)>) -> Case {
     for (port, Kind { name, .. }) in &kinds {
         let from_zero = port - 1;
         script += &format!("await {from_zero}\n");
+        // The pipe ends the worker at its first answer that failed, and passes only whole lines.
         work += &format!(
-            "(flakescope worker < /given/{name}.requests > /tmp/{name}.answers & worker=$!\n\
-             await_session {from_zero}; sleep 0.5; hand off 1-{port}\n\
-             for i in $(seq 60); do grep -q '\"failed\"' /tmp/{name}.answers && break; sleep 0.5; done; kill $worker) & watchers=\"$watchers $!\"\n",
+            "(timeout 60 flakescope worker < /given/{name}.requests | grep -m 1 '\"failed\"' > /tmp/{name}.answer) &\n\
+             watchers=\"$watchers $!\"\n\
+             (await_session {from_zero}; sleep 0.5; hand off 1-{port}) &\n",
         );
-        told += &format!("echo {name} $(grep -m 1 '\"failed\"' /tmp/{name}.answers)\n");
+        told += &format!("echo {name} $(cat /tmp/{name}.answer)\n");
     }
     script += &format!("{work}wait $watchers 2>/dev/null\n{told}");
     let names: Vec<_> = kinds.iter().map(|(_, kind)| kind.name).collect();
