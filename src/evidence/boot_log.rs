@@ -41,10 +41,11 @@ pub struct BootTally {
     pub loss: Option<Loss>,
 }
 
-/// In which cycle of its boot the first failure came, and how long after the start of the boot that cycle began.
+/// In which cycle of its boot and in which step the first failure came, and how long after the start of the boot that cycle began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FirstFailure {
     pub cycle: u32,
+    pub phase: Phase,
     pub after: Option<Micros>,
 }
 
@@ -118,11 +119,11 @@ impl BootTally {
         self.failed_in_presence |= failed && (self.present || trial.present);
         self.cycles += 1;
         self.failed += u32::from(failed);
-        if failed && self.failed_at.is_none() {
+        if let Some(failure) = trial.failure.filter(|_| self.failed_at.is_none()) {
             self.failed_at = Some(trial.cycle.number);
             let span = self.started.zip(trial.cycle.started).filter(|(boot, cycle)| cycle >= boot);
             let after = span.map(|(boot, cycle)| cycle - boot);
-            self.first_failure = Some(FirstFailure { cycle: self.cycles, after });
+            self.first_failure = Some(FirstFailure { cycle: self.cycles, phase: failure.phase, after });
         }
         self.present |= trial.present;
         self.answered |= trial.answered;

@@ -24,6 +24,7 @@ use super::periods::Periods;
 use super::place::Place;
 use super::rate::{Rate, StepLatency};
 use super::requests::Requests;
+use super::same_point;
 use super::speed_curve::SpeedCurve;
 use super::time_in_boot;
 use super::transfers::Transfers;
@@ -206,6 +207,11 @@ impl CampaignEvidence {
             found.extend(self.transfers.tested());
             found.extend(self.requests.tested());
             found.extend(self.place.tested(&sums));
+            // What is varied from cycle to cycle would make a point of its own.
+            if let Some(point) = same_point::finding(&self.boots).filter(|_| self.arms.count() == 1) {
+                found.retain(|finding| !same_point::IMPLIES.contains(&finding.id.as_str()));
+                found.push(point);
+            }
         }
         found.extend(told_together(self.candidates(&sums)));
         found

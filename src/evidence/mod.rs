@@ -45,6 +45,7 @@ pub mod requests;
 pub mod retries;
 pub mod rules;
 pub mod runs_test;
+pub mod same_point;
 pub mod solve;
 pub mod spectrum;
 pub mod speed_curve;

@@ -159,7 +159,7 @@ impl Sight {
 }
 
 fn silent(why: &str) -> Fact {
-    Fact::measured(SILENT, FactValue::Text(FieldText::from(why)))
+    Fact { quote: Some(FieldText::from(why)), ..Fact::measured(SILENT, FactValue::Text(FieldText::from(why))) }
 }
 
 /// What follows from the registers and the counted clock of one look.

@@ -74,6 +74,11 @@ const MESSAGES: &[Message] = &[
     message("Remote communication error.  Target disconnected", Says::Fails(F::Disconnected, P::Unknown)),
     message("Remote communication error. Target disconnected", Says::Fails(F::Disconnected, P::Unknown)),
     message("Possibly spurious error from OS", Says::Look(spurious)),
+    // bmp.py, which drives gdb.
+    message("attaching to target successful", Says::Done(P::Connect)),
+    message("downloading finished", Says::Done(P::Write)),
+    message("checking flash successful", Says::Done(P::Verify)),
+    message("erasing target successful", Says::Done(P::Erase)),
     message("successfully rebooted into firmware", Says::Look(back_in_firmware)),
 ];
 

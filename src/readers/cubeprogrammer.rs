@@ -131,7 +131,7 @@ const MESSAGES: &[Message] = &[
     message("Start operation achieved successfully", Says::Done(P::Leave)),
     message("Start operation failed", Says::Fails(F::ConnectFailed, P::Reset)),
     message("Connection to device ", Says::Look(connection_lost)),
-    message("Disconnected from device", Says::Nothing),
+    message("Disconnected from device", Says::Look(disconnected)),
     message("File does not exist", Says::Fails(F::BadFile, P::ImageFile)),
     message("Wrong or corrupted file", Says::Fails(F::BadFile, P::ImageFile)),
     message("Timeout error occured while waiting for acknowledgement", Says::Look(no_uart_answer)),
@@ -237,6 +237,7 @@ fn start(notebook: &mut Notebook, line: &Line<'_>, transport: Transport) {
         notebook.start_session(NAME, transport, None, line);
     }
     notebook.remember("transport", transport.name());
+    notebook.forget(DISCONNECTED);
 }
 
 fn over_dfu(notebook: &Notebook) -> bool {
@@ -375,6 +376,17 @@ fn under_gdb_server(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
+const DISCONNECTED: &str = "disconnected-after-work";
+
+/// The tool's own end of a connection, which is worth remembering where the work before it went well.
+fn disconnected(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Other, line);
+    let worked = notebook.has_done(P::Verify) || notebook.has_done(P::Write);
+    if worked && notebook.failures_like(|failure| !failure.is_expected()) == 0 {
+        notebook.remember(DISCONNECTED, "yes");
+    }
+}
+
 /// Normal after the device was told to restart; a fault of the link or the target otherwise.
 fn connection_lost(notebook: &mut Notebook, line: &Line<'_>) {
     if !line.contains("lost") {
@@ -391,6 +403,8 @@ fn connection_lost(notebook: &mut Notebook, line: &Line<'_>) {
         Some("the device resets when new option bytes are loaded")
     } else if notebook.has_done(P::Leave) && !over_swd(notebook) {
         Some("the device leaves DFU when the application is started")
+    } else if notebook.recall(DISCONNECTED).is_some() {
+        Some("the tool had closed the connection itself, after its work was done")
     } else {
         None
     };

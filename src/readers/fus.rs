@@ -2,7 +2,7 @@
 
 use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
-use crate::observation::failure::FailureClass as F;
+use crate::observation::failure::{Failure, FailureClass as F};
 use crate::observation::field_text::FieldText;
 use crate::observation::step::Phase as P;
 
@@ -80,8 +80,18 @@ fn state(notebook: &mut Notebook, line: &Line<'_>) {
         let phase = phase(notebook);
         notebook.fail(F::FusStatus, phase, state, line);
     } else if state.contains("IDLE") || state.contains("SERVICE_ONGOING") {
+        excuse_the_first_question(notebook);
         notebook.done(P::FusState, line);
     }
+}
+
+/// The first question finds the wireless stack at work and starts the service, which answers the next (AN5185).
+fn excuse_the_first_question(notebook: &mut Notebook) {
+    let is_first = |failure: &Failure| {
+        let said = failure.code.as_ref().map_or("", |code| code.raw());
+        failure.phase == P::FusState && (said.ends_with("NOT_RUNNING") || said == "FUS_ERROR")
+    };
+    notebook.excuse(is_first, "asking for the state starts the upgrade service, and the next answer shows it running");
 }
 
 /// `FUS status is FUS_IMAGE_WRTERROR`, or the bare name elsewhere; the first versions said `RSS` for `FUS`.

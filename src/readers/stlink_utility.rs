@@ -49,6 +49,7 @@ const MESSAGES: &[Message] = &[
     message("Error occured during memory reading", Says::Fails(F::ReadFailed, P::Read)),
     message("Can not read memory", Says::Look(memory_read)),
     message("Cannot read memory", Says::Look(memory_read)),
+    message("Can't read memory", Says::Look(memory_read)),
     message("Read Out Protection is activated", Says::Fails(F::Protected, P::Read)),
     message("Disable Read Out Protection and retry", Says::Fails(F::Protected, P::Read)),
     message("Error occured during program operation", Says::Fails(F::WriteFailed, P::Write)),

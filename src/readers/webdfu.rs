@@ -5,7 +5,7 @@ use crate::observation::fact::FactValue;
 use crate::observation::failure::FailureClass as F;
 use crate::observation::step::Phase as P;
 
-use super::message::{Line, Message, Says, Tool};
+use super::message::{Line, Message, Says, Tool, first_number};
 use super::notebook::Notebook;
 
 pub static TOOL: Tool = Tool { name: "webdfu", transport: Transport::Dfu, messages: MESSAGES };
@@ -121,10 +121,15 @@ fn reset_refused(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
+/// The command of AN3156, as a decimal number.
+const ERASE: f64 = 65.0;
+
 fn special_command(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(TOOL.name, Transport::Dfu, line);
     let class = if line.contains("Error during") { class_of_transfer(line) } else { F::DfuStatus };
-    if line.contains("ERASE") {
+    // Some pages print the code instead of the name.
+    let code = line.value_of("DfuSe command").and_then(first_number);
+    if line.contains("ERASE") || code == Some(ERASE) {
         notebook.fail(class, P::Erase, "ERASE_SECTOR", line);
     } else {
         notebook.fail(class, P::Write, "SET_ADDRESS", line);
