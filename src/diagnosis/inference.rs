@@ -228,39 +228,42 @@ impl Weighed<'_> {
 /// Findings that rest on the same thing.
 pub(super) struct Bundle<'f> {
     pub group: &'f Group,
-    pub findings: Vec<&'f Finding>,
-    /// What each of them says.
-    arguments: Vec<Arc<Argument>>,
+    pub said: Vec<Said<'f>>,
+}
+
+/// A finding with its number in the catalogue and what it says.
+pub(super) struct Said<'f> {
+    pub finding: &'f Finding,
+    pub number: usize,
+    argument: Arc<Argument>,
 }
 
 impl<'f> Bundle<'f> {
-    /// The surest of what a cause says nothing about. A symptom is accounted for with any finding of its group; of rules that
-    /// chance does not make each asks for a reason of its own.
-    fn surest_left_open(&self, cause: &Cause) -> Option<(&'f Finding, &Arc<Argument>)> {
-        let is_silent = |finding: &Finding| cause.stance(&finding.id).is_none();
-        if !self.group.telling && !self.findings.iter().all(|finding| is_silent(finding)) {
-            return None;
-        }
-        let silent = self.said().filter(|(finding, _)| is_silent(finding));
-        silent.max_by(|(a, _), (b, _)| a.certainty.total_cmp(&b.certainty))
+    pub fn findings(&self) -> impl Iterator<Item = &'f Finding> {
+        self.said.iter().map(|said| said.finding)
     }
 
-    fn said(&self) -> impl Iterator<Item = (&'f Finding, &Arc<Argument>)> {
-        self.findings.iter().copied().zip(&self.arguments)
+    /// The surest of what a cause says nothing about. A symptom is accounted for with any finding of its group; of rules that
+    /// chance does not make each asks for a reason of its own.
+    fn surest_left_open(&self, cause: &Cause) -> Option<&Said<'f>> {
+        let is_silent = |said: &&Said<'_>| cause.stance(said.number).is_none();
+        if !self.group.telling && !self.said.iter().all(|said| is_silent(&said)) {
+            return None;
+        }
+        self.said.iter().filter(is_silent).max_by(|a, b| a.finding.certainty.total_cmp(&b.finding.certainty))
     }
 }
 
 fn bundles<'f>(knowledge: &'f Knowledge, findings: &'f [Finding]) -> Vec<Bundle<'f>> {
     let mut bundles: BTreeMap<&str, Bundle<'f>> = BTreeMap::new();
     for finding in findings {
-        let Some(group) = knowledge.catalogue.group_of(&finding.id) else { continue };
+        let Some(entry) = knowledge.catalogue.entry(&finding.id) else { continue };
+        let Some(group) = knowledge.catalogue.group(&entry.group) else { continue };
         if is_chance(group, finding, findings) {
             continue;
         }
-        let empty = || Bundle { group, findings: Vec::new(), arguments: Vec::new() };
-        let bundle = bundles.entry(&group.id).or_insert_with(empty);
-        bundle.findings.push(finding);
-        bundle.arguments.push(argument(finding));
+        let bundle = bundles.entry(&group.id).or_insert_with(|| Bundle { group, said: Vec::new() });
+        bundle.said.push(Said { finding, number: entry.number, argument: argument(finding) });
     }
     bundles.into_values().collect()
 }
@@ -292,19 +295,23 @@ fn weigh<'k>(bundles: &[Bundle<'_>], candidate: Candidate<'k>, firmness: f64) ->
     let mut unaccounted = Vec::new();
     let mut log = 0.0;
     for bundle in bundles {
-        let linked = || bundle.said().filter_map(|(finding, said)| reason(cause, finding, said, bundle.group));
+        let linked = || bundle.said.iter().filter_map(|said| Linked::of(cause, said, bundle.group));
         let best = linked().filter(|it| it.shift > 0.0).max_by(|a, b| a.shift.total_cmp(&b.shift));
         let worst = linked().filter(|it| it.shift < 0.0).min_by(|a, b| a.shift.total_cmp(&b.shift));
         for counted in best.into_iter().chain(worst) {
             let shift = firmness * counted.shift;
             log += shift;
-            reasons.push(Reason { shift, ..counted });
+            reasons.push(Reason {
+                argument: Arc::clone(counted.argument),
+                shift,
+                because: Cow::Borrowed(counted.because),
+            });
         }
-        if let Some((surest, said)) = bundle.surest_left_open(cause)
-            && cost_of_silence(bundle.group, surest.certainty) < 0.0
+        if let Some(surest) = bundle.surest_left_open(cause)
+            && cost_of_silence(bundle.group, surest.finding.certainty) < 0.0
         {
-            log += firmness * cost_of_silence(bundle.group, surest.certainty);
-            unaccounted.push(Arc::clone(said));
+            log += firmness * cost_of_silence(bundle.group, surest.finding.certainty);
+            unaccounted.push(Arc::clone(&surest.argument));
         }
     }
     let base = prior.ln();
@@ -322,13 +329,19 @@ fn other_part<'k>(cause: &Cause, subject: &Subject, firmness: f64) -> Reason<'k>
     }
 }
 
-fn reason<'k>(cause: &'k Cause, finding: &Finding, said: &Arc<Argument>, group: &Group) -> Option<Reason<'k>> {
-    let (stance, because) = cause.stance(&finding.id)?;
-    Some(Reason {
-        argument: Arc::clone(said),
-        shift: stance * scale(finding, group, stance),
-        because: Cow::Borrowed(because),
-    })
+/// A finding that speaks for or against a cause, before the strongest of its group is chosen.
+struct Linked<'k, 'b> {
+    argument: &'b Arc<Argument>,
+    shift: f64,
+    because: &'k str,
+}
+
+impl<'k, 'b> Linked<'k, 'b> {
+    fn of(cause: &'k Cause, said: &'b Said<'_>, group: &Group) -> Option<Self> {
+        let stance = cause.stance(said.number)?;
+        let shift = stance.shift * scale(said.finding, group, stance.shift);
+        Some(Self { argument: &said.argument, shift, because: cause.because(stance) })
+    }
 }
 
 /// What a cause can hardly bring about counts against it as soon as it is sure to occur, however small its share of the

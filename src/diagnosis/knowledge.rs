@@ -1,6 +1,6 @@
 //! The knowledge base (`profiles/causes`, `profiles/experiments`): what can be wrong, what speaks for and against it, how to find out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -52,9 +52,9 @@ pub struct Cause {
     pub raises: Vec<Link>,
     #[serde(default)]
     pub lowers: Vec<Link>,
-    /// Where the link of each finding is, because every verdict asks for thousands of them.
+    /// What each finding of the catalogue says, by its number, because every verdict asks for thousands of them.
     #[serde(skip)]
-    places: HashMap<String, Place>,
+    stances: Vec<Option<Stance>>,
     /// Experiments that this cause answers otherwise than its side does.
     #[serde(default, rename = "experiment")]
     pub experiments: Vec<Prediction>,
@@ -63,10 +63,13 @@ pub struct Cause {
     pub confidence: Confidence,
 }
 
+/// What a finding says about a cause.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
-    Raises(usize),
-    Lowers(usize),
+pub struct Stance {
+    /// The logarithm of the likelihood ratio; below zero it speaks against.
+    pub shift: f64,
+    /// Where the link is among those that raise or lower.
+    place: usize,
 }
 
 /// How common a cause is before anything is known of the case.
@@ -299,17 +302,17 @@ impl Knowledge {
                 return Err(loader::refuse(&sheet.file, &sheet.text, "share", message, None));
             }
         }
-        cause.index();
+        cause.index(&self.catalogue);
         if cause.constant {
             self.set_against_what_varies(&mut cause);
-            cause.index();
+            cause.index(&self.catalogue);
         }
         Ok(cause)
     }
 
     fn set_against_what_varies(&self, cause: &mut Cause) {
         for entry in self.catalogue.entries().filter(|entry| entry.varies) {
-            if cause.stance(&entry.id).is_none() {
+            if cause.stance(entry.number).is_none() {
                 let because = "what it does is the same every time".to_owned();
                 cause.lowers.push(Link { finding: entry.id.clone(), grade: Grade::Strong, because });
             }
@@ -369,20 +372,28 @@ impl Cause {
         self.prior.instead.iter().find(holds).map_or(self.prior.share, |instead| instead.share)
     }
 
-    /// What a finding says about this cause: the logarithm of its likelihood ratio, and why; `None` where it says nothing.
-    pub fn stance(&self, finding: &str) -> Option<(f64, &str)> {
-        let (link, sign) = match *self.places.get(finding)? {
-            Place::Raises(place) => (&self.raises[place], 1.0),
-            Place::Lowers(place) => (&self.lowers[place], -1.0),
-        };
-        Some((sign * link.grade.likelihood_ratio().ln(), &link.because))
+    /// What the finding of this number says about this cause; `None` where it says nothing.
+    pub fn stance(&self, number: usize) -> Option<Stance> {
+        *self.stances.get(number)?
+    }
+
+    /// Why the finding says so.
+    pub fn because(&self, stance: Stance) -> &str {
+        let links = if stance.shift > 0.0 { &self.raises } else { &self.lowers };
+        &links[stance.place].because
     }
 
     /// Of two links to one finding the first that raises counts.
-    fn index(&mut self) {
-        let raises = self.raises.iter().enumerate().map(|(at, link)| (link.finding.clone(), Place::Raises(at)));
-        let lowers = self.lowers.iter().enumerate().map(|(at, link)| (link.finding.clone(), Place::Lowers(at)));
-        self.places = lowers.rev().chain(raises.rev()).collect();
+    fn index(&mut self, catalogue: &Catalogue) {
+        self.stances = vec![None; catalogue.entries().count()];
+        for (links, sign) in [(&self.lowers, -1.0), (&self.raises, 1.0)] {
+            for (place, link) in links.iter().enumerate().rev() {
+                if let Some(entry) = catalogue.entry(&link.finding) {
+                    let shift = sign * link.grade.likelihood_ratio().ln();
+                    self.stances[entry.number] = Some(Stance { shift, place });
+                }
+            }
+        }
     }
 
     /// The chance of the positive outcome of an experiment if this is the cause.
@@ -480,7 +491,8 @@ mod tests {
     #[test]
     fn what_comes_and_goes_speaks_against_what_is_constant() {
         let knowledge = Knowledge::built_in().unwrap();
-        let stance = |cause: &str| knowledge.cause(cause).unwrap().stance("failures-within-boots").map(|it| it.0);
+        let number = knowledge.catalogue.entry("failures-within-boots").unwrap().number;
+        let stance = |cause: &str| knowledge.cause(cause).unwrap().stance(number).map(|it| it.shift);
         assert!(stance("write-protection").unwrap() < -2.0);
         assert!(stance("usb-cable").unwrap() > 0.0);
     }

@@ -93,7 +93,7 @@ fn each_is_needed(bundles: &[Bundle<'_>], one: &[Vec<Stance>], other: &[Vec<Stan
     let least_own_share = |own: &[Vec<Stance>], others: &[Vec<Stance>]| {
         let pictures = bundles.iter().zip(own.iter().zip(others)).filter(|(bundle, _)| bundle.group.side_by_side);
         let shares = pictures.flat_map(|(bundle, (own, others))| {
-            let stances = bundle.findings.iter().zip(own.iter().zip(others));
+            let stances = bundle.findings().zip(own.iter().zip(others));
             let explained = stances
                 .filter(|(_, (own, other))| own.is_some_and(|own| own > 0.0 && own - other.unwrap_or(0.0) >= clearly));
             explained.map(|(finding, _)| if bundle.group.apart { 0.0 } else { share(finding) })
@@ -116,7 +116,7 @@ type Stance = Option<f64>;
 
 fn stances(cause: &Cause, bundles: &[Bundle<'_>]) -> Vec<Vec<Stance>> {
     let of = |bundle: &Bundle<'_>| {
-        bundle.findings.iter().map(|finding| cause.stance(&finding.id).map(|(shift, _)| shift)).collect()
+        bundle.said.iter().map(|said| cause.stance(said.number).map(|stance| stance.shift)).collect()
     };
     bundles.iter().map(of).collect()
 }
@@ -131,7 +131,7 @@ fn known_of_both(bundle: &Bundle<'_>, one: &[Stance], other: &[Stance]) -> f64 {
 
 /// The strongest argument for a single cause and the strongest against it.
 fn strongest(bundle: &Bundle<'_>, own: &[Stance]) -> Option<(f64, f64)> {
-    let linked = bundle.findings.iter().zip(own).filter_map(|(finding, stance)| {
+    let linked = bundle.findings().zip(own).filter_map(|(finding, stance)| {
         let stance = (*stance)?;
         Some(stance * scale(finding, bundle.group, stance))
     });
@@ -146,13 +146,13 @@ fn both_ways(shifts: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 fn silence(bundle: &Bundle<'_>) -> f64 {
-    cost_of_silence(bundle.group, bundle.findings.iter().map(|finding| finding.certainty).fold(0.0, f64::max))
+    cost_of_silence(bundle.group, bundle.findings().map(|finding| finding.certainty).fold(0.0, f64::max))
 }
 
 /// Each finding is answered for by the cause that explains it better. What an own picture shows counts in full, however
 /// small its share of all failures.
 fn side_by_side(bundle: &Bundle<'_>, one: &[Stance], other: &[Stance]) -> f64 {
-    let answered = bundle.findings.iter().zip(one.iter().zip(other)).filter_map(|(finding, (one, other))| {
+    let answered = bundle.findings().zip(one.iter().zip(other)).filter_map(|(finding, (one, other))| {
         let value = |stance: &Stance| {
             stance.map_or_else(|| cost_of_silence(bundle.group, finding.certainty), |stance| finding.certainty * stance)
         };

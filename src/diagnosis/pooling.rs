@@ -58,6 +58,7 @@ impl Posterior<'_> {
         // Every report that likeness was learned from had a cause that is known.
         let open = ALWAYS_OPEN.max(opinions.of_knowledge * self.unknown).min(self.unknown);
         let described = (1.0 - open) / (1.0 - self.unknown);
+        let mut told: BTreeMap<&str, Arc<Argument>> = BTreeMap::new();
         for weighed in &mut self.causes {
             let family = &weighed.cause.family;
             let (known, alike) = opinions.by_family[family];
@@ -65,7 +66,12 @@ impl Posterior<'_> {
             let factor = opinions.of_knowledge + of_likeness;
             weighed.probability *= described * factor;
             if alike >= WORTH_TELLING && factor > 1.0 {
-                weighed.reasons.push(reason(family, alike, factor, opinion));
+                let argument = told.entry(family).or_insert_with(|| Arc::new(argument(family, alike, opinion)));
+                weighed.reasons.push(Reason {
+                    argument: Arc::clone(argument),
+                    shift: factor.ln(),
+                    because: Cow::Borrowed("so did public reports whose cause is known"),
+                });
             }
         }
         for pair in &mut self.pairs {
@@ -82,17 +88,13 @@ impl Posterior<'_> {
     }
 }
 
-fn reason<'k>(family: &str, alike: f64, factor: f64, opinion: &Opinion<'_>) -> Reason<'k> {
+fn argument(family: &str, alike: f64, opinion: &Opinion<'_>) -> Argument {
     let text = format!(
         "It reads like reports of the family {family} ({:.0} %), most of all for {}.",
         100.0 * alike,
         opinion.telling(family).join(", ")
     );
-    Reason {
-        argument: Arc::new(Argument { finding: "reads-alike".to_owned(), text, at: Vec::new() }),
-        shift: factor.ln(),
-        because: Cow::Borrowed("so did public reports whose cause is known"),
-    }
+    Argument { finding: "reads-alike".to_owned(), text, at: Vec::new() }
 }
 
 #[cfg(test)]

@@ -39,6 +39,9 @@ pub struct Entry {
     pub varies: bool,
     /// The rule that reads it off; absent for findings that the statistics compute.
     pub when: Option<Condition>,
+    /// Its place among all findings in the order of their names.
+    #[serde(skip)]
+    pub number: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -114,6 +117,9 @@ impl Catalogue {
         for sheet in sheets {
             catalogue.check_needs(sheet)?;
         }
+        for (number, entry) in catalogue.entries.values_mut().enumerate() {
+            entry.number = number;
+        }
         Ok(catalogue)
     }
 
@@ -164,11 +170,6 @@ impl Catalogue {
 
     pub fn group(&self, id: &str) -> Option<&Group> {
         self.groups.get(id)
-    }
-
-    /// The group of a finding, if the catalogue knows it.
-    pub fn group_of(&self, finding: &str) -> Option<&Group> {
-        self.groups.get(&self.entries.get(finding)?.group)
     }
 
     /// Every finding whose rule holds for what was observed.

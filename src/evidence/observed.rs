@@ -1,6 +1,6 @@
 //! What rules may ask about: every distinct failure and fact of a campaign or report, so that it stays small however long one runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::finding::NAMED_CYCLES;
 use super::rules::Met;
@@ -21,6 +21,8 @@ pub struct Observed {
     /// Where each kind of failure lies in `failures`.
     places: BTreeMap<Kind, usize>,
     facts: Vec<Fact>,
+    /// Where the facts of each key lie, because hundreds of rules ask for one key each.
+    by_key: HashMap<String, Vec<usize>>,
     /// The cycle in which each fact was first read; 0 where it was in none.
     fact_cycles: Vec<u32>,
     done: BTreeSet<Phase>,
@@ -154,8 +156,9 @@ impl Observed {
         if fact.key == CLOCK_LOOK {
             return;
         }
-        let known = self.facts.iter().any(|seen| seen.key == fact.key && seen.value == fact.value);
+        let known = self.of_key(&fact.key).any(|place| self.facts[place].value == fact.value);
         if !known && self.facts.len() < KEPT {
+            self.by_key.entry(fact.key.clone()).or_default().push(self.facts.len());
             self.facts.push(fact.clone());
             self.fact_cycles.push(cycle);
         }
@@ -211,7 +214,12 @@ impl Observed {
         })
     }
 
-    pub fn facts_that(&self, fits: impl Fn(&Fact) -> bool) -> Option<Met> {
+    fn of_key(&self, key: &str) -> impl Iterator<Item = usize> {
+        self.by_key.get(key).into_iter().flatten().copied()
+    }
+
+    /// The facts of one key that fit.
+    pub fn facts_that(&self, key: &str, fits: impl Fn(&Fact) -> bool) -> Option<Met> {
         let met = |(fact, cycle): (&Fact, &u32)| Met {
             at: match fact.origin {
                 Origin::Line(line) => BTreeSet::from([line]),
@@ -222,7 +230,8 @@ impl Observed {
             quote: fact.quote.clone(),
             ..Met::default()
         };
-        self.facts.iter().zip(&self.fact_cycles).filter(|(fact, _)| fits(fact)).map(met).reduce(Met::and)
+        let of_key = self.of_key(key).map(|place| (&self.facts[place], &self.fact_cycles[place]));
+        of_key.filter(|(fact, _)| fits(fact)).map(met).reduce(Met::and)
     }
 
     pub fn host_messages_that(&self, fits: impl Fn(&FieldText) -> bool) -> Option<Met> {

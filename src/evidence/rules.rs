@@ -154,7 +154,7 @@ impl Condition {
             met = met.and(observed.failures_that(|seen| pattern.fits(seen))?);
         }
         if let Some(pattern) = &self.fact {
-            met = met.and(observed.facts_that(|fact| pattern.fits(fact))?);
+            met = met.and(observed.facts_that(&pattern.key, |fact| pattern.fits(fact))?);
         }
         if let Some(pattern) = &self.host_message {
             met = met.and(observed.host_messages_that(|text| pattern.fits(text))?);
@@ -204,8 +204,7 @@ impl FactPattern {
         let volts = |value: &FactValue| if let FactValue::Volts(volts) = value { Some(*volts) } else { None };
         let number = |value: &FactValue| if let FactValue::Number(number) = value { Some(*number) } else { None };
         let text = || if let FactValue::Text(text) = &fact.value { text.raw() } else { "" };
-        fact.key == self.key
-            && self.flag.is_none_or(|flag| fact.value == FactValue::Flag(flag))
+        self.flag.is_none_or(|flag| fact.value == FactValue::Flag(flag))
             && (self.text_contains.is_empty() || contains_one(&text().to_lowercase(), &self.text_contains))
             && self.text_matches.as_ref().is_none_or(|expression| expression.is_match(text()))
             && band(of(mhz), self.mhz_min, self.mhz_max)

@@ -13,8 +13,10 @@ use crate::readers::reading::Reading;
 
 /// Reports above this are read as a stream on the spot, so that memory stays bounded.
 const SMALL_BYTES: u64 = 1024 * 1024;
-/// Reports that wait for each worker.
-const WAITING: usize = 4;
+/// Reports are handed over by so many, because waking a worker costs as much as a short one.
+const BATCH: usize = 16;
+/// Batches that wait for each worker.
+const WAITING: usize = 2;
 
 /// What is done with each report once it is concluded; it may refuse further ones with an error.
 pub type Done<'a> = dyn FnMut(Triaged, Option<Reading>) -> io::Result<()> + 'a;
@@ -38,8 +40,8 @@ struct Answer {
 pub fn triage_all(triage: &Triage, keep: bool, walk: &mut Walk<'_>, done: &mut Done<'_>) -> Vec<InputError> {
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     thread::scope(|scope| {
-        let (tasks, waiting) = sync_channel::<Task>(workers * WAITING);
-        let (answers, answered) = channel::<Answer>();
+        let (tasks, waiting) = sync_channel::<Vec<Task>>(workers * WAITING);
+        let (answers, answered) = channel::<Vec<Answer>>();
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..workers {
             let (waiting, answers) = (Arc::clone(&waiting), answers.clone());
@@ -47,12 +49,16 @@ pub fn triage_all(triage: &Triage, keep: bool, walk: &mut Walk<'_>, done: &mut D
         }
         drop(answers);
         let mut desk = Desk { next: 0, given: 0, early: BTreeMap::new(), done };
+        let mut batch = Vec::new();
         let errors = walk(&mut |name, source| {
             let mut bytes = Vec::new();
             (&mut *source).take(SMALL_BYTES).read_to_end(&mut bytes)?;
             if (bytes.len() as u64) < SMALL_BYTES {
                 let number = desk.take_number();
-                send(&tasks, Task { number, name: name.to_owned(), bytes });
+                batch.push(Task { number, name: name.to_owned(), bytes });
+                if batch.len() == BATCH {
+                    send(&tasks, std::mem::take(&mut batch));
+                }
             } else {
                 // A number is taken only for what could be read, so that none is waited for in vain.
                 let reading = triage.read(&mut bytes.as_slice().chain(source))?;
@@ -61,10 +67,11 @@ pub fn triage_all(triage: &Triage, keep: bool, walk: &mut Walk<'_>, done: &mut D
             }
             desk.hand_out(&answered)
         });
+        send(&tasks, batch);
         drop(tasks);
         let mut errors = errors;
-        for answer in &answered {
-            desk.put(answer);
+        for answers in &answered {
+            answers.into_iter().for_each(|answer| desk.put(answer));
             if let Err(error) = desk.hand_out_ready() {
                 errors.push(InputError { name: "standard output".to_owned(), reason: error.to_string() });
                 break;
@@ -74,17 +81,20 @@ pub fn triage_all(triage: &Triage, keep: bool, walk: &mut Walk<'_>, done: &mut D
     })
 }
 
-fn send(tasks: &SyncSender<Task>, task: Task) {
-    tasks.send(task).expect("the workers live until the last task is sent");
+fn send(tasks: &SyncSender<Vec<Task>>, batch: Vec<Task>) {
+    tasks.send(batch).expect("the workers live until the last task is sent");
 }
 
-fn work(triage: &Triage, keep: bool, waiting: &Mutex<Receiver<Task>>, answers: &Sender<Answer>) {
-    loop {
-        let task = waiting.lock().expect("no worker panics with the queue in hand").recv();
-        let Ok(Task { number, name, bytes }) = task else { return };
+fn work(triage: &Triage, keep: bool, waiting: &Mutex<Receiver<Vec<Task>>>, answers: &Sender<Vec<Answer>>) {
+    let answer = |Task { number, name, bytes }: Task| {
         let reading = triage.read(&mut bytes.as_slice()).expect("memory can be read");
+        conclude(triage, keep, number, &name, reading)
+    };
+    loop {
+        let batch = waiting.lock().expect("no worker panics with the queue in hand").recv();
+        let Ok(batch) = batch else { return };
         // Nobody listens any more once the output is closed.
-        if answers.send(conclude(triage, keep, number, &name, reading)).is_err() {
+        if answers.send(batch.into_iter().map(answer).collect()).is_err() {
             return;
         }
     }
@@ -113,9 +123,9 @@ impl Desk<'_, '_> {
         self.early.insert(answer.number, answer);
     }
 
-    fn hand_out(&mut self, answered: &Receiver<Answer>) -> io::Result<()> {
-        while let Ok(answer) = answered.try_recv() {
-            self.put(answer);
+    fn hand_out(&mut self, answered: &Receiver<Vec<Answer>>) -> io::Result<()> {
+        while let Ok(answers) = answered.try_recv() {
+            answers.into_iter().for_each(|answer| self.put(answer));
         }
         self.hand_out_ready()
     }

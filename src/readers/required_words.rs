@@ -32,9 +32,9 @@ pub struct RequiredWords {
     count: usize,
 }
 
-/// The words that stand in one sentence.
+/// The words that stand in one sentence, one bit each.
 #[derive(Debug)]
-pub struct Present(Vec<bool>);
+pub struct Present(Vec<u64>);
 
 impl Collection {
     pub fn needs_of(&mut self, pattern: &Hir) -> Needs {
@@ -63,17 +63,22 @@ impl Collection {
 
 impl RequiredWords {
     pub fn in_sentence(&self, sentence: &str) -> Present {
-        let mut present = vec![false; self.count];
+        let mut present = Present(vec![0; self.count.div_ceil(64)]);
         for hit in self.automaton.find_overlapping_iter(sentence) {
-            present[hit.pattern()] = true;
+            let word = hit.pattern().as_usize();
+            present.0[word / 64] |= 1 << (word % 64);
         }
-        Present(present)
+        present
     }
 }
 
 impl Present {
+    fn holds(&self, word: usize) -> bool {
+        self.0[word / 64] >> (word % 64) & 1 == 1
+    }
+
     pub fn meets(&self, needs: &Needs) -> bool {
-        needs.0.iter().all(|choice| choice.iter().any(|word| self.0[*word]))
+        needs.0.iter().all(|choice| choice.iter().any(|word| self.holds(*word)))
     }
 }
 

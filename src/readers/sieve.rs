@@ -7,6 +7,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind};
 use super::cleaning::{self, MAX_LINE_BYTES};
 use super::handwriting;
 
+/// Most reports are smaller than the first chunk; only a long log is worth the memory of the largest.
+const FIRST_CHUNK_BYTES: usize = 16 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Two matchers: what tools print is looked for on every line, people's words only on lines that a person may have written, because
@@ -79,7 +81,7 @@ impl Sieve {
     /// Calls `visit` with the number and the cleaned text of every line that holds a literal. Parts of a line that a
     /// carriage return would have overwritten are lines of their own with the same number. Returns the lines read.
     pub fn sift(&self, source: &mut dyn Read, mut visit: impl FnMut(u32, &str)) -> io::Result<u32> {
-        let mut buffer = vec![0; CHUNK_BYTES + MAX_LINE_BYTES];
+        let mut buffer = vec![0; FIRST_CHUNK_BYTES + MAX_LINE_BYTES];
         let mut held = 0;
         let mut line_number = 1_u32;
         loop {
@@ -90,6 +92,9 @@ impl Sieve {
             line_number = self.sift_lines(&buffer[..whole], line_number, &mut visit);
             buffer.copy_within(whole..filled, 0);
             held = filled - whole;
+            if filled == buffer.len() {
+                buffer.resize(CHUNK_BYTES + MAX_LINE_BYTES, 0);
+            }
             if ended {
                 let unterminated = whole > 0 && buffer.get(whole.wrapping_sub(1)) != Some(&b'\n');
                 return Ok(line_number - u32::from(!unterminated));

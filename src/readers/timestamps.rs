@@ -19,9 +19,16 @@ pub fn stamp_of(text: &str) -> Option<Micros> {
     }
 }
 
-/// Whether a tool or a logger put a time in front of the line, readable as a moment or not.
+/// Whether a tool or a logger put a time in front of the line, readable as a moment or not. Asked of every line of a log, so that what is
+/// cheap to see is looked for first.
 pub fn is_stamped(text: &str) -> bool {
-    stamp_of(text).is_some() || relative(text) || syslog_time(text.trim_start()).is_some()
+    let text = text.trim_start();
+    match text.as_bytes().first() {
+        Some(b'[') => bracketed(text).is_some() || relative(text),
+        Some(b'0'..=b'9') => leading_digits(text).is_some() || behind_kernel(text).is_some(),
+        Some(b'A'..=b'Z') => syslog_time(text).is_some(),
+        _ => false,
+    }
 }
 
 /// `[  +0.146097] usb 3-2.2:` of `dmesg -H` tells the time since the line before.
@@ -67,11 +74,10 @@ fn bracketed(text: &str) -> Option<Micros> {
 }
 
 fn leading_digits(text: &str) -> Option<Micros> {
-    let word = text.split(|c: char| c.is_whitespace()).next()?;
-    let day_time = word.split_once('T').filter(|(date, _)| date.len() == 10).map(|(_, time)| time);
-    if let Some(time) = day_time {
-        return time_of_day(time);
+    if let Some(time) = behind_date(text) {
+        return time_of_day(time.split(char::is_whitespace).next()?);
     }
+    let word = text.split(|c: char| c.is_whitespace()).next()?;
     if word.contains(':') {
         return time_of_day(word);
     }
@@ -83,6 +89,17 @@ fn leading_digits(text: &str) -> Option<Micros> {
         return word.parse().ok().filter(|&ms: &u64| ms < 1 << 40).map(Micros::from_millis);
     }
     None
+}
+
+/// What follows `2020-06-03T` or `2020-06-03 `.
+fn behind_date(text: &str) -> Option<&str> {
+    let date = text.as_bytes().first_chunk::<11>()?;
+    let fits = |(at, byte): (usize, &u8)| match at {
+        4 | 7 => *byte == b'-',
+        10 => matches!(byte, b'T' | b' '),
+        _ => byte.is_ascii_digit(),
+    };
+    date.iter().enumerate().all(fits).then(|| &text[11..])
 }
 
 /// `08:58:38`, `16:19:53:063` or `06:57:38.123`, with anything behind.
@@ -116,6 +133,8 @@ mod tests {
             ("318412 [DBG] Failed to get FUS status", Some(Micros::from_millis(318_412))),
             ("0001164 I Chip erase complete [eraser]", Some(Micros::from_millis(1_164))),
             ("2020-06-03T17:53:24 INFO common.c: Loading", Some(Micros::from_secs(64_404))),
+            ("2020-06-03 17:53:24,123 INFO common.c: Loading", Some(Micros::from_millis(64_404_123))),
+            ("2020-06-03 was a Wednesday", None),
             ("24 MHz crystal", None),
             ("Apr 27 13:26:09 host kernel: usb 1-3: new", Some(Micros::from_secs(48_369))),
             ("Apr 27 13:26:09 host kernel: [79595.192387] usb 1-3: x", Some(Micros(79_595_192_387))),
@@ -124,6 +143,7 @@ mod tests {
             ("10:15 in the morning", None),
         ] {
             assert_eq!(stamp_of(text), stamp, "{text}");
+            assert!(stamp.is_none() || is_stamped(text), "{text}");
         }
     }
 

@@ -121,7 +121,8 @@ fn the_same_failures_are_judged_by_what_the_probe_saw() {
     assert!(cleared.causes.iter().take(2).all(|cause| cause.family != "hse-mismatch"), "{:?}", shares(&cleared));
     // A crystal that runs at the moment of the look may have stopped before: the look says little against a fault of it.
     let knowledge = Knowledge::built_in().unwrap();
-    let (against_a_fault, _) = knowledge.cause("crystal-fault").unwrap().stance("crystal-right-witnessed").unwrap();
+    let number = knowledge.catalogue.entry("crystal-right-witnessed").unwrap().number;
+    let against_a_fault = knowledge.cause("crystal-fault").unwrap().stance(number).unwrap().shift;
     assert!((-1.0..0.0).contains(&against_a_fault), "{against_a_fault}");
 
     let alone = verdict(&events, |fact| (!is_of_the_witness(fact)).then(|| fact.clone()));
