@@ -28,14 +28,14 @@ struct Matcher {
 }
 
 impl Matcher {
-    fn new<'a>(literals: impl IntoIterator<Item = (&'a str, usize)>) -> Self {
+    fn new<'a>(kind: AhoCorasickKind, literals: impl IntoIterator<Item = (&'a str, usize)>) -> Self {
         let (literals, meanings): (Vec<&str>, Vec<usize>) = literals.into_iter().unzip();
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
+            .kind(Some(kind))
             .build(literals)
-            .expect("a few hundred short literals fit a DFA");
+            .expect("a few thousand short literals fit");
         Self { automaton, meanings }
     }
 
@@ -67,7 +67,9 @@ impl Sieve {
         messages: impl IntoIterator<Item = (&'a str, usize)>,
         words: impl IntoIterator<Item = (&'a str, usize)>,
     ) -> Self {
-        Self { messages: Matcher::new(messages), words: Matcher::new(words) }
+        // The faster kind for what stands on every line; words are many, and few lines ask for them.
+        let messages = Matcher::new(AhoCorasickKind::DFA, messages);
+        Self { messages, words: Matcher::new(AhoCorasickKind::ContiguousNFA, words) }
     }
 
     /// What the literals in a line stand for. A literal that begins with a space is a word's beginning, and so is the beginning of a
