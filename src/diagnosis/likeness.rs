@@ -18,6 +18,8 @@ const ANY_REPORT: &str = "*";
 const PER_UNIT: f64 = 100.0;
 /// A report of which fewer marks are known reads like none.
 const FEWEST_MARKS: usize = 5;
+/// Nor does one of which a smaller share is known: of reports seven in ten and more are, of noise a quarter.
+const LEAST_KNOWN: f64 = 0.5;
 /// So many marks are named as a reason.
 const NAMED_MARKS: usize = 5;
 
@@ -144,7 +146,7 @@ impl Likeness {
     pub fn opinion(&self, marks: &BTreeSet<String>) -> Option<Opinion<'_>> {
         let row_of = |mark| self.rows.get_key_value(mark).map(|(mark, row)| (mark.as_str(), row));
         let known: Vec<_> = marks.iter().filter_map(row_of).collect();
-        if known.len() < FEWEST_MARKS {
+        if known.len() < FEWEST_MARKS || (known.len() as f64) < LEAST_KNOWN * marks.len() as f64 {
             return None;
         }
         let length = known.iter().map(|(_, row)| row.rarity.powi(2)).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
@@ -227,6 +229,10 @@ mod tests {
     #[test]
     fn a_report_of_unknown_words_reads_like_none() {
         assert_eq!(likeness().opinion(&marks_of("hub it nothing else known")), None);
+        let noise: Vec<_> = (0..7).map(|number| format!("z{number}")).collect();
+        let words = format!("hub jumper the with long it {}", noise.join(" "));
+        assert_eq!(likeness().opinion(&marks_of(&words)), None);
+        assert!(likeness().opinion(&marks_of(words.rsplit_once(' ').unwrap().0)).is_some());
     }
 
     #[test]

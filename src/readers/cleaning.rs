@@ -19,7 +19,7 @@ pub fn clean(raw: &[u8]) -> String {
         text = plain_quotes(&text);
     }
     if text.contains("**") {
-        text = text.replace("**", "");
+        text = without_emphasis(&text);
     }
     let text = if SPACED_NAME.is_match(&text) { SPACED_NAME.replace_all(&text, "$1-$2").into_owned() } else { text };
     strip_quote_prefix(&text).trim_end().to_owned()
@@ -126,6 +126,25 @@ fn plain_quotes(text: &str) -> String {
         .fold(text.to_owned(), |text, (from, to)| if text.contains(from) { text.replace(from, to) } else { text })
 }
 
+/// Removes the stars of `**bold**`, which stand close to a word. Those that tools put around a message stand apart: `** Programming Started **`.
+fn without_emphasis(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("**") {
+        let (before, from_stars) = rest.split_at(at);
+        out.push_str(before);
+        let behind = from_stars.trim_start_matches('*');
+        let stars = &from_stars[..from_stars.len() - behind.len()];
+        let stands_apart = |c: Option<char>| c.is_none_or(char::is_whitespace);
+        if stands_apart(out.chars().next_back()) && stands_apart(behind.chars().next()) {
+            out.push_str(stars);
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Mail and Markdown quote signs in front of a line.
 fn strip_quote_prefix(text: &str) -> &str {
     let mut rest = text;
@@ -150,6 +169,9 @@ mod tests {
             (b"temperature 25\xb0C", "temperature 25\u{b0}C"),
             (b"a\tb\0c", "a bc"),
             (b"AT&T; R&D", "AT&T; R&D"),
+            (b"**Error:** it **never** enumerates", "Error: it never enumerates"),
+            (b"** Programming Failed **", "** Programming Failed **"),
+            (b"*** [upload] Error 1", "*** [upload] Error 1"),
         ] {
             assert_eq!(clean(raw), cleaned);
         }

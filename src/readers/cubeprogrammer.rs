@@ -378,9 +378,11 @@ fn under_gdb_server(notebook: &mut Notebook, line: &Line<'_>) {
 
 const DISCONNECTED: &str = "disconnected-after-work";
 
-/// The tool's own end of a connection, which is worth remembering where the work before it went well.
+/// A tool's own end of a connection, which is worth remembering where the work before it went well; ST-LINK Utility says the same.
 fn disconnected(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Other, line);
+    if notebook.tool().is_none() {
+        notebook.at_work(NAME, Transport::Other, line);
+    }
     let worked = notebook.has_done(P::Verify) || notebook.has_done(P::Write);
     if worked && notebook.failures_like(|failure| !failure.is_expected()) == 0 {
         notebook.remember(DISCONNECTED, "yes");

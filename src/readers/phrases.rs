@@ -301,11 +301,13 @@ pub(super) fn sentences(text: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cleaning;
     use super::*;
     use crate::observation::event::EventKind;
 
     /// The fact values and failures that one rule alone finds in a sentence whose literals it holds.
     fn heard(phrases: &Phrases, index: usize, text: &str) -> Vec<EventKind> {
+        let text = &cleaning::clean(text.as_bytes());
         let entry = &phrases.phrases[index].entry;
         let lower = text.to_lowercase();
         if !entry.near.iter().any(|literal| lower.contains(&literal.to_lowercase())) {

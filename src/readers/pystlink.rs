@@ -19,9 +19,9 @@ const fn message(needle: &'static str, says: Says) -> Message {
 const MESSAGES: &[Message] = &[
     message(" SUPPLY: ", Says::Look(supply)),
     message(" CORE:   Cortex", Says::Done(P::Connect)),
-    message("*** Supply voltage is", Says::Fails(F::LowVoltage, P::TargetVoltage)),
-    message("*** Error unlocking FLASH", Says::Fails(F::WriteProtected, P::Write)),
-    message("*** Error writing FLASH with status", Says::Fails(F::WriteFailed, P::Write)),
+    message("but minimum for FLASH program", Says::Fails(F::LowVoltage, P::TargetVoltage)),
+    message("Error unlocking FLASH", Says::Fails(F::WriteProtected, P::Write)),
+    message("Error writing FLASH with status", Says::Fails(F::WriteFailed, P::Write)),
     message("ST-Link/V2 is not connected", Says::Fails(F::NoProbe, P::ProbeOpen)),
 ];
 

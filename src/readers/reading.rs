@@ -178,6 +178,7 @@ pub fn version_in(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cleaning;
     use super::*;
     use crate::observation::fact::FactValue;
 
@@ -224,6 +225,9 @@ mod tests {
             ("The execution of 'erase_sector' failed with code 1.", "erase-failed at erase"),
             ("0000992 C flash program page timed out [__main__]", "write-failed at write"),
             ("Reset seems to be stuck low!", "held-in-reset at connect"),
+            ("** Programming Failed **", "write-failed at write"),
+            ("*** Error unlocking FLASH ***", "write-protected at write"),
+            ("Special DfuSe command 65 failed", "dfu-status at erase"),
             ("Active read protected STM32 device detected.", "protected at connect"),
             ("Error (0x16) after target cmd F2 30 A3 00", "no-acknowledge at connect"),
             (
@@ -233,6 +237,38 @@ mod tests {
         ] {
             assert_eq!(failures_in(lines), [heard], "{lines}");
         }
+    }
+
+    /// A line is cleaned before it is understood, and what is taken from it cannot be found on it.
+    #[test]
+    fn what_is_looked_for_survives_the_cleaning() {
+        let readers = Readers::load().unwrap();
+        let known: Vec<_> = readers.literals().map(str::to_ascii_lowercase).collect();
+        // Where cleaning writes it otherwise, the other way has to be known as well.
+        let survives = |literal: &&String| {
+            let cleaned = cleaning::clean(format!("x {literal} x").as_bytes());
+            let cleaned = cleaned.trim_matches('x').to_owned();
+            cleaned.contains(literal.as_str()) || known.iter().any(|other| cleaned.trim() == other.trim())
+        };
+        let lost: Vec<_> = known.iter().filter(|literal| !survives(literal)).collect();
+        assert!(lost.is_empty(), "{lost:#?}");
+    }
+
+    #[test]
+    fn what_a_tool_brings_about_itself_is_no_failure() {
+        let first_question = "FUS state is FUS_ERROR\nFUS status is FUS_NOT_RUNNING\n";
+        let answered = format!("{first_question}FUS state is FUS_IDLE\nFUS status is FUS_NO_ERROR\n");
+        assert_eq!(failures_in(&answered), [""; 0]);
+        assert_ne!(failures_in(first_question), [""; 0]);
+
+        let lost =
+            "07:42:22 : Disconnected from device.\n07:42:22 : Connection to device is lost: check power supply\n";
+        let connected = "07:42:01 : ST-LINK SN : 0667\n07:42:03 : Connected via SWD.\n";
+        assert_eq!(failures_in(&format!("{connected}07:42:19 : Verification...OK\n{lost}")), [""; 0]);
+        assert_eq!(failures_in(&format!("{connected}{lost}")), ["disconnected at unknown"]);
+
+        let erased = "attaching to target successful.\nerasing...\nerasing target successful.\n";
+        assert_eq!(failures_in(erased), [""; 0]);
     }
 
     #[test]

@@ -225,3 +225,25 @@ fn a_healthy_target_is_clean_over_swd() {
         assert_eq!((trial.kind, trial.failed_boots), (VerdictKind::Clean, 0));
     }
 }
+
+/// The same word faults in every boot, and was read well in the cycles before and after: a timer that begins with the boot meets it.
+#[test]
+fn a_word_that_was_read_well_before_and_after_is_not_damaged() {
+    let trials = trials_of("blind-10.toml", "blind10-l552-swd-long-leash", 6);
+    let at_one_point = |trial: &&Trial| trial.findings.iter().any(|(id, ..)| id == "fails-at-same-point");
+    let met: Vec<_> = trials.iter().filter(at_one_point).collect();
+    assert!(!met.is_empty(), "no campaign whose recipe meets the time-out");
+    for trial in met {
+        assert!(share_of(trial, "flash-ecc") < 0.2, "{:?} {:?}", trial.families, trial.findings);
+        assert!(share_of(trial, "watchdog-reset") > share_of(trial, "flash-ecc"), "{:?}", trial.families);
+    }
+}
+
+/// The port is silent, and the probe meets a part that is reset again and again: no strap does that.
+#[test]
+fn a_part_that_was_seen_to_reset_again_and_again_is_not_put_down_to_its_boot_pins() {
+    for trial in trials_of("blind-10.toml", "blind10-h725-witnessed-protected-and-plugged", 2) {
+        assert!(trial.findings.iter().any(|(id, ..)| id == "resets-witnessed"), "{:?}", trial.findings);
+        assert!(share_of(&trial, "boot-strap") < 0.05, "{:?}", trial.families);
+    }
+}
