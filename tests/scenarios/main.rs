@@ -229,7 +229,8 @@ fn a_healthy_target_is_clean_over_swd() {
 /// The same word faults in every boot, and was read well in the cycles before and after: a timer that begins with the boot meets it.
 #[test]
 fn a_word_that_was_read_well_before_and_after_is_not_damaged() {
-    let trials = trials_of("blind-10.toml", "blind10-l552-swd-long-leash", 6);
+    let trials = trials_of("blind-10.toml", "blind10-l552-swd-long-leash", 9);
+    // The recipe meets the time-out in some draws only.
     let at_one_point = |trial: &&Trial| trial.findings.iter().any(|(id, ..)| id == "fails-at-same-point");
     let met: Vec<_> = trials.iter().filter(at_one_point).collect();
     assert!(!met.is_empty(), "no campaign whose recipe meets the time-out");
