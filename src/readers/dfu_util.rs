@@ -34,7 +34,7 @@ const MESSAGES: &[Message] = &[
     message("Opening DFU USB device", Says::Done(P::Enumerate)),
     message("Run-time device DFU version", Says::Done(P::Open)),
     message("Claiming USB DFU", Says::Begins(P::Claim)),
-    message("Cannot claim interface", Says::Fails(F::Busy, P::Claim)),
+    message("Cannot claim interface", Says::Look(cannot_claim)),
     message("Setting Alternate", Says::Done(P::Claim)),
     message("Cannot set alternate interface", Says::Fails(F::Stall, P::Claim)),
     message("Cannot set configuration", Says::Fails(F::Busy, P::Claim)),
@@ -148,6 +148,14 @@ fn cannot_open(notebook: &mut Notebook, line: &Line<'_>) {
         F::Access
     };
     notebook.fail(class, P::Open, "Cannot open DFU device", line);
+}
+
+/// Mostly somebody else has it. On Windows the interface of a composite device may have no driver that libusb can use.
+fn cannot_claim(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    let told = super::libusb::class_in(line.text);
+    let class = told.filter(|class| matches!(class, F::DriverMissing | F::Disconnected)).unwrap_or(F::Busy);
+    notebook.fail(class, P::Claim, "Cannot claim interface", line);
 }
 
 /// While it looks for devices dfu-util tells of every one that it cannot open, of others than the wanted one too.

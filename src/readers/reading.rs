@@ -226,6 +226,8 @@ mod tests {
             ("0000992 C flash program page timed out [__main__]", "write-failed at write"),
             ("Reset seems to be stuck low!", "held-in-reset at connect"),
             ("** Programming Failed **", "write-failed at write"),
+            ("Cannot claim interface 6: LIBUSB_ERROR_NOT_SUPPORTED", "driver-missing at claim"),
+            ("Cannot claim interface 0: LIBUSB_ERROR_BUSY", "busy at claim"),
             ("*** Error unlocking FLASH ***", "write-protected at write"),
             ("Special DfuSe command 65 failed", "dfu-status at erase"),
             ("Active read protected STM32 device detected.", "protected at connect"),
