@@ -15,7 +15,7 @@ const fn message(needle: &'static str, says: Says) -> Message {
 }
 
 const MESSAGES: &[Message] = &[
-    message("Failed to open serial port", Says::Fails(F::ConnectFailed, P::Open)),
+    message("Failed to open serial port", Says::Look(serial_refused)),
     message("Failed to claim USB device", Says::Fails(F::Busy, P::Claim)),
     message("reporting chrome error: Error claiming interface", Says::Fails(F::Busy, P::Claim)),
     message("USB DFU detected with ID", Says::Done(P::Enumerate)),
@@ -45,6 +45,15 @@ const MESSAGES: &[Message] = &[
     message("TypeError: ", Says::Look(exception)),
     message("Programming: FAILED", Says::Fails(F::WriteFailed, P::Write)),
 ];
+
+/// Other tools say the same.
+fn serial_refused(notebook: &mut Notebook, line: &Line<'_>) {
+    if notebook.tool().is_none() {
+        notebook.at_work(TOOL.name, TOOL.transport, line);
+    }
+    let class = if line.contains("busy") { F::Busy } else { F::ConnectFailed };
+    notebook.fail(class, P::Open, "Failed to open serial port", line);
+}
 
 /// An exception of a page or configurator; behind another failure it only follows from that.
 fn exception(notebook: &mut Notebook, line: &Line<'_>) {

@@ -39,6 +39,7 @@ pub static TOOL: Tool = Tool {
         Message { needle: "unimplemented on this platform", says: Says::Fails(F::DriverMissing, P::Open) },
         Message { needle: "[Errno 2] Entity not found", says: Says::Fails(F::DriverMissing, P::Open) },
         Message { needle: "it may have been disconnected)", says: Says::Look(gone) },
+        Message { needle: "Access denied (insufficient permissions)", says: Says::Look(denied) },
         Message { needle: "[Errno 10060]", says: Says::Look(of_pyusb) },
         Message { needle: "[Errno 75] Overflow", says: Says::Look(of_pyusb) },
         Message { needle: "[Errno 84] Overflow", says: Says::Look(of_pyusb) },
@@ -104,6 +105,12 @@ fn phase_of(notebook: &Notebook, class: F) -> P {
         F::Access | F::Busy | F::DriverMissing => P::Open,
         _ => notebook.under_way().unwrap_or(P::Unknown),
     }
+}
+
+/// Of the probe where a debug tool is at work, of the device otherwise.
+fn denied(notebook: &mut Notebook, line: &Line<'_>) {
+    let phase = if notebook.tool() == Some(super::pyocd::TOOL.name) { P::ProbeOpen } else { P::Open };
+    notebook.fail(F::Access, phase, "Access denied (insufficient permissions)", line);
 }
 
 /// `usb.core.USBError: [Errno 32] Pipe error` of programs in Python.

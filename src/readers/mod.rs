@@ -12,6 +12,7 @@ pub mod dfu_util;
 mod dfuse_demo;
 pub mod encoding;
 pub mod fus;
+mod gdb;
 mod handwriting;
 mod hindsight;
 mod ides;

@@ -35,7 +35,6 @@ const MESSAGES: &[Message] = &[
     message("No connected debug probe matches", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("Waiting for a debug probe to be connected", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("Unable to open device", Says::Fails(F::Access, P::ProbeOpen)),
-    message("Access denied (insufficient permissions)", Says::Fails(F::Access, P::ProbeOpen)),
     message("probe firmware version", Says::Nothing),
     message("STLink firmware version", Says::Look(firmware)),
     message("Timeout waiting for target", Says::Fails(F::NotHalted, P::Reset)),
