@@ -15,6 +15,8 @@ use crate::readers::reading::Reading;
 const SMALL_BYTES: u64 = 1024 * 1024;
 /// Reports are handed over by so many, because waking a worker costs as much as a short one.
 const BATCH: usize = 16;
+/// And by so many bytes, so that what waits stays small.
+const BATCH_BYTES: usize = 256 * 1024;
 /// Batches that wait for each worker.
 const WAITING: usize = 2;
 
@@ -56,7 +58,8 @@ pub fn triage_all(triage: &Triage, keep: bool, walk: &mut Walk<'_>, done: &mut D
             if (bytes.len() as u64) < SMALL_BYTES {
                 let number = desk.take_number();
                 batch.push(Task { number, name: name.to_owned(), bytes });
-                if batch.len() == BATCH {
+                let bytes: usize = batch.iter().map(|task: &Task| task.bytes.len()).sum();
+                if batch.len() == BATCH || bytes >= BATCH_BYTES {
                     send(&tasks, std::mem::take(&mut batch));
                 }
             } else {
