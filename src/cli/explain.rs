@@ -6,8 +6,10 @@ use clap::Args;
 
 use super::console::Console;
 use super::exit::ExitCode;
+use crate::diagnosis::cause::{Cause, Link};
+use crate::diagnosis::experiment::Experiment;
 use crate::diagnosis::grades::Chance;
-use crate::diagnosis::knowledge::{Cause, Experiment, Knowledge, Link};
+use crate::diagnosis::knowledge::Knowledge;
 use crate::evidence::catalogue::Entry;
 use crate::observation::failure::FailureClass;
 use crate::profile::loader;

@@ -74,7 +74,8 @@ fn families<'k>(pair: &Pair<'k>) -> Vec<&'k str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::knowledge::{Cause, Knowledge};
+    use crate::diagnosis::cause::Cause;
+    use crate::diagnosis::knowledge::Knowledge;
 
     fn weighed(cause: &Cause, probability: f64) -> Weighed<'_> {
         Weighed {

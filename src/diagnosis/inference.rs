@@ -9,9 +9,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::cause::Cause;
+use super::experiment::Experiment;
 use super::footing::Footing;
 use super::grades::{NOT_THIS_PART, UNACCOUNTED, UNACCOUNTED_RULE};
-use super::knowledge::{Cause, Experiment, Knowledge};
+use super::knowledge::Knowledge;
 use super::likeness;
 use super::pairs::{self, Pair};
 use super::subject::Subject;

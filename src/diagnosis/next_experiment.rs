@@ -1,8 +1,9 @@
 //! Which experiment to do next: the expected information about the cause, per minute, over every experiment that is open.
 
+use super::experiment::Experiment;
 use super::grades::Chance;
 use super::inference::Posterior;
-use super::knowledge::{Experiment, Knowledge};
+use super::knowledge::Knowledge;
 use super::subject::Subject;
 use super::verdict::NextExperiment;
 use crate::evidence::experiment;

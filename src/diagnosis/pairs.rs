@@ -6,9 +6,9 @@
 //! for the next). What is known of the board is no picture: what speaks for both counts once, and what speaks against
 //! either counts. Without such pictures, as in most reports, there is nothing that asks for a second cause.
 
+use super::cause::Cause;
 use super::grades::Grade;
 use super::inference::{Bundle, Weighed, cost_of_silence, scale};
-use super::knowledge::Cause;
 use crate::evidence::finding::Finding;
 
 /// A pair below this is not worth keeping.

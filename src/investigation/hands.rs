@@ -2,7 +2,7 @@
 
 use super::advice::Respondent;
 use crate::campaign::question::{Answer, Question, Unit, Wanted};
-use crate::diagnosis::knowledge::Experiment;
+use crate::diagnosis::experiment::Experiment;
 use crate::link::Link;
 use crate::observation::fact::Origin;
 use crate::observation::step::Step;
@@ -161,7 +161,8 @@ impl<R: Respondent> Hands for OperatorHands<R> {
 mod tests {
     use super::*;
     use crate::bench::intervention::Intervention;
-    use crate::diagnosis::knowledge::{Knowledge, ToldBy};
+    use crate::diagnosis::experiment::ToldBy;
+    use crate::diagnosis::knowledge::Knowledge;
 
     #[test]
     fn the_bench_can_do_what_is_compared_with_the_board_as_found() {

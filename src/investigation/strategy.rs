@@ -27,7 +27,7 @@ use crate::campaign::reentry::LinkPower;
 use crate::campaign::runner::{CampaignError, Numbering};
 use crate::campaign::{Direction, SinkClosed};
 use crate::diagnosis::conclusion::Library;
-use crate::diagnosis::knowledge::{Experiment, ToldBy};
+use crate::diagnosis::experiment::{Experiment, ToldBy};
 use crate::diagnosis::verdict::UNKNOWN_CAUSE;
 use crate::link::Link;
 use crate::link::dfu_link::DfuLink;

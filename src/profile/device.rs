@@ -298,6 +298,14 @@ pub fn part_may_fit(pattern: &str, part: &str) -> bool {
     normalised(part).is_some_and(|part| may_grow_into(pattern, &part))
 }
 
+/// `None` where there is nothing to compare, or where the name is too short to tell.
+pub fn fits_one(patterns: &[String], part: Option<&str>) -> Option<bool> {
+    let part = part.filter(|_| !patterns.is_empty())?;
+    let fits = patterns.iter().any(|pattern| part_fits(pattern, part));
+    let may_fit = || patterns.iter().any(|pattern| part_may_fit(pattern, part));
+    if fits || !may_fit() { Some(fits) } else { None }
+}
+
 fn fits(pattern: &str, part: &str) -> bool {
     let mut part = part.chars();
     for wanted in pattern.chars() {
