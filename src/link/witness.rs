@@ -159,7 +159,8 @@ impl Sight {
 }
 
 fn silent(why: &str) -> Fact {
-    Fact { quote: Some(FieldText::from(why)), ..Fact::measured(SILENT, FactValue::Text(FieldText::from(why))) }
+    let why = FieldText::from(why);
+    Fact { quote: Some(why.clone()), ..Fact::measured(SILENT, FactValue::Text(why)) }
 }
 
 /// What follows from the registers and the counted clock of one look.

@@ -48,9 +48,7 @@ const MESSAGES: &[Message] = &[
 
 /// Other tools say the same.
 fn serial_refused(notebook: &mut Notebook, line: &Line<'_>) {
-    if notebook.tool().is_none() {
-        notebook.at_work(TOOL.name, TOOL.transport, line);
-    }
+    notebook.at_work_if_alone(TOOL.name, TOOL.transport, line);
     let class = if line.contains("busy") { F::Busy } else { F::ConnectFailed };
     notebook.fail(class, P::Open, "Failed to open serial port", line);
 }

@@ -380,9 +380,7 @@ const DISCONNECTED: &str = "disconnected-after-work";
 
 /// A tool's own end of a connection, which is worth remembering where the work before it went well; ST-LINK Utility says the same.
 fn disconnected(notebook: &mut Notebook, line: &Line<'_>) {
-    if notebook.tool().is_none() {
-        notebook.at_work(NAME, Transport::Other, line);
-    }
+    notebook.at_work_if_alone(NAME, Transport::Other, line);
     let worked = notebook.has_done(P::Verify) || notebook.has_done(P::Write);
     if worked && notebook.failures_like(|failure| !failure.is_expected()) == 0 {
         notebook.remember(DISCONNECTED, "yes");

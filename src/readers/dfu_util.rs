@@ -138,24 +138,19 @@ fn banner(notebook: &mut Notebook, line: &Line<'_>) {
 /// Which error it was decides who is to blame; without one it is access, or on Windows the driver.
 fn cannot_open(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
-    let class = if line.contains("NOT_SUPPORTED") || line.contains("NOT_FOUND") {
-        F::DriverMissing
-    } else if line.contains("BUSY") {
-        F::Busy
-    } else if line.contains("NO_DEVICE") {
-        F::Disconnected
-    } else {
-        F::Access
-    };
-    notebook.fail(class, P::Open, "Cannot open DFU device", line);
+    notebook.fail(class_of_refusal(line, F::Access), P::Open, "Cannot open DFU device", line);
+}
+
+/// What libusb's error says of a device or an interface that was not to be had, where it says more than that.
+fn class_of_refusal(line: &Line<'_>, otherwise: F) -> F {
+    let told = super::libusb::class_in(line.text);
+    told.filter(|class| matches!(class, F::DriverMissing | F::Busy | F::Disconnected)).unwrap_or(otherwise)
 }
 
 /// Mostly somebody else has it. On Windows the interface of a composite device may have no driver that libusb can use.
 fn cannot_claim(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
-    let told = super::libusb::class_in(line.text);
-    let class = told.filter(|class| matches!(class, F::DriverMissing | F::Disconnected)).unwrap_or(F::Busy);
-    notebook.fail(class, P::Claim, "Cannot claim interface", line);
+    notebook.fail(class_of_refusal(line, F::Busy), P::Claim, "Cannot claim interface", line);
 }
 
 /// While it looks for devices dfu-util tells of every one that it cannot open, of others than the wanted one too.

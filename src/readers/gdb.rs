@@ -8,9 +8,7 @@ use crate::observation::step::Phase as P;
 use super::message::{Line, Message, Says, Tool};
 use super::notebook::Notebook;
 
-const NAME: &str = "gdb";
-
-pub static TOOL: Tool = Tool { name: NAME, transport: Transport::Swd, messages: MESSAGES };
+pub static TOOL: Tool = Tool { name: "gdb", transport: Transport::Swd, messages: MESSAGES };
 
 const fn message(needle: &'static str, look: fn(&mut Notebook, &Line<'_>)) -> Message {
     Message { needle, says: Says::Look(look) }
@@ -32,14 +30,8 @@ const MESSAGES: &[Message] = &[
     message("Transfer rate:", loaded),
 ];
 
-fn join(notebook: &mut Notebook, line: &Line<'_>) {
-    if notebook.tool().is_none() {
-        notebook.at_work(NAME, Transport::Swd, line);
-    }
-}
-
 fn fail(notebook: &mut Notebook, class: F, phase: P, code: &str, line: &Line<'_>) {
-    join(notebook, line);
+    notebook.at_work_if_alone(TOOL.name, TOOL.transport, line);
     notebook.fail(class, phase, code, line);
 }
 
@@ -48,7 +40,7 @@ fn gone(notebook: &mut Notebook, line: &Line<'_>) {
 }
 
 fn loaded(notebook: &mut Notebook, line: &Line<'_>) {
-    join(notebook, line);
+    notebook.at_work_if_alone(TOOL.name, TOOL.transport, line);
     notebook.done(P::Write, line);
 }
 

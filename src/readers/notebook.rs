@@ -97,6 +97,13 @@ impl Notebook {
         }
     }
 
+    /// A message that several tools print: it belongs to the one at work, and shows this one where none is known.
+    pub fn at_work_if_alone(&mut self, tool: &'static str, transport: Transport, line: &Line<'_>) {
+        if self.tool.is_none() {
+            self.start_session(tool, transport, None, line);
+        }
+    }
+
     pub fn tool(&self) -> Option<&'static str> {
         self.tool
     }

@@ -2,7 +2,7 @@
 //! of the probe. At the level of transactions it stands where the firmware of a CMSIS-DAP probe is; at the level of bits
 //! probe-rs itself builds every request, checks every acknowledge and parity, and meets every WAIT.
 
-mod agreement;
+mod agreement_tests;
 pub mod bench_wires;
 pub mod bits;
 pub mod driver;
