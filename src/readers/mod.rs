@@ -28,6 +28,7 @@ pub mod option_lines;
 pub mod other_hosts;
 pub mod otp;
 pub mod parts;
+mod pattern;
 pub mod phrases;
 pub mod probers;
 pub mod pyocd;

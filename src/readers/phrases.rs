@@ -1,9 +1,8 @@
 //! The poster's own words as facts: patterns kept as readable data in `profiles/phrases`.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
-use regex::{Regex, RegexBuilder, bytes};
+use regex::Regex;
 use serde::Deserialize;
 
 use crate::observation::fact::FactValue;
@@ -15,7 +14,8 @@ use crate::profile::shelf::{self, Sheet};
 
 use super::message::{Line, first_number};
 use super::notebook::Notebook;
-use super::required_words::{Collection, Needs, Present, RequiredWords};
+use super::pattern::Pattern;
+use super::required_words::{Collection, Present, RequiredWords};
 use super::word_classes::WordClasses;
 
 /// A phrase file: classes of words that the patterns of every file may use, and rules.
@@ -95,71 +95,6 @@ struct Phrase {
     unless: Vec<Pattern>,
 }
 
-/// A pattern that is compiled when a sentence first holds the words that it needs: there are more than two thousand, and a report
-/// asks for a few.
-#[derive(Debug)]
-struct Pattern {
-    text: String,
-    needs: Needs,
-    /// For sentences in ASCII, as most are: without the tables of Unicode it is compiled and run in a fraction of the time, and on
-    /// these it says the same.
-    ascii: OnceLock<Option<bytes::Regex>>,
-    any_text: OnceLock<Option<Regex>>,
-}
-
-/// Where a pattern fits.
-struct Found<'t> {
-    whole: &'t str,
-    start: usize,
-    /// What stands in its first group.
-    group: Option<&'t str>,
-}
-
-impl Pattern {
-    /// Parses it, so that what is wrong in it is told when its file is read.
-    fn new(text: String, words: &mut Collection) -> Result<Self, String> {
-        let parsed = regex_syntax::parse(&text).map_err(|error| error.to_string())?;
-        Ok(Self { needs: words.needs_of(&parsed), text, ascii: OnceLock::new(), any_text: OnceLock::new() })
-    }
-
-    /// Absent for one that is sound and grows beyond what the matcher takes.
-    fn any_text(&self) -> Option<&Regex> {
-        self.any_text.get_or_init(|| RegexBuilder::new(&self.text).case_insensitive(true).build().ok()).as_ref()
-    }
-
-    /// Absent as well for one that names other letters.
-    fn ascii(&self) -> Option<&bytes::Regex> {
-        let compile = || bytes::RegexBuilder::new(&self.text).case_insensitive(true).unicode(false).build().ok();
-        self.ascii.get_or_init(compile).as_ref()
-    }
-
-    fn is_match(&self, sentence: &str) -> bool {
-        match self.ascii().filter(|_| sentence.is_ascii()) {
-            Some(regex) => regex.is_match(sentence.as_bytes()),
-            None => self.any_text().is_some_and(|regex| regex.is_match(sentence)),
-        }
-    }
-
-    /// Most sentences do not match, and groups cost more than the answer to that.
-    fn find<'t>(&self, sentence: &'t str) -> Option<Found<'t>> {
-        if !self.is_match(sentence) {
-            return None;
-        }
-        let [whole, group] = match self.ascii().filter(|_| sentence.is_ascii()) {
-            Some(regex) => {
-                let found = regex.captures(sentence.as_bytes())?;
-                [0, 1].map(|number| found.get(number).map(|part| part.range()))
-            }
-            None => {
-                let found = self.any_text()?.captures(sentence)?;
-                [0, 1].map(|number| found.get(number).map(|part| part.range()))
-            }
-        };
-        let whole = whole.expect("a match has a whole");
-        Some(Found { start: whole.start, whole: &sentence[whole], group: group.map(|group| &sentence[group]) })
-    }
-}
-
 #[derive(Debug)]
 pub struct Phrases {
     phrases: Vec<Phrase>,
@@ -216,6 +151,16 @@ impl Phrases {
             .flat_map(|(index, phrase)| phrase.entry.near.iter().map(move |literal| (literal.as_str(), index)))
     }
 
+    #[cfg(test)]
+    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.phrases.iter().flat_map(|phrase| phrase.any.iter().chain(&phrase.unless))
+    }
+
+    #[cfg(test)]
+    pub fn examples(&self) -> impl Iterator<Item = &str> {
+        self.phrases.iter().flat_map(|phrase| &phrase.entry.examples).map(String::as_str)
+    }
+
     /// Tries the phrases whose literals stand on the line; described failures only where no tool has reported one there.
     pub fn hear(&self, notebook: &mut Notebook, indices: &[usize], line: &Line<'_>, failures_too: bool) {
         if indices.is_empty() {
@@ -240,7 +185,7 @@ impl Phrases {
         present: &Present,
         line: &Line<'_>,
     ) {
-        let mut worth_trying = phrase.any.iter().filter(|pattern| present.meets(&pattern.needs)).peekable();
+        let mut worth_trying = phrase.any.iter().filter(|pattern| present.meets(pattern.needs())).peekable();
         if worth_trying.peek().is_none() {
             return;
         }
@@ -344,32 +289,6 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    }
-
-    #[test]
-    fn every_pattern_compiles() {
-        let phrases = Phrases::load().unwrap();
-        let patterns = phrases.phrases.iter().flat_map(|phrase| phrase.any.iter().chain(&phrase.unless));
-        let bad: Vec<_> =
-            patterns.filter(|pattern| pattern.any_text().is_none()).map(|pattern| &pattern.text).collect();
-        assert!(bad.is_empty(), "{bad:?}");
-    }
-
-    #[test]
-    fn a_pattern_says_the_same_of_ascii_with_and_without_the_tables_of_unicode() {
-        let phrases = Phrases::load().unwrap();
-        let examples: Vec<_> =
-            phrases.phrases.iter().flat_map(|phrase| &phrase.entry.examples).filter(|it| it.is_ascii()).collect();
-        let differs = |pattern: &Pattern| {
-            let (Some(ascii), Some(any_text)) = (pattern.ascii(), pattern.any_text()) else { return false };
-            let mut some = examples.iter().step_by(37);
-            some.any(|text| {
-                ascii.find(text.as_bytes()).map(|it| it.range()) != any_text.find(text).map(|it| it.range())
-            })
-        };
-        let patterns = phrases.phrases.iter().flat_map(|phrase| &phrase.any);
-        let bad: Vec<_> = patterns.filter(|pattern| differs(pattern)).map(|pattern| &pattern.text).collect();
-        assert!(bad.is_empty(), "{bad:?}");
     }
 
     #[test]

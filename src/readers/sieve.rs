@@ -1,6 +1,8 @@
 //! Finds the lines worth looking at in a stream of any size, with bounded memory: everything else costs one pass of a literal matcher.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
+use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind};
 
@@ -10,6 +12,10 @@ use super::handwriting;
 /// Most reports are smaller than the first chunk; only a long log is worth the memory of the largest.
 const FIRST_CHUNK_BYTES: usize = 16 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
+/// From here on a log is long enough for an automaton that takes longer to build and runs faster.
+const LONG_BYTES: usize = 4 * 1024 * 1024;
+/// So much of a literal tells that a line may hold it; whole literals would take three times the memory.
+const BEGINNING_BYTES: usize = 10;
 
 /// Two matchers: what tools print is looked for on every line, people's words only on lines that a person may have written, because
 /// words stand on most lines of any log.
@@ -17,6 +23,14 @@ const CHUNK_BYTES: usize = 256 * 1024;
 pub struct Sieve {
     messages: Matcher,
     words: Matcher,
+    scout: Scout,
+}
+
+/// Where on a long log a message of a tool may stand, by how messages begin: built for the first one.
+#[derive(Debug)]
+struct Scout {
+    beginnings: BTreeSet<Vec<u8>>,
+    automaton: OnceLock<AhoCorasick>,
 }
 
 /// Literals, without regard to ASCII case.
@@ -27,16 +41,36 @@ struct Matcher {
     meanings: Vec<usize>,
 }
 
+fn automaton<B: AsRef<[u8]>>(kind: AhoCorasickKind, literals: impl IntoIterator<Item = B>) -> AhoCorasick {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::Standard)
+        .kind(Some(kind))
+        .build(literals)
+        .expect("a few thousand short literals fit")
+}
+
+/// Where the literal that ends first ends.
+fn first_hit(automaton: &AhoCorasick, text: &[u8], from: usize) -> Option<usize> {
+    let input = Input::new(text).span(from..text.len()).anchored(Anchored::No).earliest(true);
+    automaton.find(input).map(|hit| hit.end())
+}
+
+impl Scout {
+    fn new<'a>(literals: impl IntoIterator<Item = &'a str>) -> Self {
+        let beginning = |literal: &str| literal.as_bytes()[..literal.len().min(BEGINNING_BYTES)].to_ascii_lowercase();
+        Self { beginnings: literals.into_iter().map(beginning).collect(), automaton: OnceLock::new() }
+    }
+
+    fn automaton(&self) -> &AhoCorasick {
+        self.automaton.get_or_init(|| automaton(AhoCorasickKind::DFA, &self.beginnings))
+    }
+}
+
 impl Matcher {
-    fn new<'a>(kind: AhoCorasickKind, literals: impl IntoIterator<Item = (&'a str, usize)>) -> Self {
+    fn new<'a>(literals: impl IntoIterator<Item = (&'a str, usize)>) -> Self {
         let (literals, meanings): (Vec<&str>, Vec<usize>) = literals.into_iter().unzip();
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(kind))
-            .build(literals)
-            .expect("a few thousand short literals fit");
-        Self { automaton, meanings }
+        Self { automaton: automaton(AhoCorasickKind::ContiguousNFA, literals), meanings }
     }
 
     fn meanings_in(&self, line: &str) -> Vec<usize> {
@@ -47,10 +81,8 @@ impl Matcher {
         found
     }
 
-    /// Where the literal that ends first ends.
-    fn first_hit(&self, text: &[u8], from: usize) -> Option<usize> {
-        let input = Input::new(text).span(from..text.len()).anchored(Anchored::No).earliest(true);
-        self.automaton.find(input).map(|hit| hit.end())
+    fn holds(&self, text: &[u8]) -> bool {
+        first_hit(&self.automaton, text, 0).is_some()
     }
 }
 
@@ -67,9 +99,9 @@ impl Sieve {
         messages: impl IntoIterator<Item = (&'a str, usize)>,
         words: impl IntoIterator<Item = (&'a str, usize)>,
     ) -> Self {
-        // The faster kind for what stands on every line; words are many, and few lines ask for them.
-        let messages = Matcher::new(AhoCorasickKind::DFA, messages);
-        Self { messages, words: Matcher::new(AhoCorasickKind::ContiguousNFA, words) }
+        let messages: Vec<_> = messages.into_iter().collect();
+        let scout = Scout::new(messages.iter().map(|(literal, _)| *literal));
+        Self { messages: Matcher::new(messages), words: Matcher::new(words), scout }
     }
 
     /// What the literals in a line stand for. A literal that begins with a space is a word's beginning, and so is the beginning of a
@@ -86,12 +118,16 @@ impl Sieve {
         let mut buffer = vec![0; FIRST_CHUNK_BYTES + MAX_LINE_BYTES];
         let mut held = 0;
         let mut line_number = 1_u32;
+        let mut sifted = 0;
         loop {
             let count = fill(source, &mut buffer[held..])?;
             let filled = held + count;
             let ended = count == 0;
             let whole = if ended { filled } else { end_of_whole_lines(&buffer[..filled]) };
-            line_number = self.sift_lines(&buffer[..whole], line_number, &mut visit);
+            // What a long log is scanned with finds too much rather than too little.
+            let scan = if sifted < LONG_BYTES { &self.messages.automaton } else { self.scout.automaton() };
+            line_number = self.sift_lines(scan, &buffer[..whole], line_number, &mut visit);
+            sifted += whole;
             buffer.copy_within(whole..filled, 0);
             held = filled - whole;
             if filled == buffer.len() {
@@ -105,19 +141,20 @@ impl Sieve {
     }
 
     /// Returns the number of the line that follows.
-    fn sift_lines(&self, text: &[u8], first_number: u32, visit: &mut impl FnMut(u32, &str)) -> u32 {
+    fn sift_lines(&self, scan: &AhoCorasick, text: &[u8], first_number: u32, visit: &mut impl FnMut(u32, &str)) -> u32 {
         let mut number = first_number;
         let mut padded = Vec::new();
         // Where the next message of a tool ends; it may lie many lines ahead.
-        let mut message = self.messages.first_hit(text, 0);
+        let mut message = first_hit(scan, text, 0);
         let mut start = 0;
         while start < text.len() {
             let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |at| start + at);
             if message.is_some_and(|hit| hit <= start) {
-                message = self.messages.first_hit(text, start);
+                message = first_hit(scan, text, start);
             }
             let line = &text[start..end];
-            if message.is_some_and(|hit| hit <= end) || self.has_words(line, &mut padded) {
+            let has_message = message.is_some_and(|hit| hit <= end) && self.messages.holds(line);
+            if has_message || self.has_words(line, &mut padded) {
                 for piece in line.split(|&byte| byte == b'\r').filter(|piece| !piece.is_empty()) {
                     for part in piece.chunks(MAX_LINE_BYTES) {
                         visit(number, &cleaning::clean(part));
@@ -137,7 +174,7 @@ impl Sieve {
         padded.clear();
         padded.push(b' ');
         padded.extend_from_slice(line);
-        self.words.first_hit(padded, 0).is_some()
+        self.words.holds(padded)
     }
 }
 
@@ -208,6 +245,16 @@ mod tests {
         let (lines, count) = sift(&text);
         assert_eq!(lines, [(50_001, "error at the end".to_owned())]);
         assert_eq!(count, 50_001);
+    }
+
+    #[test]
+    fn deep_in_a_long_log_a_beginning_alone_is_no_hit() {
+        let sieve = Sieve::new([("connection to device", 0)], []);
+        let mut text = vec![b'\n'; 2 * LONG_BYTES];
+        text.extend_from_slice(b"Connection to host\nthe CONNECTION TO DEVICE is lost\n");
+        let mut lines = Vec::new();
+        sieve.sift(&mut &text[..], |number, line| lines.push((number, line.to_owned()))).unwrap();
+        assert_eq!(lines, [(2 * LONG_BYTES as u32 + 2, "the CONNECTION TO DEVICE is lost".to_owned())]);
     }
 
     proptest::proptest! {
