@@ -27,6 +27,7 @@ use super::requests::Requests;
 use super::same_point;
 use super::speed_curve::SpeedCurve;
 use super::time_in_boot;
+use super::transfer_count::TransferCount;
 use super::transfers::Transfers;
 use super::trial::Trial;
 use super::where_in_cycle::WhereInCycle;
@@ -48,6 +49,7 @@ pub struct CampaignEvidence {
     damage: WireDamage,
     transfers: Transfers,
     requests: Requests,
+    counts: TransferCount,
     place: Place,
     course: OverTime,
     periods: Periods,
@@ -98,6 +100,7 @@ impl CampaignEvidence {
         self.damage.absorb(&trial, boot);
         self.transfers.absorb(&trial, boot);
         self.requests.absorb(&trial, boot);
+        self.counts.absorb(&trial, boot);
         self.place.absorb(&trial, boot);
         self.course.absorb(&trial);
         self.periods.absorb(&trial, boot);
@@ -206,6 +209,7 @@ impl CampaignEvidence {
             found.extend(loss::findings(&self.boots));
             found.extend(self.transfers.tested());
             found.extend(self.requests.tested());
+            found.extend(self.counts.tested());
             found.extend(self.place.tested(&sums));
             // What is varied from cycle to cycle would make a point of its own.
             if let Some(point) = same_point::finding(&self.boots).filter(|_| self.arms.count() == 1) {

@@ -54,6 +54,7 @@ pub mod survival;
 #[cfg(test)]
 mod synthetic;
 pub mod time_in_boot;
+mod transfer_count;
 pub mod transfers;
 pub mod trial;
 pub mod weight;

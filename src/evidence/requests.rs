@@ -144,7 +144,7 @@ fn asked_bytes(request: &str) -> Option<u64> {
 }
 
 /// The words of the request before its numbers: `UPLOAD block` of `UPLOAD block 2, 1024 B`.
-fn kind(request: &str) -> String {
+pub(super) fn kind(request: &str) -> String {
     let words = request.split_whitespace().take_while(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
     words.collect::<Vec<_>>().join(" ")
 }
