@@ -30,6 +30,8 @@ pub struct TransferCount {
     /// The counts that requests of each kind came at, in cycles whose transfers are kept.
     tried: BTreeMap<String, BTreeSet<u64>>,
     failures: u64,
+    bad_boots: u64,
+    last_bad_boot: Option<usize>,
     at: Vec<u32>,
 }
 
@@ -50,6 +52,7 @@ impl TransferCount {
                     self.failed.entry((step.phase, point)).or_default().insert(count);
                     self.kinds_failed.insert(kind.clone());
                     self.failures += 1;
+                    self.bad_boots += u64::from(self.last_bad_boot.replace(boot) != Some(boot));
                     is_there = trial.marks.has(Mark::BusError);
                 }
                 self.tried.entry(kind).or_default().insert(count);
@@ -86,7 +89,7 @@ impl TransferCount {
                     format!(
                         "each point once, against the share of like requests on that count, over all longer periods, p = {p:.2e}; {METHOD}"
                     ),
-                    weight::of_p_value(p).min(weight::of_sightings(points as u64)),
+                    weight::of_p_value(p).min(weight::of_sightings(self.bad_boots)),
                 )
                 .seen_at(self.at.iter().copied()),
         )
