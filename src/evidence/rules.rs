@@ -44,6 +44,8 @@ pub struct FailurePattern {
     pub code_contains: Vec<String>,
     pub tool: Vec<String>,
     pub address: Vec<u32>,
+    /// At an address below this one.
+    pub address_below: Option<u32>,
     /// Failures that are normal where they happened count only if asked for.
     pub expected: bool,
     /// A step of one of these phases had succeeded before, in the same cycle.
@@ -187,6 +189,7 @@ impl FailurePattern {
             && (self.code_contains.is_empty() || contains_one(&code(), &self.code_contains))
             && (self.tool.is_empty() || seen.tool.as_ref().is_some_and(|tool| self.tool.contains(tool)))
             && (self.address.is_empty() || failure.address.is_some_and(|Address(at)| self.address.contains(&at)))
+            && self.address_below.is_none_or(|end| failure.address.is_some_and(|Address(at)| at < end))
             && (self.after.is_empty() || self.after.iter().any(|phase| seen.done_before.contains(phase)))
             && !self.before.iter().any(|phase| seen.done_before.contains(phase))
     }

@@ -44,6 +44,7 @@ const MESSAGES: &[Message] = &[
     message("Error occurred: Could not connect", Says::Fails(F::NoTarget, P::Connect)),
     message("Could not find core in Coresight setup", Says::Fails(F::NoTarget, P::Connect)),
     message("No device found on SWD", Says::Fails(F::NoTarget, P::Connect)),
+    message("Failed to get index for device name", Says::Fails(F::BadArguments, P::ProbeOpen)),
     message("Unknown device. Is device connected", Says::Fails(F::NoTarget, P::Connect)),
     message("Can not attach to CPU", Says::Fails(F::NoTarget, P::Halt)),
     message("Cannot attach to CPU", Says::Fails(F::NoTarget, P::Halt)),
@@ -82,7 +83,7 @@ fn voltage(notebook: &mut Notebook, line: &Line<'_>) {
     let Some(volts) = volts.filter(|text| text.starts_with(|c: char| c.is_ascii_digit())).and_then(first_number) else {
         return;
     };
-    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.at_work_if_alone(NAME, Transport::Swd, line);
     target_voltage::note(notebook, volts, line);
 }
 

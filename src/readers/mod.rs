@@ -17,6 +17,7 @@ mod handwriting;
 mod hindsight;
 mod ides;
 mod jlink;
+mod katapult;
 pub mod libusb;
 pub mod linux_kernel;
 pub mod lsusb;

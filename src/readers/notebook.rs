@@ -369,8 +369,12 @@ impl Notebook {
     }
 
     pub fn into_events(mut self) -> Vec<EventKind> {
+        let complains = self.complaint.is_some() || !self.described.is_empty();
         self.settle_complaint();
         self.close_cycle();
+        if !complains {
+            hindsight::excuse_what_was_got_over(&mut self.events);
+        }
         self.events
     }
 

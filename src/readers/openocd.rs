@@ -82,11 +82,17 @@ const MESSAGES: &[Message] = &[
     message("** Programming Started **", Says::Begins(P::Write)),
     message("** Programming Finished **", Says::Done(P::Write)),
     message("** Programming Failed **", Says::Fails(F::WriteFailed, P::Write)),
+    message("bytes from file ", Says::Look(wrote)),
+    message(" bytes in ", Says::Look(verified)),
+    message("Info : J-Link V", Says::Look(opened)),
     message("** Verified OK **", Says::Done(P::Verify)),
     message("** Verify Failed **", Says::Fails(F::VerifyFailed, P::Verify)),
     message("checksum mismatch - attempting binary compare", Says::Look(mismatch)),
-    message("Can't find interface/", Says::Fails(F::BadArguments, P::ProbeOpen)),
-    message("Can't find target/", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Can't find interface/", Says::Look(script_missing)),
+    message("Can't find target/", Says::Look(script_missing)),
+    message("Can't find board/", Says::Look(script_missing)),
+    message("Error: invalid command name", Says::Fails(F::BadArguments, P::ProbeOpen)),
+    message("Error: Can't find -", Says::Fails(F::BadArguments, P::ProbeOpen)),
     message("Error: unable to select transport", Says::Fails(F::BadArguments, P::ProbeOpen)),
     message("Debug adapter doesn't support any transports", Says::Fails(F::BadArguments, P::ProbeOpen)),
     message("couldn't bind", Says::Fails(F::Busy, P::Open)),
@@ -185,6 +191,13 @@ const MESSAGES: &[Message] = &[
     message("** Unable to reset target **", Says::Fails(F::NotHalted, P::Reset)),
 ];
 
+fn script_missing(notebook: &mut Notebook, line: &Line<'_>) {
+    let script = line.value_of("Can't find").unwrap_or_default();
+    let script = script.split_whitespace().next().unwrap_or_default();
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.fail(F::BadArguments, P::ProbeOpen, &format!("Can't find {script}"), line);
+}
+
 /// Such a script names the USB identity of the probe that it looks for.
 fn script_of_one_probe(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains(".cfg") && (line.contains("-f ") || line.contains("[find ")) {
@@ -194,14 +207,35 @@ fn script_of_one_probe(notebook: &mut Notebook, line: &Line<'_>) {
 
 /// `STLINK V2J37S7 (API v2) VID:PID 0483:3748`, `STLINK v2 JTAG v28 API v2 SWIM v7 VID 0x0483 PID 0x3748`.
 fn probe(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.at_work(NAME, Transport::Swd, line);
-    let other_device = |failure: &Failure| failure.phase == P::ProbeOpen && failure.class != F::ProbeFirmware;
-    notebook.excuse_with_quotes(other_device, "the tool tried other devices before it opened the probe");
-    notebook.done(P::ProbeOpen, line);
+    opened(notebook, line);
     let Some(text) = line.value_of("STLINK") else { return };
     notebook.text_fact("probe-firmware", text, line);
     if text.contains("V0J") || text.contains("0000:0000") {
         notebook.fact("probe-version-implausible", FactValue::Flag(true), line);
+    }
+}
+
+/// Through libusb it tries one device after the other until one is the probe.
+fn opened(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Swd, line);
+    let other_device = |failure: &Failure| failure.phase == P::ProbeOpen && failure.class != F::ProbeFirmware;
+    notebook.excuse_with_quotes(other_device, "the tool tried other devices before it opened the probe");
+    notebook.done(P::ProbeOpen, line);
+}
+
+/// `wrote 16384 bytes from file zephyr.hex in 0.752763s (21.255 KiB/s)`
+fn wrote(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.text.trim_start().starts_with("wrote ") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.done(P::Write, line);
+    }
+}
+
+/// `verified 13208 bytes in 0.134592s (95.834 KiB/s)`
+fn verified(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.text.trim_start().starts_with("verified ") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.done(P::Verify, line);
     }
 }
 

@@ -22,6 +22,8 @@ const MESSAGES: &[Message] = &[
     message("probe-rs run", Says::Nothing),
     message("probe-rs-cli", Says::Nothing),
     message("Common reasons for this are", Says::Nothing),
+    message("(HOST) INFO  flashing program", Says::Begins(P::Write)),
+    message("(HOST) INFO  success!", Says::Done(P::Write)),
     message("The following debug probes were found", Says::Done(P::ProbeOpen)),
     message("No debug probes were found", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("No probe was found", Says::Fails(F::NoProbe, P::ProbeOpen)),
@@ -70,7 +72,7 @@ const MESSAGES: &[Message] = &[
     message("An error with the flashing procedure has occurred", Says::Fails(F::WriteFailed, P::Write)),
     message("Failed to write page", Says::Fails(F::WriteFailed, P::Write)),
     message("verification failed", Says::Look(verification)),
-    message("No flash memory contains the entire requested memory range", Says::Fails(F::AddressRefused, P::Write)),
+    message("No flash memory contains the entire requested memory range", Says::Look(range_refused)),
     message("Found no loadable segments", Says::Fails(F::BadFile, P::ImageFile)),
     message("The chip '", Says::Look(chip)),
     message("\"version\": \"0.", Says::Look(json_version)),
@@ -173,6 +175,12 @@ fn finished(notebook: &mut Notebook, line: &Line<'_>) {
         notebook.excuse(overcome, "the tool tried again and got through");
     }
     notebook.done(P::Write, line);
+}
+
+fn range_refused(notebook: &mut Notebook, line: &Line<'_>) {
+    let code = "No flash memory contains the entire requested memory range";
+    notebook.at_work(NAME, Transport::Swd, line);
+    notebook.fail_at(F::AddressRefused, P::Write, code, first_hex(line.text), line);
 }
 
 fn verification(notebook: &mut Notebook, line: &Line<'_>) {

@@ -27,6 +27,9 @@ const MESSAGES: &[Message] = &[
     message("[DBG] Download has finished", Says::Done(P::Write)),
     message("[REG] Device went back online", Says::Done(P::Enumerate)),
     message("] ERROR:", Says::Look(error)),
+    message("System Reboot SUCCESS", Says::Look(rebooting)),
+    message("[RPC] Serial connection was lost", Says::Look(serial_lost)),
+    message("[RPC] RPC session started successfully", Says::Done(P::Open)),
     message("Current FUS state:", Says::Look(fus_state)),
     message("Failed to start Firmware Upgrade Service", Says::Fails(F::FusStatus, P::FusStart)),
     message("Failed to delete existing Wireless Stack", Says::Fails(F::FusStatus, P::FusDelete)),
@@ -95,6 +98,22 @@ fn fus_state(notebook: &mut Notebook, line: &Line<'_>) {
         notebook.done(P::FusState, line);
     } else {
         notebook.fail(F::FusStatus, P::FusState, "FUS error", line);
+    }
+}
+
+fn rebooting(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    notebook.done(P::Reset, line);
+    notebook.remember("rebooting", "yes");
+}
+
+fn serial_lost(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    if notebook.recall("rebooting").is_some() {
+        notebook.forget("rebooting");
+        notebook.normal(F::Disconnected, P::Reset, "Serial connection was lost", "it was told to restart", line);
+    } else {
+        notebook.fail(F::Disconnected, P::Unknown, "Serial connection was lost", line);
     }
 }
 

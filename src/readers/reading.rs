@@ -13,13 +13,13 @@ use super::opening::Opening;
 use super::phrases::Phrases;
 use super::sieve::Sieve;
 use super::{
-    betaflight, black_magic, complaints, cubeprogrammer, dfu_util, dfuse_demo, fus, gdb, ides, jlink, libusb,
+    betaflight, black_magic, complaints, cubeprogrammer, dfu_util, dfuse_demo, fus, gdb, ides, jlink, katapult, libusb,
     linux_kernel, lsusb, openocd, option_lines, other_hosts, otp, parts, probers, pyocd, pystlink, qflipper,
     qmk_toolbox, registers, shell, stlink_gdb_server, stlink_org, stlink_utility, uart_loaders, webdfu, wiring_list,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 30] = [
+const TOOLS: [&Tool; 31] = [
     &shell::TOOL,
     &cubeprogrammer::TOOL,
     &fus::TOOL,
@@ -40,6 +40,7 @@ const TOOLS: [&Tool; 30] = [
     &dfuse_demo::TOOL,
     &betaflight::TOOL,
     &qmk_toolbox::TOOL,
+    &katapult::TOOL,
     &uart_loaders::TOOL,
     &libusb::TOOL,
     &linux_kernel::TOOL,

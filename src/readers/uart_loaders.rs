@@ -30,11 +30,6 @@ const MESSAGES: &[Message] = &[
     message("CommandError: Unknown response", Says::Fails(F::BusError, P::Connect)),
     message("target write-protected?", Says::Fails(F::Protected, P::Read)),
     message("Failed to verify at address", Says::Fails(F::VerifyFailed, P::Verify)),
-    message("Error sending command [CONNECT] to Device", Says::Fails(F::NotFound, P::Connect)),
-    message("FlashError: No Serial Device found", Says::Fails(F::NotFound, P::Open)),
-    message("FlashError: No permission to access device", Says::Fails(F::Access, P::Open)),
-    message("FlashError: Serial device", Says::Look(serial_device_in_use)),
-    message("Device is not Katapult", Says::Look(other_than_katapult)),
     message("Error running dfu-util", Says::Repeats),
     message("Error running make flash", Says::Repeats),
     message("Failed uploading: uploading error", Says::Repeats),
@@ -48,17 +43,6 @@ const MESSAGES: &[Message] = &[
     message("Failed to read memory at address", Says::Fails(F::ReadFailed, P::Read)),
     message("Got NACK from device on command", Says::Fails(F::Protected, P::Read)),
 ];
-
-fn serial_device_in_use(notebook: &mut Notebook, line: &Line<'_>) {
-    if line.contains("in use") {
-        notebook.fail(F::Busy, P::Open, "the serial port is in use", line);
-    }
-}
-
-fn other_than_katapult(notebook: &mut Notebook, line: &Line<'_>) {
-    notebook.fact("application-runs-instead", FactValue::Flag(true), line);
-    notebook.fail(F::UnexpectedState, P::Connect, "another device came up", line);
-}
 
 /// stm32flash speaks to a serial port; the identity of a USB device is none.
 fn port_not_opened(notebook: &mut Notebook, line: &Line<'_>) {
