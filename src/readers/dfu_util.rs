@@ -37,6 +37,7 @@ const MESSAGES: &[Message] = &[
     message("Cannot claim interface", Says::Look(cannot_claim)),
     message("Setting Alternate", Says::Done(P::Claim)),
     message("Cannot set alternate interface", Says::Fails(F::Stall, P::Claim)),
+    message("Cannot set alt interface", Says::Fails(F::Stall, P::Claim)),
     message("Cannot set configuration", Says::Fails(F::Busy, P::Claim)),
     message("Device still in Run", Says::Look(still_in_run_time)),
     message("Device is not in DFU mode", Says::Look(still_in_run_time)),
@@ -56,7 +57,7 @@ const MESSAGES: &[Message] = &[
     message("error get_status", Says::Fails(F::Stall, P::Status)),
     message("error clear_status", Says::Fails(F::Stall, P::Status)),
     message("Status is not OK", Says::Fails(F::DfuStatus, P::Status)),
-    message("DFU mode device DFU version", Says::Done(P::Status)),
+    message("DFU mode device DFU version", Says::Look(protocol)),
     message("Device returned transfer size", Says::Done(P::Descriptors)),
     message("DfuSe interface name", Says::Done(P::Layout)),
     message("Failed to parse memory layout", Says::Fails(F::MalformedDescriptor, P::Layout)),
@@ -122,6 +123,15 @@ const MESSAGES: &[Message] = &[
     message("Invalid DfuSe", Says::Fails(F::BadFile, P::ImageFile)),
     message("Device's vendor-specific status", Says::Nothing),
 ];
+
+/// `DFU mode device DFU version 011a`: 0110 is DFU as it was standardised, 011a is ST's extension.
+fn protocol(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(NAME, Transport::Dfu, line);
+    notebook.done(P::Status, line);
+    if let Some(version) = line.value_of("DFU version") {
+        notebook.text_fact("dfu-version", version, line);
+    }
+}
 
 fn banner(notebook: &mut Notebook, line: &Line<'_>) {
     let version = line.value_of("dfu-util").and_then(super::reading::version_in);
