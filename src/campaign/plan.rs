@@ -10,6 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use super::recipe::Recipe;
 use crate::link::link_used::LinkUsed;
 use crate::observation::event::{Reentry, Transport};
+use crate::observation::factor::{FactorName, PROBE_ATTACHED, PROBE_DETACHED};
 use crate::observation::step::{ConnectMode, Step, Touch};
 use crate::observation::units::Micros;
 
@@ -45,38 +46,7 @@ pub struct Factor {
     pub levels: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FactorName {
-    /// Bytes per UPLOAD.
-    TransferSize,
-    /// The speed of SWCLK.
-    Speed,
-    /// How the probe takes hold of the target.
-    Connect,
-    /// Bytes that are read over SWD at once.
-    Block,
-    /// Which link a cycle goes over, where both are used.
-    Link,
-    /// Whether a debug probe hangs on the board: a second ground, a pull-up on NRST, a way for current into the rail.
-    Probe,
-}
-
-/// The levels of [`FactorName::Probe`].
-pub const PROBE_ATTACHED: &str = "attached";
-pub const PROBE_DETACHED: &str = "detached";
-
 impl FactorName {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TransferSize => "transfer-size",
-            Self::Speed => "speed",
-            Self::Connect => "connect",
-            Self::Block => "block",
-            Self::Link => "link",
-            Self::Probe => "probe",
-        }
-    }
-
     /// What a user can vary.
     const VARIED: [Self; 5] = [Self::TransferSize, Self::Speed, Self::Connect, Self::Block, Self::Probe];
 

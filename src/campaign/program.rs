@@ -1,7 +1,8 @@
 //! Programs of the user's: started by a shell, given a limited time, and never allowed to stop a campaign for good.
 
 use std::io::Read;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::observation::units::Micros;
@@ -23,14 +24,50 @@ pub enum ProgramError {
 const WATCH: Micros = Micros::from_millis(5);
 
 /// More than this of what it prints is not of interest.
-const MOST_BYTES: u64 = 4_096;
+const MOST_BYTES: usize = 4_096;
+
+/// So long after its end what it printed may still be on its way.
+const LAST_WORDS: Micros = Micros::from_millis(500);
 
 /// A program that is running.
 #[derive(Debug)]
 pub struct Program {
     command: String,
     child: Child,
-    output: thread::JoinHandle<String>,
+    output: Output,
+}
+
+/// What a program prints, read while it runs.
+#[derive(Debug)]
+struct Output {
+    kept: Arc<Mutex<Vec<u8>>>,
+    reader: thread::JoinHandle<()>,
+}
+
+impl Output {
+    /// What is too much is read and dropped, so that the program can go on; one whose output breaks off has said what it has said.
+    fn of(mut from: ChildStdout) -> Self {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&kept);
+        let reader = thread::spawn(move || {
+            let mut piece = [0; 1024];
+            while let Ok(count @ 1..) = from.read(&mut piece) {
+                let mut kept = keep.lock().unwrap_or_else(PoisonError::into_inner);
+                let room = MOST_BYTES - kept.len();
+                kept.extend_from_slice(&piece[..count.min(room)]);
+            }
+        });
+        Self { kept, reader }
+    }
+
+    /// All of it, once the program has ended; what it has left running may hold the pipe open for ever.
+    fn text(&self, time: &mut HostTime) -> String {
+        let patience = time.now() + LAST_WORDS;
+        while !self.reader.is_finished() && time.now() < patience {
+            time.wait(WATCH);
+        }
+        String::from_utf8_lossy(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
 }
 
 impl Program {
@@ -47,13 +84,7 @@ impl Program {
         let started = shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = started.map_err(|source| ProgramError::NotStarted { command: command.to_owned(), source })?;
         let stdout = child.stdout.take().expect("the output was piped");
-        let output = thread::spawn(move || {
-            let mut text = Vec::new();
-            // A program whose output breaks off has said what it has said.
-            let _ = stdout.take(MOST_BYTES).read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        });
-        Ok(Self { command: command.to_owned(), child, output })
+        Ok(Self { command: command.to_owned(), child, output: Output::of(stdout) })
     }
 
     /// Waits for the end, asking `meanwhile` again and again; what it printed if it ended well.
@@ -62,7 +93,7 @@ impl Program {
         loop {
             meanwhile();
             match self.child.try_wait() {
-                Ok(Some(status)) if status.success() => return Ok(self.output.join().unwrap_or_default()),
+                Ok(Some(status)) if status.success() => return Ok(self.output.text(&mut time)),
                 Ok(Some(status)) => return Err(ProgramError::Failed { command: self.command, status }),
                 Ok(None) if time.now() >= limit => {
                     self.end();
@@ -106,6 +137,18 @@ mod tests {
     fn what_it_prints_comes_back_and_variables_go_in() {
         let said = run("echo $FLAKESCOPE_CYCLE degC", &[("FLAKESCOPE_CYCLE", "17".to_owned())], PLENTY);
         assert_eq!(said.unwrap().trim(), "17 degC");
+    }
+
+    #[test]
+    fn one_that_prints_a_lot_goes_on_to_its_end() {
+        let said = run("head -c 1000000 /dev/zero | tr '\\0' x && exit 0", &[], PLENTY).unwrap();
+        assert_eq!(said.len(), MOST_BYTES);
+    }
+
+    #[test]
+    fn what_it_leaves_running_is_not_waited_for() {
+        let said = run("sleep 1000 & echo started", &[], PLENTY);
+        assert_eq!(said.unwrap().trim(), "started");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Re-entry: how a new boot is brought about, and how we know that it was one.
 
 use super::attend::{OFF_BELOW_VOLTS, Sensor, power_seen_off};
-use super::plan::{FactorName, PROBE_ATTACHED};
 use super::program::{Program, ProgramError};
 use super::question::{Answer, Question, Wanted};
 use crate::link::{Link, witness};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::fact::{Fact, FactValue};
+use crate::observation::factor::{FactorName, PROBE_ATTACHED};
 use crate::observation::step::{ConnectMode, Step};
 use crate::observation::units::Micros;
 

@@ -125,6 +125,7 @@ impl Runner<'_> {
         let (kind, proof) = self.reenter.reenter(self.link, number)?;
         let started = self.link.now();
         self.emit(EventKind::BootStarted(Boot { number, started, kind, proof }))?;
+        self.link.forget_boot();
         self.link.boot_began();
         Ok(())
     }

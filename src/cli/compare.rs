@@ -23,7 +23,7 @@ use crate::observation::event::EventKind;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   flakescope compare before.case after.case
-  flakescope compare board.case@transfer-bytes=2048 board.case@transfer-bytes=64
+  flakescope compare board.case@transfer-size=2048 board.case@transfer-size=64
   flakescope compare board.case@boots=1-20 board.case@boots=21-40
   flakescope compare board.case board.case@experiment=swap-cable")]
 pub struct CompareArgs {
@@ -48,16 +48,17 @@ impl FromStr for Selection {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // A path may hold an @ itself; a filter always holds an =.
-        let (case, filters) = match text.split_once('@') {
-            Some((case, filters)) if filters.contains('=') => (case, filters),
-            _ => (text, ""),
-        };
+        let mut case = text;
+        let mut filters = Vec::new();
+        // A path may hold an @ itself; a filter always holds an =, and no path separator.
+        while let Some((before, filter)) = case.rsplit_once('@')
+            && let Some((name, value)) = filter.split_once('=').filter(|(name, _)| !name.contains('/'))
+        {
+            filters.push((name, value));
+            case = before;
+        }
         let mut selection = Self { text: text.to_owned(), case: case.into(), levels: BTreeMap::new(), boots: None };
-        for filter in filters.split('@').filter(|filter| !filter.is_empty()) {
-            let (name, value) = filter
-                .split_once('=')
-                .ok_or_else(|| format!("`{filter}` is neither FACTOR=LEVEL nor boots=FROM-TO"))?;
+        for (name, value) in filters {
             if name == "boots" {
                 let span = value.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
                 selection.boots =
@@ -136,13 +137,15 @@ mod tests {
 
     #[test]
     fn a_side_is_a_case_an_arm_or_a_span() {
-        let arm: Selection = "b.case@transfer-bytes=64@boots=3-9".parse().unwrap();
+        let arm: Selection = "b.case@transfer-size=64@boots=3-9".parse().unwrap();
         assert_eq!(
-            (arm.case.to_str(), arm.levels["transfer-bytes"].as_str(), arm.boots),
+            (arm.case.to_str(), arm.levels["transfer-size"].as_str(), arm.boots),
             (Some("b.case"), "64", Some((3, 9)))
         );
         let plain: Selection = "me@lab.case".parse().unwrap();
         assert_eq!(plain.case.to_str(), Some("me@lab.case"));
+        let dated: Selection = "/home/a@b/x.case@boots=1-2".parse().unwrap();
+        assert_eq!((dated.case.to_str(), dated.boots), (Some("/home/a@b/x.case"), Some((1, 2))));
         assert!("b.case@boots=3".parse::<Selection>().is_err());
     }
 }

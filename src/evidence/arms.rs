@@ -149,9 +149,9 @@ mod tests {
         for (port, controller, size) in
             [("1-4", "a", "64"), ("3-1", "b", "64"), ("1-4", "a", "2048"), ("3-1", "b", "2048")]
         {
-            arms.of(&levels(&[("port", port), ("controller", controller), ("transfer-bytes", size)]));
+            arms.of(&levels(&[("port", port), ("controller", controller), ("transfer-size", size)]));
         }
-        assert_eq!(arms.aliases(), [vec!["controller", "port"], vec!["transfer-bytes"]]);
+        assert_eq!(arms.aliases(), [vec!["controller", "port"], vec!["transfer-size"]]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::independent_sum::normal_cdf;
 use super::multiplicity::Candidate;
 use super::probe_factor;
 use super::weight;
+use crate::observation::factor::FactorName;
+use crate::observation::step::ConnectMode;
 
 /// More levels than this are no arms but a measurement.
 const MOST_LEVELS: usize = 12;
@@ -136,7 +138,8 @@ fn no_effect(group: &[&str], levels: &[&str], table: &FactorTable) -> Option<Fin
 fn rises_with_length(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Option<Finding> {
     let (best, worst) = extremes(levels, table)?;
     let bytes = |level: usize| levels[level].parse::<u64>().ok();
-    if !group.contains(&"transfer-bytes") || p >= weight::REPORTED_BELOW || bytes(worst)? <= bytes(best)? {
+    if !group.contains(&FactorName::TransferSize.name()) || p >= weight::REPORTED_BELOW || bytes(worst)? <= bytes(best)?
+    {
         return None;
     }
     let (worse, better) = (table.counts[worst], table.counts[best]);
@@ -160,7 +163,10 @@ fn rises_with_length(group: &[&str], levels: &[&str], table: &FactorTable, p: f6
 
 /// Connecting under reset against the worst of the other ways: before its first instruction no program is in the way.
 fn under_reset(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Option<Finding> {
-    let reset = levels.iter().position(|level| *level == "under-reset").filter(|_| group.contains(&"connect"))?;
+    let reset = levels
+        .iter()
+        .position(|level| *level == ConnectMode::UnderReset.name())
+        .filter(|_| group.contains(&FactorName::Connect.name()))?;
     let others = (0..levels.len()).filter(|level| *level != reset && table.counts[*level].n > 0);
     let worst = others.max_by(|a, b| table.counts[*a].share().total_cmp(&table.counts[*b].share()))?;
     let (there, here) = (table.counts[worst], table.counts[reset]);
@@ -251,6 +257,7 @@ mod tests {
     use crate::evidence::trial::Trial;
     use crate::observation::boot::{Boot, BootKind};
     use crate::observation::event::{Event, EventKind};
+    use crate::observation::factor::FactorName;
     use crate::observation::failure::FailureClass;
     use crate::observation::step::Phase;
 
@@ -326,9 +333,9 @@ mod tests {
     fn lengths_varied_within_boots_are_compared_within_them() {
         let found = findings(20, 6, |number| {
             if number % 2 == 0 {
-                (vec![("transfer-bytes", "2048")], 0.6)
+                (vec![(FactorName::TransferSize.name(), "2048")], 0.6)
             } else {
-                (vec![("transfer-bytes", "64")], 0.05)
+                (vec![(FactorName::TransferSize.name(), "64")], 0.05)
             }
         });
         assert_eq!(of(&found, "factor-matters").len(), 1);

@@ -4,18 +4,15 @@ use super::exact_test;
 use super::factor_table::FactorTable;
 use super::finding::Finding;
 use super::weight;
-
-/// The levels of the factor `probe`.
-const ATTACHED: &str = "attached";
-const DETACHED: &str = "detached";
+use crate::observation::factor::{FactorName, PROBE_ATTACHED, PROBE_DETACHED};
 
 /// The levels of a factor `probe` against each other, in whichever direction they differ; `None` where they do not.
 pub fn told(factors: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Option<Finding> {
-    if !factors.contains(&"probe") || p >= weight::REPORTED_BELOW {
+    if !factors.contains(&FactorName::Probe.name()) || p >= weight::REPORTED_BELOW {
         return None;
     }
     let at = |name: &str| levels.iter().position(|level| *level == name).map(|level| table.counts[level]);
-    let (with, without) = (at(ATTACHED)?, at(DETACHED)?);
+    let (with, without) = (at(PROBE_ATTACHED)?, at(PROBE_DETACHED)?);
     let (difference, interval) = exact_test::difference(without, with);
     let id = if difference > 0.0 { "better-with-probe" } else { "worse-with-probe" };
     let text = format!(
@@ -40,7 +37,7 @@ mod tests {
     fn id(with: u64, without: u64, p: f64) -> Option<String> {
         let counts = vec![Count { failed: with, n: 20 }, Count { failed: without, n: 20 }];
         let table = FactorTable { unit: Unit::Boot, counts, p, method: String::new() };
-        told(&["probe"], &[ATTACHED, DETACHED], &table, p).map(|finding| finding.id)
+        told(&["probe"], &[PROBE_ATTACHED, PROBE_DETACHED], &table, p).map(|finding| finding.id)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::observation::units::Address;
 use crate::profile::device::Device;
 use crate::profile::option_bytes::{self, Reading, View};
 use crate::readers::registers;
-use crate::swd::clock_tree::{self, Belief};
+use crate::swd::clock_tree::{self, Belief, ClockTree};
 use crate::swd::crs::{CrsControl, CrsStatus};
 use crate::swd::reset_cause::{self, ResetCause};
 
@@ -68,7 +68,7 @@ const GAP_BYTES: u32 = 0x80;
 /// What has to be read of this part so that everything here can be decoded, in as few stretches as it takes.
 pub fn wanted(device: &Device) -> Vec<Block> {
     let mut words = Vec::new();
-    if let Some(tree) = clock_tree::ClockTree::of_dev_id(device.dev_id) {
+    if let Some(tree) = ClockTree::of_dev_id(device.dev_id) {
         words.extend(tree.registers().iter().map(|register| register.address.0));
     }
     if let Some(registers) = &device.registers {
@@ -114,12 +114,13 @@ fn crystal(dump: &Dump<'_>, observed: &Observed, device: &Device) -> Vec<Fact> {
     let Ok(belief) = clock_tree::believed_crystal(device.dev_id, |address| dump.word(address)) else {
         return Vec::new();
     };
-    let tree = clock_tree::ClockTree::of_dev_id(device.dev_id).expect("a belief has a clock tree");
+    let tree = ClockTree::of_dev_id(device.dev_id).expect("a belief has a clock tree");
     let origin = dump.origin(tree.registers()[0].address);
     let believed = belief.crystal.0 / 1e6;
     let mut facts =
         vec![told("believed-crystal", FactValue::FrequencyMhz(believed), origin, sentence(&belief, believed))];
     if belief.doubts.is_empty()
+        && is_of_the_rom(dump, tree, believed)
         && let Some(fitted) = fitted_mhz(observed)
     {
         let same = (believed / fitted - 1.0).abs() < SAME_CRYSTAL;
@@ -128,6 +129,14 @@ fn crystal(dump: &Dump<'_>, observed: &Observed, device: &Device) -> Vec<Fact> {
         facts.push(told(key, FactValue::Flag(true), origin, words));
     }
     facts
+}
+
+/// A program may run the PLL for other things than USB. The ROMs of F2, F4 and F7 divide the crystal down to 1 MHz, so that PLLM is what they
+/// take it for.
+fn is_of_the_rom(dump: &Dump<'_>, tree: ClockTree, believed_mhz: f64) -> bool {
+    let divides = matches!(tree, ClockTree::F4 | ClockTree::F446 | ClockTree::F469 | ClockTree::F7 | ClockTree::F412);
+    let pll_m = dump.word(clock_tree::F4_PLLCFGR.address).map(|word| f64::from(word & 0x3F));
+    !divides || pll_m.is_none_or(|m| (m - believed_mhz).abs() < 0.01)
 }
 
 fn sentence(belief: &Belief, believed: f64) -> String {
@@ -251,7 +260,7 @@ mod tests {
             let held = |address: u32| {
                 blocks.iter().any(|block| (block.address.0..block.address.0 + block.bytes).contains(&address))
             };
-            let tree = clock_tree::ClockTree::of_dev_id(device.dev_id);
+            let tree = ClockTree::of_dev_id(device.dev_id);
             let clocks = tree.iter().flat_map(|tree| tree.registers()).map(|register| register.address.0);
             let options = device.option_bytes.iter().flat_map(|bytes| bytes.fields(View::Swd)).map(|field| field.at.0);
             for address in clocks.chain(options) {

@@ -5,7 +5,7 @@ use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::event::Transport;
 use crate::observation::fact::Fact;
 use crate::observation::field_text::FieldText;
-use crate::observation::step::{Step, StepRecord};
+use crate::observation::step::{Step, StepRecord, Touch};
 use crate::observation::units::Micros;
 
 use super::hub_power::PortState;
@@ -40,6 +40,8 @@ impl Link for BothLinks {
 
     fn perform(&mut self, step: &Step, deadline: Micros) -> StepRecord {
         match (step.fits(Transport::Dfu), step.fits(Transport::Swd)) {
+            // Only the board on USB was given leave to be altered.
+            _ if step.touch() == Touch::Alter => self.active = Transport::Dfu,
             (true, false) => self.active = Transport::Dfu,
             (false, true) => self.active = Transport::Swd,
             _ => {}
@@ -57,6 +59,11 @@ impl Link for BothLinks {
         let known = self.dfu.power_cycle(off_time)?;
         self.swd.forget_boot();
         Some(known)
+    }
+
+    fn forget_boot(&mut self) {
+        self.dfu.forget_boot();
+        self.swd.forget_boot();
     }
 
     fn permit(&mut self, claim: &AlterClaim) -> Result<(), GateRefusal> {
@@ -112,7 +119,7 @@ mod tests {
     use crate::link::virtual_board::VirtualUsbBoard;
     use crate::link::virtual_probe::VirtualProbe;
     use crate::observation::fact::FactValue;
-    use crate::observation::step::{ConnectMode, Outcome, Touch};
+    use crate::observation::step::{ConnectMode, Outcome};
     use crate::observation::units::Address;
 
     const DEADLINE: Micros = Micros::from_secs(5);

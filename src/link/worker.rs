@@ -50,6 +50,8 @@ pub enum WorkerRequest {
         step: Step,
         deadline: Micros,
     },
+    /// The board was reset by other means than this link. It has no answer.
+    ForgetBoot,
     /// Switches the power of the port that the board hangs on; answered by a [`PortAnswer`].
     PortPower {
         port: PortPath,
@@ -107,6 +109,7 @@ fn serve(
         match (request, &mut link, &subject) {
             (WorkerRequest::Attach(new), ..) => subject = new,
             (WorkerRequest::Permit(claim), Some(link), _) => link.permit(&claim).map_err(io::Error::other)?,
+            (WorkerRequest::ForgetBoot, link, _) => link.iter_mut().for_each(|link| link.forget_boot()),
             (WorkerRequest::PortPower { port, on }, ..) => answer(&mut output, &hub_power::switch(&port, on))?,
             (WorkerRequest::Perform { step, deadline }, Some(link), _) => {
                 let record = link.perform(&step, deadline);

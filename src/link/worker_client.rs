@@ -209,6 +209,13 @@ impl Link for WorkerLink {
         self.identity.clone()
     }
 
+    fn forget_boot(&mut self) {
+        // A worker that does not run knows nothing of a boot, and one whose pipe is broken is met at the next step.
+        if let Some(worker) = &mut self.worker {
+            let _ = worker.send(&WorkerRequest::ForgetBoot);
+        }
+    }
+
     fn power_cycle(&mut self, off_time: Micros) -> Option<(BootKind, BootProof)> {
         if !matches!(self.subject, Subject::Bench { .. }) {
             return None;

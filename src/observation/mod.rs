@@ -9,6 +9,7 @@ pub mod boot;
 pub mod cycle;
 pub mod event;
 pub mod fact;
+pub mod factor;
 pub mod failure;
 pub mod field_text;
 pub mod permit;

@@ -2,9 +2,10 @@
 //!
 //! Bits and addresses: CubeProgrammer database, release notes of STM32CubeWB, ST wiki on the FUS; field reports where it says so.
 
+use super::boot_entry::BootEntry;
 use super::device::Device;
 use super::option_bytes::Decoded;
-use super::option_words::{self, ReadProtection};
+use super::option_words::ReadProtection;
 use crate::observation::units::Address;
 
 /// One precondition, judged by what was read.
@@ -53,10 +54,10 @@ fn protection(family: &str, rdp: u32) -> Precondition {
 /// The service resets the part several times; over DFU it has to come back into the ROM each time.
 fn boot(device: &Device, value: &impl Fn(&str) -> Option<u32>) -> Option<Precondition> {
     let (pin, nboot0, nboot1) = (value("nSWBOOT0")? == 1, value("nBOOT0")?, value("nBOOT1")?);
-    let entry = option_words::entry(device, value)?;
+    let entry = BootEntry::of(device, value)?;
     Some(match (pin, nboot0, nboot1) {
         (true, _, 1) => holds(format!("{entry} (nSWBOOT0 1): keep it high until the service has finished")),
-        (false, 0, 1) => holds(entry),
+        (false, 0, 1) => holds(entry.to_string()),
         (false, 1, 1) => broken(format!(
             "{entry} (nSWBOOT0 0, nBOOT0 1): tools leave that behind after work on the service over SWD; over DFU it needs \
              nSWBOOT0 1, or nBOOT0 0"

@@ -1,6 +1,7 @@
 //! Devices and boards as data, and the one TOML loader.
 
 pub mod board;
+pub mod boot_entry;
 pub mod device;
 pub mod dump;
 pub mod flash_layout;

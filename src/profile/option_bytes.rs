@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::observation::units::Address;
 
+use super::boot_entry::BootEntry;
 use super::device::Device;
 use super::memory::{Encoding, OptionBytes, OptionField};
 use super::option_words;
@@ -41,7 +42,7 @@ pub struct Decoded {
     /// Fields that the profile knows and the read did not reach.
     pub not_read: Vec<String>,
     /// Where the fields leave the processor at reset, if the profile can tell.
-    pub entry: Option<String>,
+    pub entry: Option<BootEntry>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +102,15 @@ pub fn decode(device: &Device, view: View, readings: &[Reading]) -> Decoded {
     for field in &mut decoded.fields {
         field.said = option_words::of(device, &field.name, field.value, field.bits);
     }
-    decoded.entry = option_words::entry(device, |name| decoded.value(name));
+    // With SPRMOD the write-protection bits of F4 mark what cannot be read, the other way round.
+    if decoded.value("SPRMOD") == Some(1) {
+        for field in
+            decoded.fields.iter_mut().filter(|field| field.name.starts_with("WRP") || field.name.starts_with("nWRP"))
+        {
+            field.said = option_words::read_protected_sectors(field.value, field.bits);
+        }
+    }
+    decoded.entry = BootEntry::of(device, |name| decoded.value(name));
     if view == View::Dfu {
         decoded.damaged = damage(known, word);
     }

@@ -2,10 +2,12 @@
 
 use crate::observation::units::Address;
 
+use super::boot_entry::{BootEntry, is_boot_field};
 use super::device::Device;
 use super::loader;
 use super::memory::{Encoding, OptionBytes, OptionField};
-use super::option_bytes::{self, Damage, Decoded, Reading, View};
+use super::option_bytes::{self, Damage, Decoded, DecodedField, Reading, View};
+use super::option_words::ReadProtection;
 
 /// `FIELD=VALUE` as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub enum ChangeRefusal {
     #[error("{field} cannot be changed here: {why}")]
     Irreversible { field: String, why: &'static str },
     #[error("the board is at read-out protection level {level}; {why}")]
-    Protected { level: u8, why: &'static str },
+    Protected { level: ReadProtection, why: &'static str },
     #[error("{field} was not read from this board, so its neighbours in the word are not known")]
     NotRead { field: String },
     #[error("how the option bytes of {part} hold their complements is not known{}; writing on that ground could damage them", how.as_deref().map(|how| format!(" for certain ({how}), and this board's own bytes do not show it")).unwrap_or_default())]
@@ -41,7 +43,15 @@ pub enum ChangeRefusal {
     #[error("the word at {} is damaged ({damage}); say a field of it too, so that its value is meant", damage.at)]
     Damaged { damage: Damage },
     #[error("afterwards the ROM could not be entered to take it back: {entry}")]
-    NoWayBack { entry: String },
+    NoWayBack { entry: BootEntry },
+    #[error(
+        "how the boot bits of {part} lead to the ROM is not known here, or one of them was not read, so whether there is a way back after changing {field} is not known either; nothing was changed"
+    )]
+    WayBackUnknown { part: String, field: String },
+    #[error(
+        "the read-out protection of this board was not read, so whether anything may be changed is not known; nothing was changed"
+    )]
+    ProtectionUnknown,
     #[error(
         "how the option registers of {part} are unlocked over SWD is not in its profile, and a guess could lock the part; set them over DFU, or with the manufacturer's tool; nothing was changed"
     )]
@@ -77,11 +87,11 @@ pub fn plan(
         let reading = after.iter_mut().find(|reading| holds(reading, field.at)).ok_or_else(not_read)?;
         put(reading, field, wish.value, encoding).ok_or_else(not_read)?;
     }
-    refuse_no_way_back(&before, &option_bytes::decode(device, view, &after))?;
+    refuse_no_way_back(device, &before, &option_bytes::decode(device, view, &after))?;
     differing(readings, after)
 }
 
-/// The areas that go back to what a case has saved; the same rules hold.
+/// The areas that go back to what a case has saved. Damage is what it may be there to mend; otherwise the same is refused.
 pub fn plan_back(
     device: &Device,
     view: View,
@@ -96,7 +106,7 @@ pub fn plan_back(
         }
     }
     refuse_protected(device, &before)?;
-    refuse_no_way_back(&before, &after)?;
+    refuse_no_way_back(device, &before, &after)?;
     let wanted = |reading: &Reading| {
         saved.iter().find(|other| other.address == reading.address && other.bytes.len() == reading.bytes.len())
     };
@@ -187,14 +197,21 @@ fn irreversible(field: &str) -> Option<&'static str> {
     }
 }
 
+/// PRODUCT_STATE of a part that is not closed in any way.
+const OPEN: u32 = 0xED;
+
 fn refuse_protected(device: &Device, before: &Decoded) -> Result<(), ChangeRefusal> {
     let level_2 = "nothing of it can be changed any more";
     let level_1 = "lifting it erases the flash, which is not done here";
-    let refused = match (device.family.as_str(), before.value("RDP")) {
-        ("STM32F1", Some(0xA5)) | (_, Some(0xAA) | None) => None,
-        ("STM32F1", Some(_)) => Some((1, level_1)),
-        (_, Some(0xCC)) => Some((2, level_2)),
-        (_, Some(_)) => Some((1, level_1)),
+    let field = before.fields.iter().find(|field| matches!(field.name.as_str(), "RDP" | "RDP_level"));
+    let refused = match (field, before.value("PRODUCT_STATE")) {
+        (Some(field), _) => match ReadProtection::of(&device.family, field.value, field.bits) {
+            ReadProtection::Level0 => None,
+            level @ (ReadProtection::Level0Point5 | ReadProtection::Level1) => Some((level, level_1)),
+            level @ ReadProtection::Level2 => Some((level, level_2)),
+        },
+        (None, Some(OPEN)) => None,
+        (None, _) => return Err(ChangeRefusal::ProtectionUnknown),
     };
     // A write-protection bit that hides a sector from reading (PCROP) does not come back by writing it.
     match refused {
@@ -235,13 +252,16 @@ fn refuse_damaged(
     }
 }
 
-fn refuse_no_way_back(before: &Decoded, after: &Decoded) -> Result<(), ChangeRefusal> {
-    let closes = |entry: &str| {
-        ["NOT the ROM", "NOT enter the ROM", "is not entered", "boots from SRAM:"].iter().any(|it| entry.contains(it))
-    };
-    match (&before.entry, &after.entry) {
-        (before, Some(after)) if closes(after) && before.as_ref() != Some(after) => {
-            Err(ChangeRefusal::NoWayBack { entry: after.clone() })
+/// A change of the boot bits must be known to leave the ROM within reach; other changes must not take it out of reach.
+fn refuse_no_way_back(device: &Device, before: &Decoded, after: &Decoded) -> Result<(), ChangeRefusal> {
+    let differs = |field: &&DecodedField| is_boot_field(&field.name) && before.value(&field.name) != Some(field.value);
+    let changed = after.fields.iter().find(differs);
+    match (changed, after.entry) {
+        (_, Some(entry)) if !entry.reaches_rom() && before.entry != Some(entry) => {
+            Err(ChangeRefusal::NoWayBack { entry })
+        }
+        (Some(field), None) => {
+            Err(ChangeRefusal::WayBackUnknown { part: device.name.clone(), field: field.name.clone() })
         }
         _ => Ok(()),
     }
@@ -348,7 +368,9 @@ mod tests {
 
     #[test]
     fn a_protected_board_is_left_alone() {
-        for (rdp, level) in [(0xCC, 2), (0x55, 1), (0xBB, 1)] {
+        for (rdp, level) in
+            [(0xCC, ReadProtection::Level2), (0x55, ReadProtection::Level1), (0xBB, ReadProtection::Level1)]
+        {
             let word = 0xFF | rdp << 8 | 0xFF00_0000_u32.wrapping_sub(rdp << 24) & 0xFF00_0000;
             let refusal = f4(&[word, word, F4[2], F4[3]], &wish("BOR_LEV", 0)).unwrap_err();
             assert!(matches!(refusal, ChangeRefusal::Protected { level: said, .. } if said == level), "{refusal}");
@@ -361,6 +383,69 @@ mod tests {
         let refusal = plan(&wb, View::Dfu, &[reading(0x1FFF_8000, &WB)], &wish("nBOOT1", 0)).unwrap_err();
         assert!(matches!(refusal, ChangeRefusal::NoWayBack { .. }), "{refusal}");
         assert!(refusal.to_string().contains("NOT the ROM"), "{refusal}");
+    }
+
+    /// For every part: each change of one boot field from the values of a fresh part is refused or leaves the ROM within reach.
+    #[test]
+    fn no_change_of_a_boot_field_of_any_part_takes_the_rom_out_of_reach_unseen() {
+        let devices = Devices::from_sheets(&shelf::built_in("devices")).unwrap();
+        let mut tried = 0;
+        for (_, device) in devices.all() {
+            let Some(known) = &device.option_bytes else { continue };
+            let fields = || known.dfu_fields.iter().map(|field| field.name.as_str());
+            for changed in fields().filter(|name| is_boot_field(name) && irreversible(name).is_none()) {
+                for bits in 0..1_u32 << fields().filter(|name| is_boot_field(name)).count().min(6) {
+                    let decoded = |flip: bool| {
+                        let value = |place: usize, name: &str| {
+                            let value = bits >> place & 1;
+                            if flip && name == changed { 1 - value } else { value }
+                        };
+                        let of_boot = fields().filter(|name| is_boot_field(name)).enumerate();
+                        let fields: Vec<_> = of_boot
+                            .map(|(place, name)| DecodedField {
+                                name: name.to_owned(),
+                                at: Address(0),
+                                bit: 0,
+                                bits: 1,
+                                value: value(place, name),
+                                said: None,
+                            })
+                            .collect();
+                        let entry = BootEntry::of(device, |name| {
+                            fields.iter().find(|field| field.name == name).map(|field| field.value)
+                        });
+                        Decoded { fields, damaged: Vec::new(), not_read: Vec::new(), entry }
+                    };
+                    let (before, after) = (decoded(false), decoded(true));
+                    if refuse_no_way_back(device, &before, &after).is_ok() {
+                        let is_safe =
+                            after.entry.is_some_and(|entry| entry.reaches_rom() || before.entry == Some(entry));
+                        assert!(is_safe, "{} {changed} {bits:b}", device.name);
+                    }
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 500, "{tried}");
+    }
+
+    #[test]
+    fn a_part_whose_way_to_the_rom_is_not_described_keeps_its_boot_bits() {
+        let l476 = device("STM32L476RG");
+        let field =
+            |value| DecodedField { name: "nBOOT1".to_owned(), at: Address(0), bit: 0, bits: 1, value, said: None };
+        let decoded = |value| Decoded { fields: vec![field(value)], damaged: vec![], not_read: vec![], entry: None };
+        let refusal = refuse_no_way_back(&l476, &decoded(1), &decoded(0)).unwrap_err();
+        assert!(matches!(refusal, ChangeRefusal::WayBackUnknown { .. }), "{refusal}");
+        assert_eq!(refuse_no_way_back(&l476, &decoded(1), &decoded(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_board_whose_protection_was_not_read_is_left_alone() {
+        let wb = device("STM32WB55CE");
+        let refusal =
+            plan(&wb, View::Swd, &[reading(0x5800_402C, &[0xFF00_00FF])], &wish("WRP1A_STRT", 3)).unwrap_err();
+        assert_eq!(refusal, ChangeRefusal::ProtectionUnknown);
     }
 
     #[test]
@@ -389,7 +474,9 @@ mod tests {
         assert_eq!(f4(&F4, &wish("BOR_LEV", 3)), Err(ChangeRefusal::Nothing));
         let twice = [wish("BOR_LEV", 1), wish("BOR_LEV", 2)].concat();
         assert!(matches!(f4(&F4, &twice), Err(ChangeRefusal::Twice { .. })));
-        assert!(matches!(f4(&[], &wish("BOR_LEV", 1)), Err(ChangeRefusal::NotRead { .. })));
+        let read = [reading(0x1FFF_C000, &F4[..2])];
+        let not_read = plan(&device("STM32F407VG"), View::Dfu, &read, &wish("WRP0", 1)).unwrap_err();
+        assert!(matches!(not_read, ChangeRefusal::NotRead { .. }), "{not_read}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Option fields in words: what each value means for DFU, family by family.
 //!
-//! Codings of BOR levels and boot bits are general reference-manual knowledge unless the facts of a profile say them.
+//! Codings of BOR levels are general reference-manual knowledge unless the facts of a profile say them.
+
+use std::fmt;
 
 use crate::observation::units::Address;
 
@@ -91,6 +93,12 @@ impl ReadProtection {
     }
 }
 
+impl fmt::Display for ReadProtection {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.level())
+    }
+}
+
 fn read_protection(family: &str, value: u32, bits: u8) -> Option<Said> {
     match ReadProtection::of(family, value, bits) {
         ReadProtection::Level0 => plain("level 0: no read-out protection"),
@@ -140,6 +148,14 @@ fn write_protection(family: &str, name: &str, value: u32, bits: u8) -> Option<Sa
     }
 }
 
+/// What nWRP means while SPRMOD is set: ones mark sectors that cannot be read (PCROP), none is protected against writing alone.
+pub fn read_protected_sectors(value: u32, bits: u8) -> Option<Said> {
+    match value.count_ones() {
+        0 => plain("no sector is protected against reading (PCROP)"),
+        count => matters(format!("{count} of {bits} groups cannot be read or written (PCROP, because SPRMOD is set)")),
+    }
+}
+
 /// A boot address of F7 counts in 16 KB, one of H7 in 64 KB.
 fn boot_address(device: &Device, value: u32) -> Option<Said> {
     let pattern = device.boot.as_ref()?.pattern;
@@ -173,42 +189,6 @@ fn coprocessor(name: &str, value: u32) -> Option<Said> {
         ("C2OPT", _) => plain("the coprocessor boots from flash"),
         _ => None,
     }
-}
-
-/// Where the boot bits together send the processor; `value` gives the fields that were read.
-pub fn entry(device: &Device, value: impl Fn(&str) -> Option<u32>) -> Option<String> {
-    let text = match device.boot.as_ref()?.pattern {
-        2 => match value("nBOOT1")? {
-            1 => "BOOT0 high at reset enters the ROM",
-            _ => "BOOT0 high at reset boots from SRAM, NOT the ROM: nBOOT1 is 0",
-        },
-        6 | 7 | 14 | 15 | 16 => {
-            let pin = value("nSWBOOT0").or_else(|| value("BOOT_SEL"))? == 1;
-            by_boot_bits(pin, value("nBOOT0"), value("nBOOT1")?)?
-        }
-        11 => by_boot_bits(value("nBOOT_SEL")? == 0, value("nBOOT0"), value("nBOOT1")?)?,
-        8 | 9 => match value("BOOT_ADD1")? {
-            0x0040 => "BOOT0 high at reset enters the ROM",
-            _ => "BOOT0 high at reset does NOT enter the ROM: BOOT_ADD1 points elsewhere",
-        },
-        10 => match value("BOOT_ADD1").or_else(|| value("BOOT_CM7_ADD1"))? {
-            0x1FF0 => "BOOT0 high at reset enters the ROM",
-            _ => "BOOT0 high at reset does NOT enter the ROM: BOOT_ADD1 points elsewhere",
-        },
-        _ => return None,
-    };
-    Some(text.to_owned())
-}
-
-fn by_boot_bits(pin: bool, nboot0: Option<u32>, nboot1: u32) -> Option<&'static str> {
-    Some(match (pin, nboot0, nboot1) {
-        (true, _, 1) => "BOOT0 high at reset enters the ROM",
-        (true, ..) => "BOOT0 high at reset boots from SRAM, NOT the ROM: nBOOT1 is 0",
-        (false, Some(0), 1) => "every reset enters the ROM, whatever the BOOT0 pin: nBOOT0 is 0",
-        (false, Some(0), _) => "every reset boots from SRAM: nBOOT0 and nBOOT1 are 0",
-        (false, Some(_), _) => "the BOOT0 pin is ignored and flash boots: the ROM is not entered",
-        (false, None, _) => return None,
-    })
 }
 
 #[cfg(test)]
@@ -256,28 +236,6 @@ mod tests {
         assert!(!said("STM32F407", "WRP0", 0xFFF, 12).unwrap().matters);
         assert!(said("STM32L072", "WRPOT0", 1, 16).unwrap().text.starts_with("1 of 16"));
         assert_eq!(said("STM32L433", "WRP1A_STRT", 0, 8), None);
-    }
-
-    #[test]
-    fn boot_bits_say_where_a_reset_leads() {
-        let devices = Devices::from_sheets(&shelf::built_in("devices")).unwrap();
-        let wb55 = devices.by_part("STM32WB55").unwrap();
-        let entry_with = |sw: u32, n0: u32, n1: u32| {
-            let value = move |name: &str| match name {
-                "nSWBOOT0" => Some(sw),
-                "nBOOT0" => Some(n0),
-                "nBOOT1" => Some(n1),
-                _ => None,
-            };
-            entry(wb55, value).unwrap()
-        };
-        assert_eq!(entry_with(1, 1, 1), "BOOT0 high at reset enters the ROM");
-        assert!(entry_with(1, 1, 0).contains("NOT the ROM"));
-        assert!(entry_with(0, 0, 1).starts_with("every reset enters the ROM"));
-        assert!(entry_with(0, 1, 1).contains("is not entered"));
-        let h743 = devices.by_part("STM32H743").unwrap();
-        assert!(entry(h743, |_| Some(0x0800)).unwrap().contains("does NOT enter"));
-        assert_eq!(entry(h743, |_| None), None);
     }
 
     #[test]

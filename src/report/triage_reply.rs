@@ -79,8 +79,8 @@ fn registers(triaged: &Triaged, device: Option<&Device>) -> Option<String> {
     }
     let command = if with_openocd(triaged) { openocd(device, &blocks) } else { cube_programmer(triaged, &blocks) };
     Some(format!(
-        "With an ST-LINK attached while the fault is there, the output of: {command} (clock, reset cause, option bytes \
-         and bootloader version of the {})",
+        "With an ST-LINK attached while the fault is there, the output of: {command} (of the {}, as far as its profile \
+         knows where they lie: clock, reset cause, option bytes, bootloader version)",
         device.name
     ))
 }
@@ -111,8 +111,20 @@ fn cube_programmer(triaged: &Triaged, blocks: &[Block]) -> String {
 /// OpenOCD examines the target without halting it; `mdw` counts words.
 fn openocd(device: &Device, blocks: &[Block]) -> String {
     let reads: Vec<_> = blocks.iter().map(|block| format!("mdw {} {}", block.address, block.bytes / 4)).collect();
-    let family = device.family.to_ascii_lowercase();
-    format!("openocd -f interface/stlink.cfg -f target/{family}x.cfg -c \"init; {}; shutdown\"", reads.join("; "))
+    format!(
+        "openocd -f interface/stlink.cfg -f target/{}.cfg -c \"init; {}; shutdown\"",
+        target_script(&device.family),
+        reads.join("; ")
+    )
+}
+
+/// The scripts of OpenOCD are named by families with an x, but for two.
+fn target_script(family: &str) -> String {
+    match family {
+        "STM32L0" | "STM32L1" => family.to_ascii_lowercase(),
+        "STM32L4+" => "stm32l4x".to_owned(),
+        _ => format!("{}x", family.to_ascii_lowercase()),
+    }
 }
 
 /// Where the program lies after a default installation.

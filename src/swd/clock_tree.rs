@@ -43,7 +43,7 @@ pub(super) const fn register(name: &'static str, address: u32) -> ClockRegister 
 }
 
 const F4_CR: ClockRegister = register("RCC_CR", 0x4002_3800);
-const F4_PLLCFGR: ClockRegister = register("RCC_PLLCFGR", 0x4002_3804);
+pub const F4_PLLCFGR: ClockRegister = register("RCC_PLLCFGR", 0x4002_3804);
 const F4_CFGR: ClockRegister = register("RCC_CFGR", 0x4002_3808);
 const F4_PLLI2SCFGR: ClockRegister = register("RCC_PLLI2SCFGR", 0x4002_3884);
 const F4_PLLSAICFGR: ClockRegister = register("RCC_PLLSAICFGR", 0x4002_3888);

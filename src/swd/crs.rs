@@ -51,7 +51,8 @@ impl CrsStatus {
         if self.trim_overflow {
             return format!("the trim of HSI48 is at its end and {} remain", self.deviation);
         }
-        if self.sync_missed || self.sync_error {
+        // What was missed stays noted until it is cleared, and there are no frames before and during a bus reset.
+        if (self.sync_missed || self.sync_error) && !self.sync_ok {
             return "frames of the host are missing or come at the wrong time".into();
         }
         if !self.sync_ok && !self.sync_warning && !self.error {

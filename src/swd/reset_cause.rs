@@ -63,7 +63,7 @@ impl fmt::Display for ResetCause {
 }
 
 /// Why flags that are set prove little. They are sticky from power-on unless software clears them.
-pub const STICKY: &str = "flags are sticky: they count only if RMVF cleared them earlier in the same boot; a plug-in alone sets power-on and pin";
+pub const STICKY: &str = "flags are sticky: they count only if RMVF cleared them earlier in the same boot; a plug-in alone sets power-on, brown-out and pin";
 
 /// Why a missing brown-out flag never clears the supply.
 pub const NO_BROWN_OUT: &str = "a missing brown-out flag does not clear the supply: BOR is off by default on F2, F4 and F7, and slow reads miss dips";
