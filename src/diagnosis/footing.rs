@@ -15,7 +15,7 @@ pub(super) struct Footing {
     /// the rest.
     pub open: f64,
     /// What comes out is raised to this power.
-    sharpness: f64,
+    pub sharpness: f64,
 }
 
 /// As somebody tells it, which is what the grades are made for.
@@ -84,7 +84,7 @@ mod tests {
             prior: probability,
             reasons: Vec::new(),
             unaccounted: Vec::new(),
-            capped: false,
+            cap: None,
             base: probability.ln(),
         }
     }

@@ -28,6 +28,13 @@ pub const DECIDED: f64 = 0.85;
 /// No crystal cause goes above this on statistics and the board's profile alone.
 pub const CAP_WITHOUT_WITNESS: f64 = 0.9;
 
+/// And no cause goes above this where nothing was ever seen on the port and nothing but that speaks for it: a pin, a supply, a cable
+/// and a closed part are equally silent, and the same silence in more boots is no more evidence.
+pub const CAP_ON_SILENCE: f64 = 0.8;
+
+/// Nothing showed on the port in any boot.
+const ALWAYS_SILENT: &str = "port-always-silent";
+
 /// However well a cause explains what was seen, something else may do so too.
 pub(super) const ALWAYS_OPEN: f64 = 0.03;
 
@@ -39,6 +46,8 @@ pub struct Posterior<'k> {
     pub unknown: f64,
     /// Two causes at once, the most probable pair first. Each cause holds half of the probability of its pairs.
     pub pairs: Vec<Pair<'k>>,
+    /// The power that the ranking was raised to after all that counts (`footing.rs`).
+    pub sharpness: f64,
 }
 
 /// A cause with what made it as probable as it is.
@@ -50,9 +59,27 @@ pub struct Weighed<'k> {
     pub reasons: Vec<Reason<'k>>,
     /// Symptoms that it does not account for.
     pub unaccounted: Vec<Arc<Argument>>,
-    pub capped: bool,
+    pub cap: Option<Cap>,
     /// The logarithm of prior and applicability.
     pub(super) base: f64,
+}
+
+/// Why a cause is held below what the findings would make it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cap {
+    /// It would take a direct measurement.
+    NotMeasured,
+    /// Nothing but silence speaks for it.
+    SilenceAlone,
+}
+
+impl Cap {
+    pub const fn most(self) -> f64 {
+        match self {
+            Self::NotMeasured => CAP_WITHOUT_WITNESS,
+            Self::SilenceAlone => CAP_ON_SILENCE,
+        }
+    }
 }
 
 /// One finding that counted. A hundred causes share what it says.
@@ -67,6 +94,17 @@ pub struct Reason<'k> {
 impl Reason<'_> {
     pub fn speaks_for(&self) -> bool {
         self.shift > 0.0
+    }
+}
+
+impl Weighed<'_> {
+    /// Nothing speaks for it but that something goes wrong, and how.
+    fn is_by_symptoms(&self, knowledge: &Knowledge) -> bool {
+        let is_symptom = |reason: &&Reason<'_>| {
+            let entry = knowledge.catalogue.entry(&reason.argument.finding);
+            entry.and_then(|entry| knowledge.catalogue.group(&entry.group)).is_some_and(|group| group.symptom)
+        };
+        self.reasons.iter().filter(|reason| reason.speaks_for()).all(|reason| is_symptom(&reason))
     }
 }
 
@@ -87,10 +125,11 @@ impl<'k> Posterior<'k> {
         }
         let causes = causes.into_iter().map(|weighed| weighed.after(&outcomes)).collect();
         let mut posterior = Self::in_shares(causes, open, pairs);
+        posterior.sharpness = footing.sharpness;
         if let Some(opinion) = knowledge.likeness.opinion(&likeness::marks(subject, findings)) {
             posterior.pool(&opinion);
         }
-        posterior.cap(findings);
+        posterior.cap(knowledge, findings);
         posterior
     }
 
@@ -109,7 +148,7 @@ impl<'k> Posterior<'k> {
         });
         sort(&mut causes);
         pairs.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        Self { causes, unknown: ALWAYS_OPEN + share * open, pairs }
+        Self { causes, unknown: ALWAYS_OPEN + share * open, pairs, sharpness: 1.0 }
     }
 
     pub(super) fn sort(&mut self) {
@@ -122,14 +161,20 @@ impl<'k> Posterior<'k> {
     }
 
     /// What is cut off goes to the open remainder.
-    fn cap(&mut self, findings: &[Finding]) {
+    fn cap(&mut self, knowledge: &Knowledge, findings: &[Finding]) {
+        let is_silent = findings.iter().any(|finding| finding.id == ALWAYS_SILENT);
         for weighed in &mut self.causes {
             let needs = &weighed.cause.witnessed_by;
-            let witnessed = needs.is_empty() || findings.iter().any(|finding| needs.contains(&finding.id));
-            if !witnessed && weighed.probability > CAP_WITHOUT_WITNESS {
-                self.unknown += weighed.probability - CAP_WITHOUT_WITNESS;
-                weighed.probability = CAP_WITHOUT_WITNESS;
-                weighed.capped = true;
+            let is_witnessed = needs.is_empty() || findings.iter().any(|finding| needs.contains(&finding.id));
+            let cap = match () {
+                () if is_silent && weighed.is_by_symptoms(knowledge) => Cap::SilenceAlone,
+                () if !is_witnessed => Cap::NotMeasured,
+                () => continue,
+            };
+            if weighed.probability > cap.most() {
+                self.unknown += weighed.probability - cap.most();
+                weighed.probability = cap.most();
+                weighed.cap = Some(cap);
             }
         }
     }
@@ -319,7 +364,7 @@ fn weigh<'k>(bundles: &[Bundle<'_>], candidate: Candidate<'k>, firmness: f64) ->
     let base = prior.ln();
     reasons.sort_by(|a, b| b.shift.abs().total_cmp(&a.shift.abs()));
     let probability = (base + log).exp();
-    Weighed { cause, probability, prior, reasons, unaccounted, capped: false, base }
+    Weighed { cause, probability, prior, reasons, unaccounted, cap: None, base }
 }
 
 fn other_part<'k>(cause: &Cause, subject: &Subject, firmness: f64) -> Reason<'k> {

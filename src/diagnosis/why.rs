@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::inference::{CAP_WITHOUT_WITNESS, Posterior, Reason, Weighed};
+use super::inference::{Cap, Posterior, Reason, Weighed};
 use super::verdict::Argument;
 
 /// Which way the question goes.
@@ -53,14 +53,24 @@ pub fn answer(posterior: &Posterior<'_>, id: &str, question: Question) -> Option
             other.map_or("", |cause| &cause.name)
         );
     }
-    if weighed.capped {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "It is held at {:.0} %: more would need a direct measurement ({}).",
-            100.0 * CAP_WITHOUT_WITNESS,
+    match weighed.cap {
+        Some(Cap::NotMeasured) => text.push_str(&format!(
+            "It is held at {:.0} %: more would need a direct measurement ({}).\n",
+            100.0 * Cap::NotMeasured.most(),
             weighed.cause.witnessed_by.join(" or ")
-        );
+        )),
+        Some(Cap::SilenceAlone) => text.push_str(&format!(
+            "It is held at {:.0} %: nothing but silence speaks for it, and other causes are as silent.\n",
+            100.0 * Cap::SilenceAlone.most()
+        )),
+        None => {}
+    }
+    if posterior.sharpness != 1.0 {
+        text.push_str(&format!(
+            "After all that counts, families of causes were raised to the power of {}, because campaigns hold more than their factors \
+             claim; so the factors alone do not multiply up to the result.\n",
+            posterior.sharpness
+        ));
     }
     Some(text)
 }

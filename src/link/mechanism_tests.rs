@@ -71,7 +71,8 @@ fn each_mechanism_shows_as_the_failure_that_physics_leads_to() {
         ("f407-loader-in-flash", Disconnected, None, 3, 30),
         ("l552-closed", NotEnumerated, Some(Phase::Enumerate), 30, 30),
         ("f407-tripping-port", Disconnected, None, 2, 30),
-        ("f407-large-inrush", NotEnumerated, Some(Phase::Enumerate), 0, 30),
+        // At the very first plug-in nothing was off long enough to bleed.
+        ("f407-large-inrush", NotEnumerated, Some(Phase::Enumerate), 29, 29),
         ("f407-brown-out-3", Disconnected, None, 3, 30),
         ("f407-level-2", NotEnumerated, Some(Phase::Enumerate), 30, 30),
         ("f746-level-2", Protected, Some(Phase::Read), 30, 30),
@@ -81,7 +82,7 @@ fn each_mechanism_shows_as_the_failure_that_physics_leads_to() {
     ] {
         let seen = failures(&campaign(built_in(name), 30, DEADLINE));
         let fits = |failure: &(FailureClass, Phase)| failure.0 == class && phase.is_none_or(|phase| failure.1 == phase);
-        if !(least..=most).contains(&seen.len()) || !(least == 0 || seen.iter().any(fits)) {
+        if !(least..=most).contains(&seen.len()) || !seen.iter().any(fits) {
             wrong.push(format!("{name}: {} of 30: {seen:?}", seen.len()));
         }
     }

@@ -56,6 +56,8 @@ pub enum ChangeRefusal {
         "how the option registers of {part} are unlocked over SWD is not in its profile, and a guess could lock the part; set them over DFU, or with the manufacturer's tool; nothing was changed"
     )]
     Locked { part: String },
+    #[error("what was saved cannot be read from the case: {why}; nothing was changed")]
+    Unreadable { why: String },
     #[error("every field has that value already; nothing was written")]
     Nothing,
 }

@@ -27,6 +27,13 @@ fn share_of(trial: &Trial, family: &str) -> f64 {
     trial.families.iter().find(|(name, _)| name == family).map_or(0.0, |(_, share)| *share)
 }
 
+/// The campaigns with enough failures, of which there must be one.
+fn scored(trials: &[Trial]) -> Vec<&Trial> {
+    let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
+    assert!(!scored.is_empty(), "no campaign with enough failures");
+    scored
+}
+
 /// In boards that fail in some boots and not in others.
 fn each_prefers(name: &str, right: &str, wrong: &str) {
     let trials = trials(name, 6);
@@ -47,7 +54,7 @@ fn a_crystal_that_is_misread_is_a_clock_cause_and_not_the_cable() {
 #[test]
 fn a_noisy_pair_is_the_cable_or_the_pair_and_not_a_clock_cause() {
     for name in ["noisy-pair", "noisy-pair-f746-25mhz"] {
-        for trial in trials(name, 4).iter().filter(|trial| trial.is_scored()) {
+        for trial in scored(&trials(name, 4)) {
             assert_eq!(trial.families[0].0, "usb-signal-integrity", "{:?}", trial.families);
             assert!(share_of(trial, "hse-mismatch") + share_of(trial, "hse-no-start") < 0.05, "{:?}", trial.families);
         }
@@ -59,7 +66,7 @@ fn a_noisy_pair_is_the_cable_or_the_pair_and_not_a_clock_cause() {
 fn a_misread_crystal_that_was_witnessed_is_nearly_sure() {
     // About six in ten draws of the board fail often enough to be judged.
     let trials = trials_of("witness.toml", "witness-f746-25mhz-warm-hsi", 24);
-    let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
+    let scored = scored(&trials);
     assert!(scored.len() >= 8, "{}", scored.len());
     for trial in scored {
         assert!(share_of(trial, "hse-mismatch") > 0.95, "{:?} {:?}", trial.families, trial.findings);
@@ -71,8 +78,7 @@ fn a_misread_crystal_that_was_witnessed_is_nearly_sure() {
 
 #[test]
 fn a_crystal_that_was_witnessed_to_be_read_right_is_not_accused() {
-    for trial in trials_of("witness.toml", "witness-f746-25mhz-noisy-pair", 4).iter().filter(|trial| trial.is_scored())
-    {
+    for trial in scored(&trials_of("witness.toml", "witness-f746-25mhz-noisy-pair", 4)) {
         assert_eq!(trial.families[0].0, "usb-signal-integrity", "{:?}", trial.families);
         assert!(share_of(trial, "hse-mismatch") < 0.01, "{:?}", trial.families);
     }
@@ -86,9 +92,7 @@ fn an_interface_that_was_seen_to_win_is_not_a_boot_pin() {
         ("witness-open-boot-pin-silent-port", "boot-strap", "bootloader-interface-conflict"),
     ] {
         let trials = trials_of("witness.toml", name, 4);
-        let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
-        assert!(!scored.is_empty(), "{name}: no campaign with enough failures");
-        for trial in scored {
+        for trial in scored(&trials) {
             assert_eq!(trial.families[0].0, right, "{name}: {:?}", trial.families);
             assert!(share_of(trial, wrong) < 0.02, "{name}: {:?}", trial.families);
         }
@@ -98,7 +102,7 @@ fn an_interface_that_was_seen_to_win_is_not_a_boot_pin() {
 /// The wire of a probe holds a pin that floats without it: the boots with it are the comparison.
 #[test]
 fn a_probe_that_is_varied_tells_an_open_nrst() {
-    for trial in trials_of("modelled.toml", "open-nrst-probe-on-and-off", 4).iter().filter(|trial| trial.is_scored()) {
+    for trial in scored(&trials_of("modelled.toml", "open-nrst-probe-on-and-off", 4)) {
         assert!(trial.families.iter().take(3).any(|(family, _)| family == "nrst-wiring"), "{:?}", trial.families);
     }
 }
@@ -106,9 +110,7 @@ fn a_probe_that_is_varied_tells_an_open_nrst() {
 /// Reset flags that were cleared at the beginning of the boot tell what reset the part.
 fn is_witnessed(name: &str, finding: &str) {
     let trials = trials_of("witness.toml", name, 3);
-    let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
-    assert!(!scored.is_empty(), "{name}: no campaign with enough failures");
-    for trial in scored {
+    for trial in scored(&trials) {
         assert!(trial.findings.iter().any(|(id, ..)| id == finding), "{name}: {:?}", trial.findings);
         assert!(trial.is_among(1), "{name}: {:?} {:?}", trial.families, trial.findings);
     }
@@ -118,7 +120,7 @@ fn is_witnessed(name: &str, finding: &str) {
 fn reset_flags_that_were_cleared_before_name_what_reset_the_part() {
     is_witnessed("witness-dip-brown-out", "brown-out-witnessed");
     // The flag says that the part's own rail gave way. A dip of the port may be behind it and has to pass the regulator first.
-    for trial in trials_of("witness.toml", "witness-dip-brown-out", 3).iter().filter(|trial| trial.is_scored()) {
+    for trial in scored(&trials_of("witness.toml", "witness-dip-brown-out", 3)) {
         assert_eq!(trial.families[0].0, "supply-droop", "{:?}", trial.families);
         assert!(trial.families.iter().take(4).any(|(family, _)| family == "usb-power"), "{:?}", trial.families);
     }
@@ -128,7 +130,7 @@ fn reset_flags_that_were_cleared_before_name_what_reset_the_part() {
 #[test]
 fn a_pulse_on_nrst_is_told_as_such() {
     is_witnessed("witness-nrst-pulses", "pin-reset-witnessed");
-    for trial in trials_of("witness.toml", "witness-nrst-pulses", 3).iter().filter(|trial| trial.is_scored()) {
+    for trial in scored(&trials_of("witness.toml", "witness-nrst-pulses", 3)) {
         let found = |id: &str| trial.findings.iter().any(|(known, ..)| known == id);
         assert!(!found("brown-out-witnessed") && !found("watchdog-witnessed"), "{:?}", trial.findings);
     }
@@ -149,9 +151,7 @@ fn a_missing_brown_out_flag_does_not_clear_the_supply() {
 /// Each scored trial has the finding, and an expected family leads.
 fn is_found_by(name: &str, finding: &str) {
     let trials = trials_of("blind-3.toml", name, 3);
-    let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
-    assert!(!scored.is_empty(), "{name}: no campaign with enough failures");
-    for trial in scored {
+    for trial in scored(&trials) {
         assert!(trial.findings.iter().any(|(id, ..)| id == finding), "{name}: {:?}", trial.findings);
         assert!(trial.is_among(1), "{name}: {:?}", trial.families);
     }
@@ -172,7 +172,7 @@ fn a_loader_with_its_own_memories_is_no_rom_and_an_empty_identity_is_no_genuine_
 /// It answers in some boots and shows a real voltage in others, so its sense pin is connected.
 #[test]
 fn a_cell_that_is_nearly_empty_is_no_open_sense_pin() {
-    for trial in trials_of("blind-2.toml", "blind2-swd-l433-tired-cell", 3).iter().filter(|trial| trial.is_scored()) {
+    for trial in scored(&trials_of("blind-2.toml", "blind2-swd-l433-tired-cell", 3)) {
         assert!(trial.is_among(1), "{:?}", trial.families);
     }
 }
@@ -196,9 +196,7 @@ fn healthy_boards_are_clean() {
 fn is_found_over_swd(names: &[&str]) {
     for name in names {
         let trials = trials_of("swd.toml", name, 4);
-        let scored: Vec<_> = trials.iter().filter(|trial| trial.is_scored()).collect();
-        assert!(!scored.is_empty(), "{name}: no campaign with enough failures");
-        for trial in scored {
+        for trial in scored(&trials) {
             assert!(trial.is_among(1), "{name}: {:?} {:?}", trial.families, trial.findings);
         }
     }

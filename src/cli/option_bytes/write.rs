@@ -116,7 +116,7 @@ pub fn set(args: &SetArgs, console: &mut Console) -> ExitCode {
 
 pub fn restore(args: &RestoreArgs, console: &mut Console) -> ExitCode {
     let plan = |device: &Device, view: View, now: &[Reading], case: &Case| {
-        let journal = journal::of(case).unwrap_or_default();
+        let journal = journal::of(case).map_err(|error| ChangeRefusal::Unreadable { why: error.to_string() })?;
         let saved = now.iter().filter_map(|reading| {
             let bytes = journal.saved(reading.address)?.bytes().to_vec();
             Some(Reading { address: reading.address, bytes })
