@@ -146,7 +146,11 @@ mod tests {
         };
         let at = cycle.steps.iter().position(|step| step.phase == Phase::Read).unwrap();
         let transfer = |place: usize| TransferRecord {
-            request: if place % 2 == 0 { "GETSTATUS".to_owned() } else { format!("UPLOAD block {place}, 1024 B") },
+            request: if place.is_multiple_of(2) {
+                "GETSTATUS".to_owned()
+            } else {
+                format!("UPLOAD block {place}, 1024 B")
+            },
             elapsed: Micros(900),
             length_bytes: 1024,
             code: (bad == Some(place)).then(|| "LIBUSB_ERROR_IO".to_owned()),

@@ -45,7 +45,10 @@ impl Pattern {
     pub fn new(text: String, words: &mut Collection) -> Result<Self, String> {
         // The tables of Unicode take most of the time of parsing; what names other letters needs them.
         let parsed = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(&text);
-        let parsed = parsed.or_else(|_| regex_syntax::parse(&text)).map_err(|error| error.to_string())?;
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(_) => regex_syntax::parse(&text).map_err(|error| error.to_string())?,
+        };
         let needs = words.needs_of(&parsed);
         Ok(Self { text, needs, ascii: OnceLock::new(), ascii_groups: OnceLock::new(), any_text: OnceLock::new() })
     }
