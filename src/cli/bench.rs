@@ -149,13 +149,7 @@ fn show(name: &str, seed: u64, console: &mut Console) -> ExitCode {
 }
 
 fn finish(text: &str, console: &mut Console) -> ExitCode {
-    match writeln!(console.out, "{text}") {
-        Ok(()) => ExitCode::Clean,
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    console.deliver(&format!("{text}\n"), ExitCode::Clean)
 }
 
 fn export(devices: Vec<Box<dyn Device>>, address: SocketAddr, control: bool, console: &mut Console) -> ExitCode {

@@ -1,7 +1,6 @@
 //! `flakescope compare`: two cases, arms or spans of boots against each other.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -122,13 +121,7 @@ pub fn run(args: &CompareArgs, console: &mut Console) -> ExitCode {
         }
     }
     let Some(found) = compare(&a, &b) else { return ExitCode::UnreadableInput };
-    match writeln!(console.out, "{}", found.sentence) {
-        Ok(()) => ExitCode::Clean,
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    console.deliver(&format!("{}\n", found.sentence), ExitCode::Clean)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use clap::ValueEnum;
 
 use super::GlobalArgs;
+use super::exit::ExitCode;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
@@ -46,6 +47,17 @@ impl Console {
         }
     }
 
+    /// What a command has to say, and how it ends: with `result`, unless it cannot be written.
+    pub fn deliver(&mut self, text: &str, result: ExitCode) -> ExitCode {
+        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            Ok(()) => result,
+            Err(error) => {
+                self.error(&format!("standard output cannot be written: {error}"));
+                ExitCode::UnreadableInput
+            }
+        }
+    }
+
     /// Something for the person at the terminal, unless they asked for quiet.
     pub fn note(&mut self, text: &str) {
         if !self.quiet {
@@ -56,7 +68,7 @@ impl Console {
 
     /// An error: what failed, why most likely, what to do.
     pub fn error(&mut self, text: &str) {
-        // As above.
+        // A closed standard error leaves nobody to tell.
         let _ = writeln!(self.err, "error: {text}");
     }
 }

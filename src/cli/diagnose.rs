@@ -1,6 +1,5 @@
 //! `flakescope diagnose`: the verdict from a case.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -62,11 +61,5 @@ fn why(case: &Path, cause: &str, question: Question, console: &mut Console) -> E
             return ExitCode::UnreadableInput;
         }
     };
-    match write!(console.out, "{answer}") {
-        Ok(()) => ExitCode::Clean,
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    console.deliver(&answer, ExitCode::Clean)
 }

@@ -1,7 +1,6 @@
 //! `flakescope fus`: whether a coprocessor image will go in, and where each release wants each image.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -103,10 +102,8 @@ fn check(table: &FusTable, image: &Path, plan: &Plan<'_>, console: &mut Console)
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {}", FieldText::new(judgement.to_string()).for_terminal());
     }
-    // A closed standard output ends quietly with the result's code.
-    let _ = console.out.write_all(text.as_bytes());
     let is_wrong = judgements.iter().any(|judgement| judgement.grade == Grade::Wrong);
-    if is_wrong { ExitCode::Fault } else { ExitCode::Clean }
+    console.deliver(&text, if is_wrong { ExitCode::Fault } else { ExitCode::Clean })
 }
 
 fn addresses(table: &FusTable, release: &str, part: Option<&str>, console: &mut Console) -> ExitCode {
@@ -135,9 +132,7 @@ fn addresses(table: &FusTable, release: &str, part: Option<&str>, console: &mut 
         ));
         return ExitCode::Usage;
     }
-    // As above.
-    let _ = console.out.write_all(text.as_bytes());
-    ExitCode::Clean
+    console.deliver(&text, ExitCode::Clean)
 }
 
 fn explain(code: &str, console: &mut Console) -> ExitCode {
@@ -145,9 +140,8 @@ fn explain(code: &str, console: &mut Console) -> ExitCode {
     match byte.map_or_else(|| fus_code::error_named(code), fus_code::error) {
         Some(error) => {
             let reason = error.usual_reason.map(|reason| format!("; usually: {reason}")).unwrap_or_default();
-            // As above.
-            let _ = writeln!(console.out, "0x{:02X} {}: {}{reason}", error.code, error.name, error.meaning);
-            ExitCode::Clean
+            let words = format!("0x{:02X} {}: {}{reason}\n", error.code, error.name, error.meaning);
+            console.deliver(&words, ExitCode::Clean)
         }
         None => {
             console.error(&format!("`{code}` is no error of the FUS; errors look like FUS_IMAGE_WRTERROR or 0x07"));

@@ -1,6 +1,5 @@
 //! `flakescope journal`: what a case has altered, and how to bring a board back that was left halfway.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -51,9 +50,7 @@ pub fn run(args: &JournalArgs, console: &mut Console) -> ExitCode {
     };
     let left = recovery::of(&journal, &args.case.display().to_string());
     let text = if args.json { in_json(&journal, &left) } else { in_words(&journal, &left) };
-    // A closed standard output ends quietly with the result's code.
-    let _ = console.out.write_all(text.as_bytes());
-    if left.is_empty() { ExitCode::Clean } else { ExitCode::Fault }
+    console.deliver(&text, if left.is_empty() { ExitCode::Clean } else { ExitCode::Fault })
 }
 
 fn in_words(journal: &Journal, left: &[Recovery]) -> String {

@@ -1,6 +1,5 @@
 //! `flakescope otp`: what was read of one-time programmable memory, and whether an address is OTP at all.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,9 +80,8 @@ pub fn run(args: &OtpArgs, console: &mut Console) -> ExitCode {
 fn check(address: Address, part: &str, devices: &Devices, console: &mut Console) -> Result<ExitCode, Refusal> {
     let device = part::find(devices, part, console).map_err(Refusal::told)?;
     let place = otp::check(device, devices, address);
-    // A closed standard output ends quietly with the result's code.
-    let _ = writeln!(console.out, "{}", otp::sentence(device, address, &place));
-    Ok(if place.is_right() { ExitCode::Clean } else { ExitCode::Fault })
+    let words = format!("{}\n", otp::sentence(device, address, &place));
+    Ok(console.deliver(&words, if place.is_right() { ExitCode::Clean } else { ExitCode::Fault }))
 }
 
 fn show(args: &ShowArgs, devices: &Devices, console: &mut Console) -> Result<ExitCode, Refusal> {
@@ -110,9 +108,8 @@ fn show(args: &ShowArgs, devices: &Devices, console: &mut Console) -> Result<Exi
     if let Some((words, _)) = &difference {
         text.push_str(words);
     }
-    // As above.
-    let _ = console.out.write_all(text.as_bytes());
-    Ok(if difference.is_none_or(|(_, same)| same) { ExitCode::Clean } else { ExitCode::Fault })
+    let is_same = difference.is_none_or(|(_, same)| same);
+    Ok(console.deliver(&text, if is_same { ExitCode::Clean } else { ExitCode::Fault }))
 }
 
 fn of_file<'a>(

@@ -395,7 +395,7 @@ pub fn cycles_of(case: &Case) -> Result<Vec<Cycle>, CaseError> {
     Ok(cycles)
 }
 
-/// The boots that still hold cycles after the first `skip` cycles are left out.
+/// Without the first `skip` cycles, and without the boots that lie in them.
 fn latest(boots: &[BootStrip], mut skip: usize) -> Vec<BootStrip> {
     let mut kept = Vec::new();
     for strip in boots {

@@ -28,6 +28,18 @@ fn a_missing_case_is_named() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a refusal left files behind");
 }
 
+/// A disk that is full has kept nothing, whatever the answer was.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error() {
+    for args in [&["fus", "explain", "0x07"][..], &["otp", "check", "0x1FFF7800", "--part", "STM32F407VG"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let out = flakescope().args(args).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!((out.status.code(), said.contains("standard output cannot be written")), (Some(4), true), "{said}");
+    }
+}
+
 #[test]
 fn what_is_no_case_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,5 @@
 //! Option bytes in words, and what differs between two reads.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::How;
@@ -28,9 +27,7 @@ pub fn show(file: Option<&Path>, how: &How, console: &mut Console) -> Result<Exi
         text.push_str(&words);
         sound &= same;
     }
-    // A closed standard output ends quietly with the result's code.
-    let _ = console.out.write_all(text.as_bytes());
-    Ok(if sound { ExitCode::Clean } else { ExitCode::Fault })
+    Ok(console.deliver(&text, if sound { ExitCode::Clean } else { ExitCode::Fault }))
 }
 
 pub fn diff(
@@ -67,9 +64,7 @@ pub fn diff(
             return Err(Refusal { code: ExitCode::Usage, text: text.to_owned() });
         }
     };
-    // As above.
-    let _ = console.out.write_all(text.as_bytes());
-    Ok(ExitCode::Clean)
+    Ok(console.deliver(&text, ExitCode::Clean))
 }
 
 /// Flash holds what was programmed, the registers what was loaded at the last reset.

@@ -1,7 +1,6 @@
 //! `flakescope option-bytes set` and `restore`: looks, shows before and after, opens the gate, writes with the journal, reads back.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -214,12 +213,11 @@ fn conclude(snapshot: &Snapshot, case: &Path, console: &mut Console) -> ExitCode
             format!("FAILED: {} in {}{code}\n", failure.class, failure.phase)
         }
     };
-    // A closed standard output ends quietly with the result's code.
-    let _ = console.out.write_all(words.as_bytes());
+    let code = console.deliver(&words, if failure.is_none() { ExitCode::Clean } else { ExitCode::Fault });
     if !left.is_empty() {
         console.error(recovery::in_words(&left).trim_end());
     }
-    if failure.is_none() { ExitCode::Clean } else { ExitCode::Fault }
+    code
 }
 
 /// Option bytes of which the case was not certain are now read, and it may know them again.

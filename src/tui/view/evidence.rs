@@ -89,7 +89,7 @@ fn basis(argument: &Argument, findings: &[Finding], roomy: bool, glyphs: &Glyphs
     parts.join(glyphs.separator)
 }
 
-/// At most eight numbers or ranges: `3, 7-9, 12 and 40 more`.
+/// At most six numbers or ranges: `3, 7-9, 12 and 40 more`.
 fn numbers(at: &[u32], dash: &str) -> String {
     const MOST: usize = 6;
     let mut ranges: Vec<(u32, u32)> = Vec::new();
