@@ -149,7 +149,7 @@ fn show(name: &str, seed: u64, console: &mut Console) -> ExitCode {
 }
 
 fn finish(text: &str, console: &mut Console) -> ExitCode {
-    console.deliver(&format!("{text}\n"), ExitCode::Clean)
+    console.deliver(format!("{text}\n"), ExitCode::Clean)
 }
 
 fn export(devices: Vec<Box<dyn Device>>, address: SocketAddr, control: bool, console: &mut Console) -> ExitCode {

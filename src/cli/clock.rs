@@ -141,13 +141,7 @@ pub fn run(args: &ClockArgs, console: &mut Console) -> ExitCode {
             writeln!(console.out, "{json}")
         }
     };
-    match written {
-        Ok(()) => ExitCode::Clean,
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    console.end(written, ExitCode::Clean)
 }
 
 fn sheet(device: &Device, fitted: Hertz, hsi_error: Ppm) -> ClockSheet {

@@ -95,14 +95,8 @@ pub fn run(args: &MeasureArgs, format: Format, console: &mut Console) -> ExitCod
             writeln!(console.out, "{json}")
         }
     };
-    match written {
-        Ok(()) if measured.measurements.iter().any(|reading| reading.core_mhz.is_some()) => ExitCode::Clean,
-        Ok(()) => ExitCode::NotDecided,
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    let is_known = measured.measurements.iter().any(|reading| reading.core_mhz.is_some());
+    console.end(written, if is_known { ExitCode::Clean } else { ExitCode::NotDecided })
 }
 
 fn measure(link: &mut dyn Link, args: &MeasureArgs) -> Measured {

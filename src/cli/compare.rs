@@ -121,7 +121,7 @@ pub fn run(args: &CompareArgs, console: &mut Console) -> ExitCode {
         }
     }
     let Some(found) = compare(&a, &b) else { return ExitCode::UnreadableInput };
-    console.deliver(&format!("{}\n", found.sentence), ExitCode::Clean)
+    console.deliver(format!("{}\n", found.sentence), ExitCode::Clean)
 }
 
 #[cfg(test)]

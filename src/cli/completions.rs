@@ -1,7 +1,5 @@
 //! `flakescope completions`: what a shell needs to complete the command line.
 
-use std::io::Write;
-
 use clap::Args;
 use clap_complete::{Shell, generate};
 
@@ -22,11 +20,5 @@ pub struct CompletionsArgs {
 pub fn run(args: &CompletionsArgs, console: &mut Console) -> ExitCode {
     let mut script = Vec::new();
     generate(args.shell, &mut super::command(), "flakescope", &mut script);
-    match console.out.write_all(&script).and_then(|()| console.out.flush()) {
-        Ok(()) => ExitCode::Clean,
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    console.deliver(script, ExitCode::Clean)
 }

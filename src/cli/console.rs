@@ -48,8 +48,14 @@ impl Console {
     }
 
     /// What a command has to say, and how it ends: with `result`, unless it cannot be written.
-    pub fn deliver(&mut self, text: &str, result: ExitCode) -> ExitCode {
-        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+    pub fn deliver(&mut self, text: impl AsRef<[u8]>, result: ExitCode) -> ExitCode {
+        let written = self.out.write_all(text.as_ref());
+        self.end(written, result)
+    }
+
+    /// How a command ends that has written what it has to say.
+    pub fn end(&mut self, written: io::Result<()>, result: ExitCode) -> ExitCode {
+        match written.and_then(|()| self.out.flush()) {
             Ok(()) => result,
             Err(error) => {
                 self.error(&format!("standard output cannot be written: {error}"));

@@ -40,13 +40,8 @@ pub fn run(args: &DiagnoseArgs, console: &mut Console) -> ExitCode {
             return ExitCode::UnreadableInput;
         }
     };
-    match result::write(&snapshot, args.format, console) {
-        Ok(()) => result::code(&snapshot.verdict),
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    let written = result::write(&snapshot, args.format, console);
+    console.end(written, result::code(&snapshot.verdict))
 }
 
 fn why(case: &Path, cause: &str, question: Question, console: &mut Console) -> ExitCode {

@@ -62,13 +62,8 @@ pub fn run(args: &EvaluateArgs, console: &mut Console) -> ExitCode {
         Format::Json => serde_json::to_writer(&mut console.out, &score).map_err(io::Error::from),
         Format::Text => text(&score, &mut console.out),
     };
-    match written.and_then(|()| writeln!(console.out)) {
-        Ok(()) => ExitCode::Clean,
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    let written = written.and_then(|()| writeln!(console.out));
+    console.end(written, ExitCode::Clean)
 }
 
 fn scenarios(args: &EvaluateArgs) -> Result<Vec<Scenario>, ProfileError> {

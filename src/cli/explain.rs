@@ -42,10 +42,7 @@ pub fn run(args: &ExplainArgs, console: &mut Console) -> ExitCode {
             console.error(&unknown(&knowledge, code));
             ExitCode::Usage
         }
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
+        Err(error) => console.end(Err(error), ExitCode::Clean),
     }
 }
 

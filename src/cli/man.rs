@@ -41,13 +41,8 @@ pub fn run(args: &ManArgs, console: &mut Console) -> ExitCode {
             }
         },
     };
-    match page.and_then(|page| console.out.write_all(&page)).and_then(|()| console.out.flush()) {
-        Ok(()) => ExitCode::Clean,
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    let written = page.and_then(|page| console.out.write_all(&page));
+    console.end(written, ExitCode::Clean)
 }
 
 fn write_all(root: &Command, folder: &Path, console: &mut Console) -> ExitCode {

@@ -1,6 +1,5 @@
 //! `flakescope profile`: what is known of parts and boards, and whether profiles are sound.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -107,8 +106,7 @@ fn list(kind: Kind, console: &mut Console) -> Result<ExitCode, ProfileError> {
             shelf::sheets(&kind.folder())?.iter().map(|sheet| format!("{:<28} {}\n", sheet.name, sheet.file)).collect()
         }
     };
-    print(console, &text);
-    Ok(ExitCode::Clean)
+    Ok(console.deliver(text, ExitCode::Clean))
 }
 
 /// One line per ROM generation: what a board shows, and what its USB runs from.
@@ -141,16 +139,12 @@ fn devices_list(devices: &Devices) -> String {
 fn show(name: &str, console: &mut Console) -> Result<ExitCode, ProfileError> {
     let devices = device::catalogue()?;
     if let Some(device) = devices.by_part(name).or_else(|| devices.by_sheet(name)) {
-        print(console, &page::page(device));
-        return Ok(ExitCode::Clean);
+        return Ok(console.deliver(page::page(device), ExitCode::Clean));
     }
     let several = several(&devices, name);
     match several.as_slice() {
         [] => show_sheet(name, &devices, console),
-        [device] => {
-            print(console, &page::page(device));
-            Ok(ExitCode::Clean)
-        }
+        [device] => Ok(console.deliver(page::page(device), ExitCode::Clean)),
         several => {
             let names: Vec<_> = several.iter().map(|device| device.name.as_str()).collect();
             console.error(&format!("`{name}` may be any of: {}; name more of the part", names.join("; ")));
@@ -173,8 +167,7 @@ fn show_sheet(name: &str, devices: &Devices, console: &mut Console) -> Result<Ex
     for kind in Kind::value_variants() {
         for sheet in shelf::sheets(&kind.folder())? {
             if sheet.name == name {
-                print(console, &sheet.text);
-                return Ok(ExitCode::Clean);
+                return Ok(console.deliver(sheet.text, ExitCode::Clean));
             }
             names.push(sheet.name);
         }
@@ -188,18 +181,20 @@ fn show_sheet(name: &str, devices: &Devices, console: &mut Console) -> Result<Ex
 fn check_shelf(kind: Option<Kind>, console: &mut Console) -> Result<ExitCode, ProfileError> {
     let kinds = kind.map_or_else(|| Kind::value_variants().to_vec(), |kind| vec![kind]);
     let mut wrong = 0;
+    let mut text = String::new();
     for kind in kinds {
         let sheets = shelf::sheets(&kind.folder())?;
         let refused: Vec<_> = sheets.iter().filter_map(|sheet| check(kind, sheet).err()).collect();
         refused.iter().for_each(|error| console.error(&error.to_string()));
         wrong += refused.len();
-        print(console, &format!("{:<12} {:>3} checked, {} wrong\n", kind.folder(), sheets.len(), refused.len()));
+        text.push_str(&format!("{:<12} {:>3} checked, {} wrong\n", kind.folder(), sheets.len(), refused.len()));
     }
-    Ok(if wrong == 0 { ExitCode::Clean } else { ExitCode::UnreadableInput })
+    Ok(console.deliver(text, if wrong == 0 { ExitCode::Clean } else { ExitCode::UnreadableInput }))
 }
 
 fn check_files(files: &[PathBuf], kind: Option<Kind>, console: &mut Console) -> Result<ExitCode, ProfileError> {
     let mut code = ExitCode::Clean;
+    let mut text = String::new();
     for path in files {
         let Some(kind) = kind.or_else(|| Kind::of_path(path)) else {
             console.error(&format!(
@@ -210,14 +205,14 @@ fn check_files(files: &[PathBuf], kind: Option<Kind>, console: &mut Console) -> 
             continue;
         };
         match read(path).and_then(|sheet| check(kind, &sheet)) {
-            Ok(()) => print(console, &format!("{}: a sound profile ({})\n", path.display(), kind.folder())),
+            Ok(()) => text.push_str(&format!("{}: a sound profile ({})\n", path.display(), kind.folder())),
             Err(error) => {
                 console.error(&error.to_string());
                 code = ExitCode::UnreadableInput;
             }
         }
     }
-    Ok(code)
+    Ok(console.deliver(text, code))
 }
 
 fn read(path: &Path) -> Result<Sheet, ProfileError> {
@@ -255,9 +250,4 @@ fn with_the_shelf(kind: Kind, sheet: &Sheet) -> Result<Vec<Sheet>, ProfileError>
     sheets.retain(|other| other.name != sheet.name);
     sheets.push(sheet.clone());
     Ok(sheets)
-}
-
-fn print(console: &mut Console, text: &str) {
-    // A closed standard output has been forgiven already; a full disk behind it cannot be mended here.
-    let _ = console.out.write_all(text.as_bytes());
 }

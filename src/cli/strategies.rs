@@ -33,13 +33,8 @@ pub fn run(scenarios: &[Scenario], draws: u32, seed: u64, format: Format, consol
         Format::Json => serde_json::to_writer(&mut console.out, &costs).map_err(io::Error::from),
         Format::Text => text(&costs, &mut console.out),
     };
-    match written.and_then(|()| writeln!(console.out)) {
-        Ok(()) => ExitCode::Clean,
-        Err(error) => {
-            console.error(&format!("standard output cannot be written: {error}"));
-            ExitCode::UnreadableInput
-        }
-    }
+    let written = written.and_then(|()| writeln!(console.out));
+    console.end(written, ExitCode::Clean)
 }
 
 fn costs(scenarios: &[Scenario], draws: u32, seed: u64) -> Result<Costs, EvaluationError> {

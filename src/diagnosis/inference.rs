@@ -124,8 +124,7 @@ impl<'k> Posterior<'k> {
             pair.probability *= (0.5 * both.sum::<f64>()).exp();
         }
         let causes = causes.into_iter().map(|weighed| weighed.after(&outcomes)).collect();
-        let mut posterior = Self::in_shares(causes, open, pairs);
-        posterior.sharpness = footing.sharpness;
+        let mut posterior = Self { sharpness: footing.sharpness, ..Self::in_shares(causes, open, pairs) };
         if let Some(opinion) = knowledge.likeness.opinion(&likeness::marks(subject, findings)) {
             posterior.pool(&opinion);
         }

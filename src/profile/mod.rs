@@ -14,6 +14,7 @@ pub mod measurement;
 pub mod memory;
 pub mod option_bytes;
 pub mod option_change;
+pub mod option_guard;
 pub mod option_meanings;
 pub mod option_words;
 pub mod otp;

@@ -2,7 +2,7 @@
 //! report asks for a few.
 //!
 //! Most tries do not match, and that much a forward automaton tells alone; the regex that also knows the groups is compiled for the
-//! few that do. Together they take a third of the memory of a regex for each.
+//! few that do, which saves memory.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -43,7 +43,7 @@ struct AsciiMatcher {
 impl Pattern {
     /// Parses it, so that what is wrong in it is told when its file is read.
     pub fn new(text: String, words: &mut Collection) -> Result<Self, String> {
-        // The tables of Unicode take most of the time of parsing; what names other letters needs them.
+        // The tables of Unicode take much of the time of parsing; only what names other letters needs them.
         let parsed = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(&text);
         let parsed = match parsed {
             Ok(parsed) => parsed,

@@ -14,7 +14,7 @@ const FIRST_CHUNK_BYTES: usize = 16 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
 /// From here on a log is long enough for an automaton that takes longer to build and runs faster.
 const LONG_BYTES: usize = 4 * 1024 * 1024;
-/// So much of a literal tells that a line may hold it; whole literals would take three times the memory.
+/// So much of a literal tells that a line may hold it; an automaton of whole literals would be far larger.
 const BEGINNING_BYTES: usize = 10;
 
 /// Two matchers: what tools print is looked for on every line, people's words only on lines that a person may have written, because

@@ -32,7 +32,12 @@ fn a_missing_case_is_named() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_answer_that_cannot_be_written_is_an_error() {
-    for args in [&["fus", "explain", "0x07"][..], &["otp", "check", "0x1FFF7800", "--part", "STM32F407VG"]] {
+    for args in [
+        &["fus", "explain", "0x07"][..],
+        &["otp", "check", "0x1FFF7800", "--part", "STM32F407VG"],
+        &["profile", "show", "STM32F407VG"],
+        &["explain", "usb-cable"],
+    ] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let out = flakescope().args(args).stdout(full).stderr(Stdio::piped()).output().unwrap();
         let said = String::from_utf8_lossy(&out.stderr).into_owned();

@@ -30,7 +30,8 @@ use crate::observation::step::{ConnectMode, Step, Touch};
 use crate::observation::units::Micros;
 use crate::profile::device::Device;
 use crate::profile::option_bytes::{self, Reading, View};
-use crate::profile::option_change::{self, AreaChange, ChangeRefusal, Wish};
+use crate::profile::option_change::{self, AreaChange, Wish};
+use crate::profile::option_guard::ChangeRefusal;
 use crate::timebase;
 
 #[derive(Debug, Args)]

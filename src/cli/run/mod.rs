@@ -77,9 +77,9 @@ fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
 }
 
 fn conclude(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> ExitCode {
-    if let Err(error) = result::write(snapshot, args.format, console) {
-        console.error(&format!("standard output cannot be written: {error}"));
-        return ExitCode::UnreadableInput;
+    let written = result::write(snapshot, args.format, console);
+    if written.is_err() {
+        return console.end(written, ExitCode::Clean);
     }
     if let Err(refusal) = write_reports(args, snapshot, console) {
         return refusal;

@@ -60,8 +60,9 @@ fn on_ports() -> Vec<Vec<(usize, Kind)>> {
 pub fn given() -> Vec<Given> {
     let requests = |(port, Kind { name, again, .. }): (usize, Kind)| {
         let selector = format!("1-{port}").parse().unwrap_or_else(|never| match never {});
-        // Long enough that no step of a guest which is slow runs into it.
-        let perform = |step: &Step| WorkerRequest::Perform { step: step.clone(), deadline: Micros::from_secs(60) };
+        // Long enough that no step of a guest which is slow runs into it, and well within the time that the worker is
+        // given: a board that goes between two sessions is waited for until the deadline.
+        let perform = |step: &Step| WorkerRequest::Perform { step: step.clone(), deadline: Micros::from_secs(15) };
         let first = [Step::Enumerate, Step::Open, Step::Claim];
         let again = again.iter().cycle().take(again.len() * REPEATS);
         let requests = std::iter::once(WorkerRequest::Attach(Subject::Board(selector)))
