@@ -2,14 +2,16 @@
 //!
 //! The unit is the boot. Where both sides ran in the same boots they are compared within them, by cycles; where a side
 //! is a single boot its cycles are counted, and the sentence says that nothing decided at power-up was tested.
-//! Boots that come in streaks count for fewer: n (1 - r) / (1 + r), r being the correlation of one boot with the next
-//! (the effective sample size of a first-order autoregression, Bayley and Hammersley 1946).
+//! Boots that come in streaks count for fewer.
 
+use std::collections::BTreeMap;
+use std::ops::Add;
+
+use super::difference::{Difference, shrunk, worth_of_boots};
 use super::e_value;
-use super::exact_test::{self, Count, difference};
+use super::exact_test::{self, Count};
 use super::finding::Unit;
 use super::independent_sum::{IndependentSum, hypergeometric};
-use super::permutation::serial_correlation;
 
 /// 1.96 for a two-sided test at 5 %, 0.8416 for a power of 80 %.
 const Z_OF_TEST_AND_POWER: f64 = 1.959_964 + 0.841_621;
@@ -29,6 +31,13 @@ pub struct SideBoot {
     pub id: u64,
     pub cycles: u64,
     pub failed: u64,
+}
+
+impl SideBoot {
+    /// Of its cycles.
+    fn count(&self) -> Count {
+        Count { failed: self.failed, n: self.cycles }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -54,36 +63,35 @@ pub fn compare(a: &Side, b: &Side) -> Option<Comparison> {
     if a.boots.is_empty() || b.boots.is_empty() {
         return None;
     }
-    let same_boots = a.boots.iter().any(|boot| b.boots.iter().any(|other| other.id == boot.id));
-    let unit = if same_boots || a.boots.len() == 1 || b.boots.len() == 1 { Unit::Cycle } else { Unit::Boot };
+    let shared = shared_boots(a, b);
+    let unit = if !shared.is_empty() || a.boots.len() == 1 || b.boots.len() == 1 { Unit::Cycle } else { Unit::Boot };
     let (count_a, count_b) = (count(a, unit), count(b, unit));
-    let streaks = if unit == Unit::Boot { shrinkage(a).min(shrinkage(b)) } else { 1.0 };
-    let (sure_a, sure_b) = (shrunk(count_a, streaks), shrunk(count_b, streaks));
-    let (_, interval) = difference(sure_b, sure_a);
-    let (p, method) = if same_boots {
-        within_boots(a, b)
-    } else {
-        let (p, test) = exact_test::p_value(sure_a, sure_b);
+    let worth = if unit == Unit::Boot { worth_of_boots(outcomes(a)).min(worth_of_boots(outcomes(b))) } else { 1.0 };
+    let (p, test) = if shared.is_empty() {
+        let (p, test) = exact_test::p_value(shrunk(count_a, worth), shrunk(count_b, worth));
         (
             p,
-            if streaks < 1.0 {
-                format!("{test}, boots in streaks counted as {:.0} %", 100.0 * streaks)
+            if worth < 1.0 {
+                format!("{test}, boots in streaks counted as {:.0} %", 100.0 * worth)
             } else {
                 test.to_owned()
             },
         )
+    } else {
+        within_boots(&shared)
     };
-    let e_value = (unit == Unit::Boot && streaks >= 1.0).then(|| e_value::of_pairs(outcomes(a), outcomes(b)));
+    let difference = Difference::within(shared.iter().map(|(a, b)| (*b, *a)))
+        .unwrap_or_else(|| Difference::of_streaks(count_b, count_a, worth));
     let mut comparison = Comparison {
         unit,
         a: count_a,
         b: count_b,
-        difference: count_b.share() - count_a.share(),
-        interval,
+        difference: difference.share,
+        interval: difference.interval,
         p,
-        method,
-        e_value,
-        needed: if p < 0.05 { None } else { still_needed(count_a, count_b, streaks) },
+        method: test,
+        e_value: (unit == Unit::Boot && worth >= 1.0).then(|| e_value::of_pairs(outcomes(a), outcomes(b))),
+        needed: if p < 0.05 { None } else { still_needed(count_a, count_b, worth) },
         sentence: String::new(),
     };
     comparison.sentence = sentence(a, b, &comparison);
@@ -98,34 +106,23 @@ fn count(side: &Side, unit: Unit) -> Count {
     if unit == Unit::Boot {
         return Count { failed: outcomes(side).filter(|failed| *failed).count() as u64, n: side.boots.len() as u64 };
     }
-    side.boots
-        .iter()
-        .fold(Count { failed: 0, n: 0 }, |sum, boot| Count { failed: sum.failed + boot.failed, n: sum.n + boot.cycles })
+    side.boots.iter().map(SideBoot::count).fold(Count::default(), Count::add)
 }
 
-/// By how much streaks reduce what the boots are worth; 1 where no streaks are seen.
-fn shrinkage(side: &Side) -> f64 {
-    let values: Vec<f64> = outcomes(side).map(|failed| f64::from(u8::from(failed))).collect();
-    let r = serial_correlation(&values);
-    let noise = 2.0 / (values.len() as f64).sqrt();
-    if r > noise { (1.0 - r) / (1.0 + r) } else { 1.0 }
-}
-
-fn shrunk(count: Count, by: f64) -> Count {
-    let scale = |value: u64| (value as f64 * by).round() as u64;
-    Count { failed: scale(count.failed), n: scale(count.n).max(1) }
+/// The cycles of each boot in which both sides ran.
+fn shared_boots(a: &Side, b: &Side) -> Vec<(Count, Count)> {
+    let of_b: BTreeMap<u64, Count> = b.boots.iter().map(|boot| (boot.id, boot.count())).collect();
+    a.boots.iter().filter_map(|boot| Some((boot.count(), *of_b.get(&boot.id)?))).collect()
 }
 
 /// Given how many cycles of a boot failed, they are as likely to belong to either side under the null.
-fn within_boots(a: &Side, b: &Side) -> (f64, String) {
+fn within_boots(shared: &[(Count, Count)]) -> (f64, String) {
     let mut sum = IndependentSum::default();
     let mut seen = 0;
-    for boot in &a.boots {
-        let Some(other) = b.boots.iter().find(|other| other.id == boot.id) else { continue };
-        let (least, probabilities) =
-            hypergeometric(boot.cycles + other.cycles, boot.failed + other.failed, boot.cycles);
+    for (a, b) in shared {
+        let (least, probabilities) = hypergeometric(a.n + b.n, a.failed + b.failed, a.n);
         sum.add(least, &probabilities);
-        seen += boot.failed;
+        seen += a.failed;
     }
     ((2.0 * sum.at_least(seen).min(sum.at_most(seen))).min(1.0), format!("stratified test within boots, {}", sum.way()))
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use super::arms::{Arms, BOOT_KIND, Cell};
 use super::boot_log::BootLog;
 use super::chance::Chance;
+use super::difference::{Difference, worth_of_boots};
 use super::exact_test::{self, Count};
 use super::finding::Unit;
 use super::independent_sum::{IndependentSum, hypergeometric};
@@ -28,6 +29,36 @@ pub struct FactorTable {
     pub counts: Vec<Count>,
     pub p: f64,
     pub method: String,
+    spread: Spread,
+}
+
+/// How outcomes spread that belong together, so that an interval allows for what the test beside it allows for.
+#[derive(Clone, Debug)]
+enum Spread {
+    /// Each is as good as another.
+    Independent,
+    /// In a row of boots each of which is worth so much of a boot.
+    Streaks(f64),
+    /// Within boots, or blocks of boots, of which each holds its own counts per level.
+    Strata(Vec<Vec<Count>>),
+}
+
+impl FactorTable {
+    /// Of outcomes that know nothing of each other.
+    pub fn independent(unit: Unit, counts: Vec<Count>, p: f64, method: String) -> Self {
+        Self { unit, counts, p, method, spread: Spread::Independent }
+    }
+
+    /// Share of one level minus share of another.
+    pub fn difference(&self, level: usize, other: usize) -> Difference {
+        let (a, b) = (self.counts[level], self.counts[other]);
+        match &self.spread {
+            Spread::Independent => Difference::of_counts(a, b),
+            Spread::Streaks(worth) => Difference::of_streaks(a, b, *worth),
+            Spread::Strata(strata) => Difference::within(strata.iter().map(|counts| (counts[level], counts[other])))
+                .unwrap_or_else(|| Difference::of_counts(a, b)),
+        }
+    }
 }
 
 /// One boot as the tests see it: who it may be compared with, its level, its outcome.
@@ -70,7 +101,8 @@ fn within_boots(cells: &[(Cell, usize)], levels: usize) -> FactorTable {
     let tests = (0..compared).map(|level| level_against_rest(by_boot.values(), level));
     let (p, way) = tests.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((1.0, "exact"));
     let p = (p * compared as f64).min(1.0);
-    FactorTable { unit: Unit::Cycle, counts, p, method: format!("stratified test within boots, {way}") }
+    let method = format!("stratified test within boots, {way}");
+    FactorTable { unit: Unit::Cycle, counts, p, method, spread: Spread::Strata(by_boot.into_values().collect()) }
 }
 
 fn level_against_rest<'a>(boots: impl Iterator<Item = &'a Vec<Count>>, level: usize) -> (f64, &'static str) {
@@ -112,15 +144,16 @@ fn over_boots(boots: &[BootOutcome], levels: usize) -> FactorTable {
     // A long campaign is thinned for the estimate only; streaks much longer than the thinning still show.
     let blocks = BlockPermutation::fitted_to(&thinned(&outcomes), 3);
     let one_kind = boots.windows(2).all(|pair| pair[0].stratum == pair[1].stratum);
-    let (p, method) = if blocks.block > 1 {
-        streaky(boots, levels, &outcomes)
-    } else if levels == 2 && one_kind {
+    if blocks.block > 1 {
+        return streaky(counts, boots, &outcomes);
+    }
+    let (p, method) = if levels == 2 && one_kind {
         let (p, method) = exact_test::p_value(counts[0], counts[1]);
         (p, method.to_owned())
     } else {
         (within_kinds(boots, levels), format!("chi-square, permutation of boots within kinds, {SHUFFLES} shuffles"))
     };
-    FactorTable { unit: Unit::Boot, counts, p, method }
+    FactorTable::independent(Unit::Boot, counts, p, method)
 }
 
 fn count(outcomes: impl Iterator<Item = (usize, bool)>, levels: usize) -> Vec<Count> {
@@ -155,18 +188,24 @@ fn within_kinds(boots: &[BootOutcome], levels: usize) -> f64 {
     exchange(boots, levels, &groups)
 }
 
-fn streaky(boots: &[BootOutcome], levels: usize, outcomes: &[f64]) -> (f64, String) {
+fn streaky(counts: Vec<Count>, boots: &[BootOutcome], outcomes: &[f64]) -> FactorTable {
+    let levels = counts.len();
+    let worth = worth_of_boots(boots.iter().map(|boot| boot.bad));
     let latest = boots.len().saturating_sub(SHUFFLED_UP_TO);
     let (boots, outcomes) = (&boots[latest..], &outcomes[latest..]);
     if let Some(groups) = interleaved(boots, levels) {
         let p = exchange(boots, levels, &groups);
-        return (p, format!("chi-square, exchange of labels within the interleaved blocks, {SHUFFLES} shuffles"));
+        let method = format!("chi-square, exchange of labels within the interleaved blocks, {SHUFFLES} shuffles");
+        let in_group = |group: &Vec<usize>| count(group.iter().map(|&at| (boots[at].level, boots[at].bad)), levels);
+        let spread = Spread::Strata(groups.iter().map(in_group).collect());
+        return FactorTable { unit: Unit::Boot, counts, p, method, spread };
     }
     let blocks = BlockPermutation::fitted_to(outcomes, 3);
     let p = blocks.p_value(outcomes, |shuffled| {
         chi_square(&count(boots.iter().zip(shuffled).map(|(boot, bad)| (boot.level, *bad > 0.0)), levels))
     });
-    (p, format!("chi-square, {}", blocks.method()))
+    let method = format!("chi-square, {}", blocks.method());
+    FactorTable { unit: Unit::Boot, counts, p, method, spread: Spread::Streaks(worth) }
 }
 
 /// The random blocks of the plan, if each holds every level equally often.

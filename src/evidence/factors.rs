@@ -2,7 +2,8 @@
 
 use super::arms::Arms;
 use super::boot_log::BootLog;
-use super::exact_test::{self, Count};
+use super::difference::Difference;
+use super::exact_test::Count;
 use super::factor_table::{FactorTable, table};
 use super::finding::{Finding, Unit};
 use super::independent_sum::normal_cdf;
@@ -85,7 +86,7 @@ fn total(table: &FactorTable) -> u64 {
 
 fn matters(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Option<Finding> {
     let (best, worst) = extremes(levels, table)?;
-    let (difference, interval) = exact_test::difference(table.counts[worst], table.counts[best]);
+    let Difference { share: difference, interval, method: after } = table.difference(worst, best);
     let side = |level: usize| {
         let Count { failed, n } = table.counts[level];
         format!("{failed} of {} failed with {}", table.unit.count(n), levels[level])
@@ -103,7 +104,7 @@ fn matters(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Opti
         Finding::new("factor-matters", text, total(table), table.unit)
             .of_size(difference, Some(interval), &format!("difference of shares of {}s", table.unit.name()))
             .by(
-                format!("{}, p = {p:.2e} after Benjamini-Hochberg; interval after Newcombe", table.method),
+                format!("{}, p = {p:.2e} after Benjamini-Hochberg; interval {after}", table.method),
                 weight::of_p_value(p),
             ),
     )
@@ -114,7 +115,7 @@ fn no_effect(group: &[&str], levels: &[&str], table: &FactorTable) -> Option<Fin
     let failed: u64 = table.counts.iter().map(|count| count.failed).sum();
     let rate = failed as f64 / total(table) as f64;
     let (best, worst) = extremes(levels, table)?;
-    let (difference, interval) = exact_test::difference(table.counts[worst], table.counts[best]);
+    let Difference { share: difference, interval, method: after } = table.difference(worst, best);
     let bound = interval.1.max(-interval.0);
     let weight = weight::of_absence(bound / (2.0 * rate));
     if failed == 0 || weight < LEAST_WEIGHT_OF_ABSENCE {
@@ -130,7 +131,7 @@ fn no_effect(group: &[&str], levels: &[&str], table: &FactorTable) -> Option<Fin
     Some(
         Finding::new("factor-no-effect", text, total(table), table.unit)
             .of_size(difference, Some(interval), &format!("difference of shares of {}s", table.unit.name()))
-            .by(format!("{}, p = {:.2}; bound after Newcombe", table.method, table.p), weight),
+            .by(format!("{}, p = {:.2}; bound {after}", table.method, table.p), weight),
     )
 }
 
@@ -152,8 +153,8 @@ fn rises_with_length(group: &[&str], levels: &[&str], table: &FactorTable, p: f6
         table.unit.count(better.n),
         levels[best]
     );
-    let (difference, interval) = exact_test::difference(worse, better);
-    let method = format!("{}, p = {p:.2e} after Benjamini-Hochberg; interval after Newcombe", table.method);
+    let Difference { share: difference, interval, method: after } = table.difference(worst, best);
+    let method = format!("{}, p = {p:.2e} after Benjamini-Hochberg; interval {after}", table.method);
     Some(
         Finding::new("failures-rise-with-length", text, total(table), table.unit)
             .of_size(difference, Some(interval), &format!("difference of shares of {}s", table.unit.name()))
@@ -181,7 +182,7 @@ fn under_reset(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> 
         here.failed,
         table.unit.count(here.n)
     );
-    let (difference, interval) = exact_test::difference(there, here);
+    let Difference { share: difference, interval, method: after } = table.difference(worst, reset);
     let unit = format!("difference of shares of {}s", table.unit.name());
     if p < weight::REPORTED_BELOW && here.share() < there.share() / 2.0 {
         let finding = Finding::new("under-reset-helps", format!("{sides}."), total(table), table.unit);
@@ -191,7 +192,7 @@ fn under_reset(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> 
     let weight = weight::of_absence(interval.1.max(0.0) / (2.0 * there.share()));
     (weight >= LEAST_WEIGHT_OF_ABSENCE).then(|| {
         let finding = Finding::new("under-reset-no-help", format!("{sides}."), total(table), table.unit);
-        finding.of_size(difference, Some(interval), &unit).by("bound after Newcombe", weight)
+        finding.of_size(difference, Some(interval), &unit).by(format!("bound {after}"), weight)
     })
 }
 
@@ -380,7 +381,7 @@ mod tests {
         let group = |name, levels: [&'static str; 2]| Group {
             names: vec![name],
             levels: levels.to_vec(),
-            table: FactorTable { unit: Unit::Boot, counts: Vec::new(), p: 1.0, method: String::new() },
+            table: FactorTable::independent(Unit::Boot, Vec::new(), 1.0, String::new()),
         };
         let pair =
             Interaction::between(&arms, &group("length", ["short", "long"]), &group("hub", ["yes", "no"])).unwrap();

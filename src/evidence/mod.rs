@@ -16,6 +16,7 @@ pub mod clock_phase;
 pub mod compare;
 pub mod confidence_sequence;
 pub mod covariates;
+pub mod difference;
 pub mod e_value;
 pub mod every_nth;
 pub mod exact_test;

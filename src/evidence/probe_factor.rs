@@ -1,6 +1,6 @@
 //! What a debug probe on the board changes by merely hanging there.
 
-use super::exact_test;
+use super::difference::Difference;
 use super::factor_table::FactorTable;
 use super::finding::Finding;
 use super::weight;
@@ -11,9 +11,10 @@ pub fn told(factors: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> O
     if !factors.contains(&FactorName::Probe.name()) || p >= weight::REPORTED_BELOW {
         return None;
     }
-    let at = |name: &str| levels.iter().position(|level| *level == name).map(|level| table.counts[level]);
-    let (with, without) = (at(PROBE_ATTACHED)?, at(PROBE_DETACHED)?);
-    let (difference, interval) = exact_test::difference(without, with);
+    let at = |name: &str| levels.iter().position(|level| *level == name);
+    let (attached, detached) = (at(PROBE_ATTACHED)?, at(PROBE_DETACHED)?);
+    let Difference { share: difference, interval, method: after } = table.difference(detached, attached);
+    let (with, without) = (table.counts[attached], table.counts[detached]);
     let id = if difference > 0.0 { "better-with-probe" } else { "worse-with-probe" };
     let text = format!(
         "A probe on the board matters: {} of {} failed with it, {} of {} without.",
@@ -24,7 +25,7 @@ pub fn told(factors: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> O
     );
     let finding = Finding::new(id, text, with.n + without.n, table.unit);
     let unit = format!("difference of shares of {}s", table.unit.name());
-    let method = format!("{}, p = {p:.2e} after Benjamini-Hochberg", table.method);
+    let method = format!("{}, p = {p:.2e} after Benjamini-Hochberg; interval {after}", table.method);
     Some(finding.of_size(difference, Some(interval), &unit).by(method, weight::of_p_value(p)))
 }
 
@@ -36,7 +37,7 @@ mod tests {
 
     fn id(with: u64, without: u64, p: f64) -> Option<String> {
         let counts = vec![Count { failed: with, n: 20 }, Count { failed: without, n: 20 }];
-        let table = FactorTable { unit: Unit::Boot, counts, p, method: String::new() };
+        let table = FactorTable::independent(Unit::Boot, counts, p, String::new());
         told(&["probe"], &[PROBE_ATTACHED, PROBE_DETACHED], &table, p).map(|finding| finding.id)
     }
 

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::difference::Difference;
 use super::exact_test::{self, Count};
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::independent_sum::normal_cdf;
@@ -90,7 +91,7 @@ impl SpeedCurve {
     }
 
     fn rise(&self, slow: Count, fast: Count, p: f64, method: &str) -> Finding {
-        let (difference, interval) = exact_test::difference(fast, slow);
+        let Difference { share: difference, interval, .. } = Difference::of_counts(fast, slow);
         let text = format!("Trouble on the debug wires rises with speed: {}.", self.curve());
         Finding::new("swd-errors-rise-with-speed", text, self.cycles(), Unit::Cycle)
             .of_size(difference, Some(interval), "difference of shares of cycles")
@@ -99,7 +100,7 @@ impl SpeedCurve {
 
     /// The largest rise that the data leave open, against the largest that there could be: twice the common rate.
     fn flat(&self, slow: Count, fast: Count, troubled: u64) -> Option<Finding> {
-        let (difference, interval) = exact_test::difference(fast, slow);
+        let Difference { share: difference, interval, .. } = Difference::of_counts(fast, slow);
         let rate = troubled as f64 / self.cycles() as f64;
         let weight = weight::of_absence(interval.1.max(0.0) / (2.0 * rate));
         if slow.failed == 0 || weight < LEAST_WEIGHT_OF_ABSENCE {
