@@ -84,7 +84,7 @@ impl ClockLooks {
             points.len()
         );
         let n = points.len() as u64;
-        let found = Finding::new(id, text, n, Unit::Cycle).of_size(line.slope, Some((low, high)), "ppm/min");
+        let found = Finding::new(id, text, n, Unit::Look).of_size(line.slope, Some((low, high)), "ppm/min");
         Some(found.by("least squares, bounds of each look as uniform", weight::of_sightings(n - 2)))
     }
 
@@ -109,7 +109,7 @@ impl ClockLooks {
             good.n
         );
         let n = (failed.n + good.n) as u64;
-        let found = Finding::new(id, text, n, Unit::Cycle).of_size(ppm, Some((low, high)), "ppm");
+        let found = Finding::new(id, text, n, Unit::Look).of_size(ppm, Some((low, high)), "ppm");
         Some(found.by("difference of means", weight::of_sightings(failed.n.min(good.n) as u64)))
     }
 
@@ -119,7 +119,7 @@ impl ClockLooks {
             return None;
         }
         let text = format!("The crystal was misread at every one of the {} whose clocks were seen.", failures(n));
-        let found = Finding::new("misread-at-every-failure", text, n, Unit::Cycle);
+        let found = Finding::new("misread-at-every-failure", text, n, Unit::Look);
         Some(found.by("count", weight::of_sightings(n)).seen_at(self.cycles.iter().copied()))
     }
 }

@@ -95,7 +95,13 @@ pub struct Effect {
 pub enum Unit {
     Boot,
     Cycle,
+    /// Of a cycle, such as a read of a range; it makes many transfers.
+    Step,
     Transfer,
+    /// Of a range of memory, from beginning to end.
+    Reading,
+    /// Of a debug probe at the clock of a board.
+    Look,
     /// A tool's session in a report.
     Session,
 }
@@ -105,7 +111,10 @@ impl Unit {
         match self {
             Self::Boot => "boot",
             Self::Cycle => "cycle",
+            Self::Step => "step",
             Self::Transfer => "transfer",
+            Self::Reading => "reading",
+            Self::Look => "look",
             Self::Session => "session",
         }
     }

@@ -141,7 +141,7 @@ impl Place {
             self.reads
         );
         vec![
-            Finding::new("data-differs", text, self.reads, Unit::Cycle)
+            Finding::new("data-differs", text, self.reads, Unit::Reading)
                 .of_share(self.differing.cycles, self.reads, "share of readings")
                 .by(format!("count; {METHOD}"), weight::of_sightings(self.differing.boots))
                 .seen_at(self.differing.at.iter().copied()),

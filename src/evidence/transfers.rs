@@ -140,7 +140,7 @@ impl Transfers {
             self.slow_steps, self.timed_steps
         );
         Some(
-            Finding::new("slow-transfers", text, self.timed_steps, Unit::Transfer)
+            Finding::new("slow-transfers", text, self.timed_steps, Unit::Step)
                 .of_size(self.slow_steps as f64 / self.timed_steps as f64, Some((low, high)), "share of steps")
                 .by(confidence_sequence::METHOD, weight::of_sightings(self.slow_steps))
                 .seen_at(self.slow_at.iter().copied()),

@@ -133,15 +133,20 @@ fn marks_of(failure: &Failure, present: bool, answered_before: bool) -> Marks {
 fn descriptor_marks(failure: &Failure) -> Marks {
     let mut marks = Marks::default();
     marks.insert(Mark::ShowedOnPort);
-    let code = failure.code.as_ref().map_or("", |code| code.raw());
-    if code.contains("-110") {
-        marks.insert(Mark::Silent);
-    } else if code.contains("-71") || code.contains("-84") {
-        marks.insert(Mark::BusError);
-    } else if code.contains("-19") {
-        marks.insert(Mark::LeftEarly);
-    }
+    let mark = match failure.code.as_ref().and_then(|code| errno(code.raw())) {
+        Some(110) => Some(Mark::Silent),
+        Some(71 | 84) => Some(Mark::BusError),
+        Some(19) => Some(Mark::LeftEarly),
+        _ => None,
+    };
+    mark.into_iter().for_each(|mark| marks.insert(mark));
     marks
+}
+
+/// The first number after a minus, as the kernel writes its errors.
+fn errno(code: &str) -> Option<u32> {
+    let number = |after: &str| after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+    code.split('-').skip(1).find_map(number)
 }
 
 fn is_absence(class: FailureClass) -> bool {

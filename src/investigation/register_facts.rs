@@ -166,8 +166,11 @@ fn reset_flags(dump: &Dump<'_>, device: &Device) -> Vec<Fact> {
     facts
 }
 
-/// CRS_CR and CRS_ISR lie at the beginning of the block and eight bytes on.
+/// CRS_CR and CRS_ISR lie at the beginning of the block and eight bytes on. What feeds USB from elsewhere needs no recovery.
 fn recovery(dump: &Dump<'_>, device: &Device) -> Option<Fact> {
+    if clock_tree::usb_from_hsi48(device.dev_id, |address| dump.word(address)) == Some(false) {
+        return None;
+    }
     let block = device.registers.as_ref()?.crs?;
     let (control, status) = (dump.word(block)?, dump.word(Address(block.0 + 8))?);
     let words = CrsStatus::of_isr(status).sentence(CrsControl::of_cr(control));
@@ -277,5 +280,22 @@ mod tests {
         let facts = decoded("STM32H743ZI", &[(0x4000_8400, 0x2060), (0x4000_8408, 0x0000_0200)], None);
         let Some((_, FactValue::Text(text))) = facts.iter().find(|(key, _)| key == "crs") else { panic!("{facts:?}") };
         assert!(text.raw().contains("missing"), "{}", text.raw());
+    }
+
+    /// CLK48SEL of RCC_CCIPR: 0 is HSI48, 3 is MSI.
+    #[test]
+    fn recovery_is_nothing_to_usb_that_runs_from_elsewhere() {
+        let with = |ccipr: u32| {
+            let clocks = [
+                (0x4002_1000, 0x0000_0003),
+                (0x4002_1008, 0),
+                (0x4002_100C, 0),
+                (0x4002_1088, ccipr),
+                (0x4002_1098, 3),
+            ];
+            let words: Vec<_> = clocks.into_iter().chain([(0x4000_6000, 0x2000), (0x4000_6008, 0)]).collect();
+            has(&decoded("STM32L496ZG", &words, None), "crs")
+        };
+        assert!(with(0) && !with(3 << 26));
     }
 }

@@ -65,7 +65,7 @@ fn cycle_line(cycle: &Cycle) -> Option<(String, bool)> {
 /// `stall in read at 0x08000000 (LIBUSB_ERROR_PIPE) after 1.20 ms`
 pub fn failure_in_words(failure: &Failure) -> String {
     let at = failure.address.map(|address| format!(" at {address}")).unwrap_or_default();
-    let code = failure.code.as_ref().map(|code| format!(" ({})", code.raw())).unwrap_or_default();
+    let code = failure.code.as_ref().map(|code| format!(" ({})", code.for_terminal())).unwrap_or_default();
     let after = failure.elapsed.map(|elapsed| format!(" after {elapsed}")).unwrap_or_default();
     format!("{} in {}{at}{code}{after}", failure.class, failure.phase)
 }

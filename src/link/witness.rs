@@ -9,6 +9,7 @@ use crate::observation::step::{ConnectMode, Outcome, Step};
 use crate::observation::units::{Address, Hertz, Micros, Ppm};
 use crate::profile::device::{self, Device};
 use crate::swd::clock_look::{CLOCK_LOOK, ClockLook, Occasion};
+use crate::swd::clock_tree;
 use crate::swd::core_debug::{CFSR, HFSR};
 use crate::swd::crs::{CrsControl, CrsStatus};
 use crate::swd::crystal_witness::{CoreClock, Says, Testimony, testify};
@@ -249,12 +250,15 @@ fn application(seen: &[Fact]) -> Option<Fact> {
     Some(Fact { quote: Some(quote.into()), ..Fact::measured(APPLICATION, FactValue::Flag(true)) })
 }
 
-/// Whether HSI48 follows the host's frames, on parts that have a clock recovery system.
+/// Whether HSI48 follows the host's frames, on parts that have a clock recovery system and may need it for USB.
 fn clock_recovery(seen: &[Fact]) -> Option<Fact> {
     let dev_id = number(seen, "dev-id")? as u16;
     let devices = device::catalogue().ok()?;
     let block = devices.by_dev_id(dev_id).into_iter().find_map(|device| device.registers.as_ref()?.crs)?;
     let words = words(seen);
+    if clock_tree::usb_from_hsi48(dev_id, |address| words.get(&address).copied()) == Some(false) {
+        return None;
+    }
     let (control, status) = (*words.get(&block)?, *words.get(&Address(block.0 + 8))?);
     let sentence = CrsStatus::of_isr(status).sentence(CrsControl::of_cr(control));
     Some(Fact { quote: Some(sentence.as_str().into()), ..Fact::measured(CRS, FactValue::Text(sentence.into())) })

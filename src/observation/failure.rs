@@ -76,7 +76,7 @@ impl Failure {
 
     /// `no-ack at connect: SwdDpWait`
     pub fn in_words(&self) -> String {
-        let code = self.code.as_ref().map(|code| format!(": {}", code.raw())).unwrap_or_default();
+        let code = self.code.as_ref().map(|code| format!(": {}", code.for_terminal())).unwrap_or_default();
         format!("{} at {}{code}", self.class.name(), self.phase.name())
     }
 

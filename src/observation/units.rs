@@ -13,11 +13,11 @@ impl Micros {
     pub const ZERO: Self = Self(0);
 
     pub const fn from_millis(milliseconds: u64) -> Self {
-        Self(milliseconds * 1_000)
+        Self(milliseconds.saturating_mul(1_000))
     }
 
     pub const fn from_secs(seconds: u64) -> Self {
-        Self(seconds * 1_000_000)
+        Self(seconds.saturating_mul(1_000_000))
     }
 
     /// Rounds to the nearest microsecond; negative values and NaN become zero.

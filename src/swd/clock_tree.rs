@@ -123,6 +123,15 @@ impl ClockTree {
     }
 }
 
+/// Whether USB runs from HSI48; `None` where the registers do not tell.
+pub fn usb_from_hsi48(dev_id: u16, read: impl Fn(Address) -> Option<u32>) -> Option<bool> {
+    match believed_crystal(dev_id, read) {
+        Err(NoBelief::Hsi48 | NoBelief::Hsi48Off) => Some(true),
+        Ok(_) | Err(NoBelief::Msi | NoBelief::SecondPll) => Some(false),
+        Err(NoBelief::UnknownPart(_) | NoBelief::NotRead(_) | NoBelief::Pll(_)) => None,
+    }
+}
+
 /// The believed crystal of a part; `read` gives the words that were read.
 pub fn believed_crystal(dev_id: u16, read: impl Fn(Address) -> Option<u32>) -> Result<Belief, NoBelief> {
     let tree = ClockTree::of_dev_id(dev_id).ok_or(NoBelief::UnknownPart(dev_id))?;
