@@ -46,23 +46,16 @@ impl Subject {
             };
             number.and_then(|id| devices.by_dev_id(id).first().copied()).cloned()
         });
-        // The first one named, in its longest form; a board of another part may be named beside it.
-        let first = observed.parts().next();
-        let named = observed
-            .parts()
-            .filter(|part| first.is_some_and(|first| part.starts_with(first)))
-            .max_by_key(|part| part.len())
-            .map(str::to_owned);
         let rom_id = match fact("rom-version").map(|fact| &fact.value) {
             Some(FactValue::Number(number)) => Some(*number as u8),
             _ => None,
         };
         Self {
-            part: named.or_else(|| device.as_ref().and_then(first_part)),
+            part: observed.part().map(str::to_owned).or_else(|| device.as_ref().and_then(first_part)),
             device,
             rom_id,
-            transport: transport_of(observed),
-            has_probe: observed.transports().contains(&Transport::Swd),
+            transport: observed.transport().unwrap_or(Transport::Other),
+            has_probe: observed.goes_over(Transport::Swd),
             crystal: fact("fitted-crystal").or_else(|| fact("fitted-oscillator")).cloned(),
             is_being_booted: false,
             marks: marks(observed),
@@ -188,12 +181,6 @@ fn marks(observed: &Observed) -> BTreeSet<String> {
     });
     let failures = observed.failures().map(|it| format!("failure:{}@{}", it.class.name(), it.phase.name()));
     let tools = observed.tools().map(|tool| format!("tool:{tool}"));
-    let link = format!("link:{}", transport_of(observed).name());
+    let link = format!("link:{}", observed.transport().unwrap_or(Transport::Other).name());
     words.chain(facts).chain(failures).chain(tools).chain([link]).collect()
-}
-
-fn transport_of(observed: &Observed) -> Transport {
-    let ways = observed.transports();
-    let first = ways.iter().find(|way| **way != Transport::Other);
-    first.copied().unwrap_or(Transport::Other)
 }

@@ -27,8 +27,10 @@ pub struct Observed {
     fact_cycles: Vec<u32>,
     done: BTreeSet<Phase>,
     tools: BTreeSet<String>,
-    transports: Vec<Transport>,
-    parts: BTreeSet<String>,
+    /// With the number of sessions over each, in the order in which they first occurred.
+    transports: Vec<(Transport, u32)>,
+    /// In the order in which they were first named.
+    parts: Vec<String>,
     host_messages: Vec<FieldText>,
     campaign: bool,
     tool: Option<String>,
@@ -64,7 +66,7 @@ impl Observed {
                 self.tool = Some(session.tool.clone());
                 self.note_transport(session.transport);
             }
-            EventKind::BoardSeen(board) => self.parts.extend(board.part.clone()),
+            EventKind::BoardSeen(board) => board.part.iter().for_each(|part| self.note_part(part)),
             EventKind::CycleFinished(cycle) => self.note_cycle(cycle),
             EventKind::FactNoted(fact) => self.note_fact(fact, 0),
             EventKind::HostMessage(text) => {
@@ -98,8 +100,22 @@ impl Observed {
         self.parts.iter().map(String::as_str)
     }
 
-    pub fn transports(&self) -> &[Transport] {
-        &self.transports
+    /// The one that is meant: the first that was named, in the longest form that is given; a board of another part may be named
+    /// beside it.
+    pub fn part(&self) -> Option<&str> {
+        let first = self.parts().next()?;
+        self.parts().filter(|part| part.starts_with(first)).max_by_key(|part| part.len())
+    }
+
+    pub fn goes_over(&self, transport: Transport) -> bool {
+        self.transports.iter().any(|(known, _)| *known == transport)
+    }
+
+    /// The link that is meant: that of the most sessions, the first of them where two have as many.
+    pub fn transport(&self) -> Option<Transport> {
+        let told = self.transports.iter().rev().filter(|(transport, _)| *transport != Transport::Other);
+        let most = told.max_by_key(|(_, sessions)| sessions).or(self.transports.first());
+        most.map(|(transport, _)| *transport)
     }
 
     /// Every kind of failure that was met, each once.
@@ -119,9 +135,16 @@ impl Observed {
         self.tools.contains(tool)
     }
 
+    fn note_part(&mut self, part: &str) {
+        if !self.parts.iter().any(|known| known == part) {
+            self.parts.push(part.to_owned());
+        }
+    }
+
     fn note_transport(&mut self, transport: Transport) {
-        if !self.transports.contains(&transport) {
-            self.transports.push(transport);
+        match self.transports.iter_mut().find(|(known, _)| *known == transport) {
+            Some((_, sessions)) => *sessions += 1,
+            None => self.transports.push((transport, 1)),
         }
     }
 
@@ -150,7 +173,7 @@ impl Observed {
 
     fn note_fact(&mut self, fact: &Fact, cycle: u32) {
         if let ("part", FactValue::Text(part)) = (fact.key.as_str(), &fact.value) {
-            self.parts.insert(part.raw().to_owned());
+            self.note_part(part.raw());
         }
         // Each look at a clock differs from every other, and statistics read them (`clock_looks`).
         if fact.key == CLOCK_LOOK {
@@ -237,5 +260,49 @@ impl Observed {
     pub fn host_messages_that(&self, fits: impl Fn(&FieldText) -> bool) -> Option<Met> {
         let met = |text: &FieldText| Met { count: 1, quote: Some(text.clone()), ..Met::default() };
         self.host_messages.iter().filter(|text| fits(text)).map(met).reduce(Met::and)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::event::Session;
+
+    fn observed(kinds: impl IntoIterator<Item = EventKind>) -> Observed {
+        let mut observed = Observed::default();
+        for (kind, seq) in kinds.into_iter().zip(1..) {
+            observed.absorb(&Event { seq, at: None, kind });
+        }
+        observed
+    }
+
+    #[test]
+    fn the_longest_form_of_the_first_name_is_meant() {
+        let named = |parts: &[&str]| {
+            let fact = |part: &&str| Fact {
+                key: "part".to_owned(),
+                value: FactValue::Text((*part).into()),
+                origin: Origin::Line(1),
+                quote: None,
+            };
+            observed(parts.iter().map(fact).map(EventKind::FactNoted)).part().map(str::to_owned)
+        };
+        assert_eq!(named(&["STM32F4", "STM32F407ZG"]).as_deref(), Some("STM32F407ZG"));
+        assert_eq!(named(&["STM32F446RE", "STM32F405"]).as_deref(), Some("STM32F446RE"));
+        assert_eq!(named(&[]), None);
+    }
+
+    #[test]
+    fn the_link_of_most_sessions_is_meant() {
+        use Transport::{Dfu, Other, Swd};
+        let over = |ways: &[Transport]| {
+            let session =
+                |&transport: &Transport| Session { tool: "tool".to_owned(), version: None, transport, line: 1 };
+            observed(ways.iter().map(session).map(EventKind::SessionStarted)).transport()
+        };
+        assert_eq!(over(&[Other, Swd, Dfu, Dfu]), Some(Dfu));
+        assert_eq!(over(&[Swd, Other, Other, Dfu]), Some(Swd));
+        assert_eq!(over(&[Other]), Some(Other));
+        assert_eq!(over(&[]), None);
     }
 }

@@ -163,7 +163,7 @@ impl Condition {
         }
         let simple = (self.done.is_empty() || self.done.iter().any(|phase| observed.has_done(*phase)))
             && (self.tool.is_empty() || self.tool.iter().any(|tool| observed.has_tool(tool)))
-            && (self.transport.is_empty() || self.transport.iter().any(|way| observed.transports().contains(way)))
+            && (self.transport.is_empty() || self.transport.iter().any(|way| observed.goes_over(*way)))
             && (self.part.is_empty() || self.part.iter().any(|pattern| observed.part_fits(pattern)));
         if !simple || self.none_of.iter().any(|condition| condition.met_by(observed).is_some()) {
             return None;

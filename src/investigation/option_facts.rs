@@ -8,7 +8,7 @@ use crate::observation::units::Address;
 use crate::profile::device::Device;
 use crate::profile::fus_preconditions;
 use crate::profile::option_bytes::{self, Decoded, DecodedField, Reading, View};
-use crate::profile::option_words::ReadProtection;
+use crate::profile::read_protection::{self, ReadProtection};
 
 /// What one step has read of them: registers over SWD, or all areas in one piece over DFU.
 pub fn readings(facts: &[Fact], device: &Device, areas: &[(Address, u32)]) -> Option<Vec<Reading>> {
@@ -49,7 +49,7 @@ pub fn of_fields(device: &Device, decoded: &Decoded, origin_of: impl Fn(Address)
     let mut facts = Vec::new();
     for field in decoded.fields.iter().filter(sound) {
         let origin = origin_of(field.at);
-        if field.name == "RDP" {
+        if read_protection::is_its_field(&field.name) {
             facts.push(protection_level(device, field, origin));
             continue;
         }

@@ -9,7 +9,6 @@ use crate::observation::units::Address;
 use crate::profile::device::{Device, Devices};
 use crate::profile::fus::{self, FusTable};
 use crate::profile::otp::{self, Place};
-use crate::readers::parts;
 use crate::swd::stlink_firmware::ProbeFirmware;
 
 /// Facts to be noted after the ones of the report, each with the line and quote of the fact it rests on.
@@ -201,7 +200,7 @@ fn beyond_flash(observed: &Observed, device: &Device) -> Option<Fact> {
     let address = |fact: &Fact| if let FactValue::Address(Address(address)) = fact.value { address } else { 0 };
     let basis = observed.facts().iter().filter(highest).max_by_key(|fact| address(fact))?;
     let named = address(basis);
-    let size_kb = parts::most_likely(observed.parts()).and_then(|part| flash_kb(&part));
+    let size_kb = observed.part().and_then(flash_kb);
     let end = device.flash.as_ref()?.end(size_kb)?;
     if u64::from(named) < end || named >= FLASH_BLOCK_END || ["STM32L0", "STM32L1"].contains(&device.family.as_str()) {
         return None;

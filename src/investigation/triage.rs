@@ -18,7 +18,6 @@ use crate::observation::step::{Outcome, Phase, StepRecord};
 use crate::observation::units::Micros;
 use crate::profile::fus::{self, FusTable};
 use crate::profile::loader::ProfileError;
-use crate::readers::parts;
 use crate::readers::reading::{Readers, Reading};
 
 /// Failures listed in a verdict.
@@ -111,8 +110,8 @@ impl Triage {
             source: FieldText::new(name),
             verdict: kind,
             decided: conclusion.decided,
-            device: parts::most_likely(named_parts(&gathered.observed)).or_else(|| subject.part().map(str::to_owned)),
-            transport: gathered.transport().map(Transport::name),
+            device: subject.part().map(str::to_owned),
+            transport: gathered.observed.transport().map(Transport::name),
             tools: gathered.tools,
             causes: conclusion.causes,
             together: conclusion.together,
@@ -135,14 +134,6 @@ impl Triage {
     }
 }
 
-/// In the order in which the report names them.
-fn named_parts(observed: &Observed) -> impl Iterator<Item = &str> {
-    observed.facts().iter().filter(|fact| fact.key == "part").filter_map(|fact| match &fact.value {
-        FactValue::Text(text) => Some(text.raw()),
-        _ => None,
-    })
-}
-
 impl Triaged {
     /// The leading cause that has a name.
     pub fn leading(&self) -> Option<&crate::diagnosis::verdict::RankedCause> {
@@ -158,7 +149,6 @@ struct Gathered {
     sessions: u32,
     good_cycles: u32,
     tools: Vec<String>,
-    transports: Vec<Transport>,
     failures: Vec<FailureLine>,
     course: Vec<Vec<CourseStep>>,
     normal: Vec<(FailureLine, String)>,
@@ -176,7 +166,6 @@ impl Gathered {
                 if !self.tools.contains(&session.tool) {
                     self.tools.push(session.tool.clone());
                 }
-                self.transports.push(session.transport);
             }
             EventKind::CycleFinished(cycle) => {
                 self.count(cycle);
@@ -213,7 +202,7 @@ impl Gathered {
 
     /// Where no tool's line tells, the failures or the poster's words name the link.
     fn settle_transport(&mut self) {
-        if self.transports.iter().any(|transport| *transport != Transport::Other) {
+        if self.observed.goes_over(Transport::Dfu) || self.observed.goes_over(Transport::Swd) {
             return;
         }
         let failed_in = |phases: &[Phase]| self.failures.iter().any(|failure| phases.contains(&failure.phase));
@@ -236,7 +225,6 @@ impl Gathered {
             () if over_swd || swd.is_some() => Transport::Swd,
             () => return,
         };
-        self.transports.push(transport);
         let words = Session { tool: "words".to_owned(), version: None, transport, line: 1 };
         self.observed.absorb(&Event { seq: self.seq, at: None, kind: EventKind::SessionStarted(words) });
     }
@@ -246,7 +234,7 @@ impl Gathered {
             FactValue::Number(bytes) if fact.key == "image-bytes" => Some(bytes),
             _ => None,
         });
-        let transport = self.transport();
+        let transport = self.observed.transport();
         let attempts = std::mem::take(&mut self.attempts);
         let found = attempts.iter().find_map(|cycle| contradictions::of_attempt(cycle, transport, image_bytes));
         if let Some(fact) = found {
@@ -267,12 +255,5 @@ impl Gathered {
     /// The poster says so, and nothing in the log says otherwise.
     fn is_said_to_work(&self) -> bool {
         self.observed.facts().iter().any(|fact| fact.key == "works-now" && fact.value == FactValue::Flag(true))
-    }
-
-    /// The transport that most sessions used; a session that does not say leaves it open.
-    fn transport(&self) -> Option<Transport> {
-        let count = |transport: Transport| self.transports.iter().filter(|other| **other == transport).count();
-        let best = [Transport::Dfu, Transport::Swd].into_iter().max_by_key(|transport| count(*transport))?;
-        (count(best) > 0).then_some(best).or_else(|| self.transports.first().copied())
     }
 }

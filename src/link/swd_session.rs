@@ -10,6 +10,7 @@ use crate::observation::field_text::FieldText;
 use crate::observation::step::{ConnectMode, ResetKind, Step};
 use crate::observation::units::{Address, Micros};
 use crate::profile::device::{Device, SerialKind};
+use crate::profile::read_protection::ReadProtection;
 use crate::swd::core_debug::{AIRCR, SYSRESETREQ};
 
 use super::core_clock;
@@ -304,7 +305,7 @@ impl SwdSession {
         }
         let Some(target) = self.target.clone() else { return fault };
         match target.read_protection(wire) {
-            Some(level) if level > 0 => {
+            Some(level) if level > ReadProtection::Level0 => {
                 let code = format!("{}; read-out protection level {level}", fault.code);
                 SwdFault { class: FailureClass::Protected, code, ..fault }
             }

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use crate::observation::failure::FailureClass;
 use crate::observation::units::Address;
 use crate::profile::device::{self, Device, Devices, FlashControl};
+use crate::profile::option_bytes::{self, Reading, View};
+use crate::profile::read_protection::{self, ReadProtection};
 use crate::swd::core_debug::CPUID;
 use crate::swd::option_sequence::Controller;
 use crate::swd::transaction::mem_ap;
@@ -142,16 +144,14 @@ impl KnownTarget {
         area.map(|area| (area.address, area.data_bytes)).into_iter().chain(locks).collect()
     }
 
-    /// 0, 1 or 2; `None` where it cannot be told.
-    pub fn read_protection<P: SwdProbe>(&self, wire: &mut SwdWire<'_, P>) -> Option<u8> {
-        let options = self.device.as_ref()?.option_bytes.as_ref()?;
-        let field = options.swd_fields.iter().find(|field| field.name == "RDP" && field.bits == 8)?;
-        let word = wire.read_word(Address(field.at.0 & !3)).ok()?;
-        Some(match word >> field.bit & 0xFF {
-            0xAA => 0,
-            0xCC => 2,
-            _ => 1,
-        })
+    /// `None` where it cannot be told.
+    pub fn read_protection<P: SwdProbe>(&self, wire: &mut SwdWire<'_, P>) -> Option<ReadProtection> {
+        let device = self.device.as_ref()?;
+        let fields = &device.option_bytes.as_ref()?.swd_fields;
+        let register = Address(fields.iter().find(|field| read_protection::is_its_field(&field.name))?.at.0 & !3);
+        let word = wire.read_word(register).ok()?;
+        let reading = Reading { address: register, bytes: word.to_le_bytes().to_vec() };
+        ReadProtection::read(device, &option_bytes::decode(device, View::Swd, &[reading]))
     }
 }
 

@@ -5,7 +5,7 @@
 use super::boot_entry::BootEntry;
 use super::device::Device;
 use super::option_bytes::Decoded;
-use super::option_words::ReadProtection;
+use super::read_protection::ReadProtection;
 use crate::observation::units::Address;
 
 /// One precondition, judged by what was read.

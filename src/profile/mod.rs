@@ -19,6 +19,7 @@ pub mod option_meanings;
 pub mod option_words;
 pub mod otp;
 pub mod page;
+pub mod read_protection;
 pub mod rom;
 pub mod shelf;
 pub mod sources;

@@ -151,7 +151,7 @@ fn set_word(bytes: &mut [u8], offset: usize, word: u32) -> Option<()> {
 mod tests {
     use super::*;
     use crate::profile::device::Devices;
-    use crate::profile::option_words::ReadProtection;
+    use crate::profile::read_protection::ReadProtection;
     use crate::profile::shelf;
 
     fn device(part: &str) -> Device {

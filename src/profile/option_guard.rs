@@ -4,7 +4,7 @@ use super::boot_entry::{BootEntry, is_boot_field};
 use super::device::Device;
 use super::memory::{Encoding, OptionBytes, OptionField};
 use super::option_bytes::{Damage, Decoded, DecodedField, View};
-use super::option_words::ReadProtection;
+use super::read_protection::{self, ReadProtection};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeRefusal {
@@ -89,7 +89,9 @@ pub(super) fn irreversible(field: &str) -> Option<&'static str> {
     const WRITE_PROTECTION: [&str; 2] = ["WRP", "nWRP"];
     let is_write_protection = WRITE_PROTECTION.iter().any(|start| field.starts_with(start)) && field != "WRPMOD";
     match field {
-        "RDP" | "RDP_level" => Some("level 2 is for ever, and leaving level 1 erases the flash"),
+        name if read_protection::is_its_field(name) => {
+            Some("level 2 is for ever, and leaving level 1 erases the flash")
+        }
         "PRODUCT_STATE" | "TZEN" => Some("going back erases the flash, where it is possible at all"),
         "SFSA" | "FSD" | "DDS" | "SBRV" | "SBRSA" | "BRSD" | "SNBRSA" | "NBRSD" | "C2OPT" | "ESE" | "IPCCDBA" => {
             Some("it belongs to the coprocessor, and a wrong value can make it unreachable for ever")
@@ -105,13 +107,10 @@ const OPEN: u32 = 0xED;
 pub(super) fn refuse_protected(device: &Device, before: &Decoded) -> Result<(), ChangeRefusal> {
     let level_2 = "nothing of it can be changed any more";
     let level_1 = "lifting it erases the flash, which is not done here";
-    let field = before.fields.iter().find(|field| matches!(field.name.as_str(), "RDP" | "RDP_level"));
-    let refused = match (field, before.value("PRODUCT_STATE")) {
-        (Some(field), _) => match ReadProtection::of(&device.family, field.value, field.bits) {
-            ReadProtection::Level0 => None,
-            level @ (ReadProtection::Level0Point5 | ReadProtection::Level1) => Some((level, level_1)),
-            level @ ReadProtection::Level2 => Some((level, level_2)),
-        },
+    let refused = match (ReadProtection::read(device, before), before.value("PRODUCT_STATE")) {
+        (Some(ReadProtection::Level0), _) => None,
+        (Some(level @ (ReadProtection::Level0Point5 | ReadProtection::Level1)), _) => Some((level, level_1)),
+        (Some(level @ ReadProtection::Level2), _) => Some((level, level_2)),
         (None, Some(OPEN)) => None,
         (None, _) => return Err(ChangeRefusal::ProtectionUnknown),
     };

@@ -3,6 +3,7 @@
 use super::device::Device;
 use super::memory::OptionField;
 use super::option_words;
+use super::read_protection::is_its_field;
 
 /// More values than a person reads off a page.
 const MOST_VALUES: u32 = 16;
@@ -16,7 +17,7 @@ pub fn of(device: &Device, fields: &[OptionField]) -> Vec<(String, String)> {
 
 fn meanings(device: &Device, field: &OptionField) -> Option<String> {
     let said = |value| Some(option_words::of(device, &field.name, value, field.bits)?.text);
-    if field.name == "RDP" && field.bits == 8 {
+    if is_its_field(&field.name) && field.bits == 8 {
         return Some(read_protection(said));
     }
     let values = 1_u32.checked_shl(field.bits.into()).filter(|values| *values <= MOST_VALUES)?;
@@ -24,8 +25,18 @@ fn meanings(device: &Device, field: &OptionField) -> Option<String> {
     let told = (0..values).filter_map(|value| Some((value, said(value)?)));
     let told: Vec<_> = told.filter(|(value, text)| *text != format!("level {value}")).collect();
     let differ = told.windows(2).any(|pair| pair[0].1 != pair[1].1) || told.len() < values as usize;
-    (!told.is_empty() && differ)
-        .then(|| told.iter().map(|(value, text)| format!("{value}: {text}")).collect::<Vec<_>>().join("; "))
+    (!told.is_empty() && differ).then(|| listed(&told))
+}
+
+/// Neighbours that mean the same are told together.
+fn listed(told: &[(u32, String)]) -> String {
+    let runs = told.chunk_by(|one, next| one.1 == next.1 && one.0 + 1 == next.0);
+    let line = |run: &[(u32, String)]| match run {
+        [(value, text)] => format!("{value}: {text}"),
+        [(first, text), .., (last, _)] => format!("{first} to {last}: {text}"),
+        [] => String::new(),
+    };
+    runs.map(line).collect::<Vec<_>>().join("; ")
 }
 
 fn read_protection(said: impl Fn(u32) -> Option<String>) -> String {
@@ -46,6 +57,11 @@ mod tests {
         let bytes = device.option_bytes.as_ref().unwrap();
         let fields: Vec<_> = bytes.dfu_fields.iter().chain(&bytes.swd_fields).cloned().collect();
         of(device, &fields).into_iter().find(|(found, _)| found == name).map(|(_, text)| text)
+    }
+
+    #[test]
+    fn neighbours_that_mean_the_same_are_told_together() {
+        assert!(of_field("STM32L072RB", "BOR_LEV").unwrap().starts_with("0 to 7: off"));
     }
 
     #[test]

@@ -2,12 +2,11 @@
 //!
 //! Codings of BOR levels are general reference-manual knowledge unless the facts of a profile say them.
 
-use std::fmt;
-
 use crate::observation::units::Address;
 
 use super::device::Device;
 use super::option_bytes::Said;
+use super::read_protection::ReadProtection;
 
 const FLASH_BASE: u32 = 0x0800_0000;
 
@@ -23,7 +22,7 @@ fn matters(text: impl Into<String>) -> Option<Said> {
 pub fn of(device: &Device, name: &str, value: u32, bits: u8) -> Option<Said> {
     let family = device.family.as_str();
     match name {
-        "RDP" => read_protection(family, value, bits),
+        "RDP" | "RDP_level" => read_protection(family, value, bits),
         "PRODUCT_STATE" if value == 0xED => plain("open"),
         "PRODUCT_STATE" => matters("not open: the ROM and debug answer little or nothing"),
         "BOR_LEV" => brown_out(family, value),
@@ -53,49 +52,6 @@ pub fn of(device: &Device, name: &str, value: u32, bits: u8) -> Option<Said> {
         "SFSA" | "SBRV" | "IPCCDBA" | "FSD" | "ESE" | "C2OPT" => coprocessor(name, value),
         _ if name.starts_with("BOOT_ADD") => boot_address(device, value),
         _ => write_protection(family, name, value, bits),
-    }
-}
-
-/// How closed RDP leaves a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ReadProtection {
-    Level0,
-    /// Only where TrustZone is.
-    Level0Point5,
-    Level1,
-    Level2,
-}
-
-impl ReadProtection {
-    /// The first family codes level 0 as 0xA5; registers of F1 show one bit.
-    pub fn of(family: &str, value: u32, bits: u8) -> Self {
-        let off = match (family, bits) {
-            (_, 1) => 0,
-            ("STM32F1", _) => 0xA5,
-            _ => 0xAA,
-        };
-        let has_half_level = matches!(family, "STM32L5" | "STM32U3" | "STM32U5" | "STM32WBA");
-        match value {
-            value if value == off => Self::Level0,
-            0xCC if family != "STM32F1" && bits > 1 => Self::Level2,
-            0x55 if has_half_level => Self::Level0Point5,
-            _ => Self::Level1,
-        }
-    }
-
-    pub const fn level(self) -> f64 {
-        match self {
-            Self::Level0 => 0.0,
-            Self::Level0Point5 => 0.5,
-            Self::Level1 => 1.0,
-            Self::Level2 => 2.0,
-        }
-    }
-}
-
-impl fmt::Display for ReadProtection {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.level())
     }
 }
 

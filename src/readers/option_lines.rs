@@ -61,13 +61,9 @@ fn note(notebook: &mut Notebook, name: &str, value: u32, line: &Line<'_>) {
         },
         "PRODUCT_STATE" => flag("product-state-closed", value != PRODUCT_OPEN),
         "RDP" => {
-            let level = match value {
-                0xAA => 0.0,
-                0x55 => 0.5,
-                0xCC => 2.0,
-                _ => 1.0,
-            };
-            notebook.fact("read-out-protection-level", FactValue::Number(level), line);
+            if let Some(level) = protection_level(value, line.text) {
+                notebook.fact("read-out-protection-level", FactValue::Number(level), line);
+            }
         }
         // A command that sets it says as much as a list that shows it.
         "BOOT_LOCK" if value == 1 => flag("boot-options-redirect", true),
@@ -78,6 +74,20 @@ fn note(notebook: &mut Notebook, name: &str, value: u32, line: &Line<'_>) {
         }
         _ => {}
     }
+}
+
+/// What the tool says beside the value; the value alone where it means the same on every part. 0x55 is half a level where TrustZone is,
+/// 0xA5 is none on F1, and registers show one or two bits.
+fn protection_level(value: u32, text: &str) -> Option<f64> {
+    let text = text.to_ascii_lowercase();
+    let named = [("level 0.5", 0.5), ("level 0", 0.0), ("level 1", 1.0), ("level 2", 2.0)];
+    let said = named.into_iter().find(|(name, _)| text.contains(name)).map(|(_, level)| level);
+    said.or(match value {
+        0xAA => Some(0.0),
+        0xCC => Some(2.0),
+        0x00..=0x03 | 0x55 | 0xA5 => None,
+        _ => Some(1.0),
+    })
 }
 
 #[cfg(test)]

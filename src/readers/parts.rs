@@ -193,14 +193,6 @@ fn blue_pill(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.fact("blue-pill", FactValue::Flag(true), line);
 }
 
-/// The part a report is about: the first one named, in the longest form given.
-pub fn most_likely<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
-    let names: Vec<&str> = names.collect();
-    let first = *names.first()?;
-    let longest = names.iter().filter(|name| name.starts_with(first)).max_by_key(|name| name.len())?;
-    Some((*longest).to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,12 +272,5 @@ mod tests {
         ] {
             assert!(parts_in(text).is_empty(), "{text}: {:?}", parts_in(text));
         }
-    }
-
-    #[test]
-    fn the_longest_form_of_the_first_name_is_meant() {
-        assert_eq!(most_likely(["STM32F4", "STM32F407ZG"].into_iter()).as_deref(), Some("STM32F407ZG"));
-        assert_eq!(most_likely(["STM32F405", "STM32F446RE"].into_iter()).as_deref(), Some("STM32F405"));
-        assert_eq!(most_likely([].into_iter()), None);
     }
 }

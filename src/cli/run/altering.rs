@@ -25,6 +25,7 @@ use crate::profile::device;
 use crate::profile::fus;
 use crate::profile::fus_check::{self, FusVersion, Grade, Judgement};
 use crate::profile::option_bytes::{self, View};
+use crate::profile::read_protection::ReadProtection;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For recipes that alter the board")]
@@ -160,15 +161,12 @@ impl AlterArgs {
         let devices = device::catalogue().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
         let Some(device) = part.and_then(|part| devices.by_part(part)) else { return Ok(()) };
         let decoded = option_bytes::decode(device, View::Dfu, &look.option_bytes);
-        let open = if device.family == "STM32F1" { 0xA5 } else { 0xAA };
-        match decoded.value("RDP") {
-            Some(level) if level != open => {
-                let text = format!(
-                    "the board's read-out protection reads 0x{level:02X}, which is not level 0; nothing was changed"
-                );
+        match ReadProtection::read(device, &decoded) {
+            None | Some(ReadProtection::Level0) => Ok(()),
+            Some(level) => {
+                let text = format!("the board's read-out protection is at level {level}; nothing was changed");
                 Err(Refusal { code: ExitCode::Usage, text })
             }
-            _ => Ok(()),
         }
     }
 
