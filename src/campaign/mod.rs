@@ -4,6 +4,7 @@ mod altering;
 pub mod attend;
 pub mod journal;
 pub mod materials;
+pub mod option_plan;
 pub mod plan;
 pub mod program;
 pub mod question;

@@ -118,6 +118,7 @@ const MESSAGES: &[Message] = &[
     message("Operation exceeds memory limits", Says::Fails(F::AddressRefused, P::Erase)),
     message("Download in Progress", Says::Look(memory::download_begins)),
     message("File download complete", Says::Done(P::Write)),
+    message("Unable to read device id from ROM table", Says::Fails(F::ConnectFailed, P::Identify)),
     message("Write failed at address", Says::Look(memory::write_failed)),
     message("failed to download Segment", Says::Fails(F::WriteFailed, P::Write)),
     message("failed to download the File", Says::Fails(F::WriteFailed, P::Write)),

@@ -35,7 +35,7 @@ const MESSAGES: &[Message] = &[
     message("FUS 2.", Says::Look(version_in_words)),
     message("FUS Operator", Says::Nothing),
     message("Deleting firmware", Says::Begins(P::FusDelete)),
-    message("Firmware delete finished", Says::Done(P::FusDelete)),
+    message("Firmware delete finished", Says::Look(deleted)),
     message("Firmware delete execution finished", Says::Nothing),
     message("Firmware delete failed", Says::Fails(F::FusStatus, P::FusDelete)),
     message("Download Stack/FUS image at address", Says::Look(image_address)),
@@ -118,8 +118,18 @@ fn status(notebook: &mut Notebook, line: &Line<'_>) {
 fn upgraded(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
     notebook.excuse(|failure| failure.class == F::FusStatus, "the upgrade went through in the end");
+    notebook.excuse(|failure| failure.class == F::Disconnected, RESTARTED);
     notebook.done(P::FusUpgrade, line);
     notebook.remember(UPGRADED, "yes");
+}
+
+/// The device restarts while its service works, and the tool finds it again.
+const RESTARTED: &str = "the device restarts while the firmware upgrade service works";
+
+fn deleted(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(cubeprogrammer::NAME, Transport::Other, line);
+    notebook.excuse(|failure| failure.class == F::Disconnected, RESTARTED);
+    notebook.done(P::FusDelete, line);
 }
 
 /// Since an upgrade went through; a question about an earlier answer quotes it.

@@ -80,6 +80,7 @@ const MESSAGES: &[Message] = &[
     message("\"--connect-under-reset\"", Says::Look(json_under_reset)),
     message("  Programming ", Says::Look(programming)),
     message("    Finished in ", Says::Look(finished)),
+    message("    Finished flashing in ", Says::Look(finished)),
     message("Unable to load specification for chip", Says::Fails(F::BadArguments, P::ImageFile)),
     message("ProbeCouldNotBeCreated", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("CouldNotClaimInterface", Says::Fails(F::Busy, P::ProbeOpen)),

@@ -20,9 +20,11 @@ const fn message(needle: &'static str, says: Says) -> Message {
 const MESSAGES: &[Message] = &[
     message("STM32 device connected", Says::Look(connected)),
     message("STM32 DFU device connected", Says::Look(connected)),
-    message("STM32 device disconnected", Says::Nothing),
+    message("STM32 device disconnected", Says::Repeats),
+    message("STM32 DFU device disconnected", Says::Repeats),
+    message("Flash complete", Says::Nothing),
     message("Attempting to flash, please", Says::Nothing),
-    message("ARM DFU (STM32, APM32", Says::Nothing),
+    message("ARM DFU (", Says::Repeats),
     message("NO DRIVER", Says::Look(no_driver)),
     message("driver assigned but should be", Says::Look(other_driver)),
     message("Only firmware files in .", Says::Fails(FailureClass::BadFile, P::ImageFile)),

@@ -13,13 +13,14 @@ use super::opening::Opening;
 use super::phrases::Phrases;
 use super::sieve::Sieve;
 use super::{
-    betaflight, black_magic, complaints, cubeprogrammer, dfu_util, dfuse_demo, fus, gdb, ides, jlink, katapult, libusb,
-    linux_kernel, lsusb, openocd, option_lines, other_hosts, otp, parts, probers, pyocd, pystlink, qflipper,
-    qmk_toolbox, registers, shell, stlink_gdb_server, stlink_org, stlink_utility, uart_loaders, webdfu, wiring_list,
+    betaflight, black_magic, complaints, cubeprogrammer, dfu_util, dfuse_demo, fus, gdb, ides, jlink, katapult, keil,
+    libusb, linux_kernel, lsusb, openocd, option_lines, other_hosts, otp, parts, probe_drive, probers, pyocd, pystlink,
+    qflipper, qmk_toolbox, registers, shell, stlink_gdb_server, stlink_org, stlink_utility, uart_loaders, webdfu,
+    wiring_list,
 };
 
 /// All tools, in the order in which their messages are tried on a line.
-const TOOLS: [&Tool; 31] = [
+const TOOLS: [&Tool; 33] = [
     &shell::TOOL,
     &cubeprogrammer::TOOL,
     &fus::TOOL,
@@ -34,6 +35,8 @@ const TOOLS: [&Tool; 31] = [
     &black_magic::TOOL,
     &gdb::TOOL,
     &jlink::TOOL,
+    &keil::TOOL,
+    &probe_drive::TOOL,
     &ides::TOOL,
     &qflipper::TOOL,
     &webdfu::TOOL,

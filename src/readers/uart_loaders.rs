@@ -18,6 +18,8 @@ const MESSAGES: &[Message] = &[
     message("Activating bootloader (select UART)", Says::Begins(P::Connect)),
     message("Bootloader version: 0x", Says::Done(P::Connect)),
     message("Chip id: 0x", Says::Done(P::Identify)),
+    message("Wrote address 0x", Says::Look(progress)),
+    message("Wrote and verified address 0x", Says::Look(progress)),
     message("Verification OK", Says::Done(P::Verify)),
     message("Can't init into bootloader", Says::Fails(F::NotFound, P::Connect)),
     message("Can't init. Ensure that BOOT0 is enabled", Says::Fails(F::NotFound, P::Connect)),
@@ -43,6 +45,14 @@ const MESSAGES: &[Message] = &[
     message("Failed to read memory at address", Says::Fails(F::ReadFailed, P::Read)),
     message("Got NACK from device on command", Says::Fails(F::Protected, P::Read)),
 ];
+
+/// `Wrote address 0x08001000 (9.36%)`, over and over on one line.
+fn progress(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work(TOOL.name, Transport::Other, line);
+    if !notebook.has_done(P::Write) {
+        notebook.done(P::Write, line);
+    }
+}
 
 /// stm32flash speaks to a serial port; the identity of a USB device is none.
 fn port_not_opened(notebook: &mut Notebook, line: &Line<'_>) {

@@ -33,6 +33,20 @@ fn reports_written_afresh_are_answered() {
     assert!(figures.confidently_wrong.value() <= 0.03, "{}", misses(&scored));
 }
 
+/// Written after the formats of the tools; none was taken from a report.
+#[test]
+fn sessions_that_went_well_are_clean() {
+    let triage = Triage::load().unwrap();
+    let mut logs = 0;
+    for entry in std::fs::read_dir(root().join("tests/fixtures/sound")).unwrap() {
+        let path = entry.unwrap().path();
+        let triaged = triage.report("log", &mut std::fs::File::open(&path).unwrap()).unwrap();
+        assert_eq!(triaged.verdict.verdict, VerdictKind::Clean, "{}: {:?}", path.display(), triaged.verdict.failures);
+        logs += 1;
+    }
+    assert!(logs >= 20, "{logs}");
+}
+
 /// A development set: where it is missing there is nothing to hold the figures to.
 #[test]
 fn field_reports_are_answered_as_well_as_before() {

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use crate::campaign::plan::{Arm, Plan};
-use crate::campaign::recipe::{Recipe, RecipeStep};
+use crate::campaign::option_plan;
 use crate::campaign::recovery;
 use crate::case::file::{Case, CaseError};
 use crate::case::journal;
@@ -24,10 +23,9 @@ use crate::investigation::helm::Flags;
 use crate::investigation::live::{Conduct, LiveRun, Order};
 use crate::investigation::snapshot::Snapshot;
 use crate::link::link_used::LinkUsed;
-use crate::observation::alteration::{Alteration, Payload};
+use crate::observation::alteration::Payload;
 use crate::observation::event::{CampaignStart, EventKind, Reentry};
-use crate::observation::step::{ConnectMode, Step, Touch};
-use crate::observation::units::Micros;
+use crate::observation::step::Touch;
 use crate::profile::device::Device;
 use crate::profile::option_bytes::{self, Reading, View};
 use crate::profile::option_change::{self, AreaChange, Wish};
@@ -184,7 +182,7 @@ fn change(
     let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     let order = Order {
         library: Arc::new(library),
-        plan: campaign(name, args.link, &changes),
+        plan: option_plan::of(name, args.link.used().transport(), &changes),
         start: start(name, args.link, &args.choice),
         link,
         facts,
@@ -269,48 +267,6 @@ fn before_and_after(device: &Device, view: View, look: &Look, changes: &[AreaCha
         );
     }
     text
-}
-
-/// Every area or register: saved, written, and read back after the reset.
-fn campaign(name: &str, way: Way, changes: &[AreaChange]) -> Plan {
-    let mut steps = match way {
-        Way::Dfu => vec![Step::Enumerate, Step::Open, Step::Claim, Step::Descriptors, Step::Layout, Step::Status],
-        Way::Swd => {
-            vec![Step::OpenProbe, Step::TargetVoltage, Step::Connect { mode: ConnectMode::Hotplug }, Step::Identify]
-        }
-    };
-    let area = |change: &AreaChange| (change.address, Payload::new(change.after.clone()));
-    steps.extend(changes.iter().map(|change| {
-        let (address, data) = area(change);
-        Step::Save { address, length_bytes: data.len_bytes() }
-    }));
-    for change in changes {
-        let (address, data) = area(change);
-        steps.push(Step::Alter(Alteration::OptionBytes { address, data: data.clone() }));
-        steps.push(Step::Verify { address, data });
-    }
-    if way == Way::Swd {
-        steps.push(Step::Disconnect);
-    }
-    steps.push(Step::Close);
-    let deadline = |step: &Step| Micros::from_secs(if matches!(step, Step::Alter(_)) { 30 } else { 15 });
-    let steps = steps.into_iter().map(|step| RecipeStep { deadline: deadline(&step), step }).collect();
-    let description = "ALTERS the option bytes".to_owned();
-    let recipe = Recipe { name: name.to_owned(), description, link: way.used().transport(), steps };
-    Plan {
-        recipe,
-        beside: None,
-        boots: 1,
-        cycles_per_boot: 1,
-        reentry: Reentry::None,
-        off_time: Micros::ZERO,
-        factors: Vec::new(),
-        standing: Arm::new(),
-        seed: 1,
-        duration: None,
-        keep_going: false,
-        look_every: None,
-    }
 }
 
 fn start(name: &str, way: Way, choice: &BoardChoice) -> CampaignStart {

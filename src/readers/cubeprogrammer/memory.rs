@@ -139,9 +139,10 @@ pub(super) fn sector_size(notebook: &mut Notebook, line: &Line<'_>) {
 
 /// `sector 0000 does not exist` of a range that the tool has just chosen itself.
 pub(super) fn sector_missing(notebook: &mut Notebook, line: &Line<'_>) {
-    let rest = line.text.trim_start_matches("Error: ").trim_start();
-    let number = rest.strip_prefix("sector ").or_else(|| rest.strip_prefix("Sector ")).unwrap_or_default();
-    if number.starts_with(|c: char| c.is_ascii_digit()) {
+    let before = line.text.split(" does not exist").next().unwrap_or_default();
+    let mut words = before.split_whitespace().rev();
+    let is_number = words.next().is_some_and(|word| word.chars().all(|c| c.is_ascii_digit()));
+    if is_number && words.next().is_some_and(|word| word.eq_ignore_ascii_case("sector")) {
         notebook.at_work(NAME, Transport::Other, line);
         notebook.fact("tool-contradiction", FactValue::Flag(true), line);
         notebook.fail(F::ToolFailure, P::Erase, "sector does not exist", line);
