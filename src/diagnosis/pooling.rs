@@ -88,13 +88,16 @@ impl Posterior<'_> {
     }
 }
 
+/// The finding that stands for the opinion of the table.
+pub const READS_ALIKE: &str = "reads-alike";
+
 fn argument(family: &str, alike: f64, opinion: &Opinion<'_>) -> Argument {
     let text = format!(
         "It reads like reports of the family {family} ({:.0} %), most of all for {}.",
         100.0 * alike,
         opinion.telling(family).join(", ")
     );
-    Argument { finding: "reads-alike".to_owned(), text, at: Vec::new() }
+    Argument { finding: READS_ALIKE.to_owned(), text, at: Vec::new() }
 }
 
 #[cfg(test)]

@@ -350,7 +350,7 @@ fn get_status(notebook: &mut Notebook, line: &Line<'_>) {
         notebook.normal(F::Disconnected, P::Leave, code, AFTER_LEAVE, line);
     } else {
         let phase = if line.contains("upload") { P::Read } else { P::Write };
-        notebook.fail(F::Stall, phase, code, line);
+        notebook.fail(super::libusb::class_in(line.text).unwrap_or(F::Stall), phase, code, line);
     }
 }
 

@@ -24,7 +24,7 @@ const MESSAGES: &[Message] = &[
     message("[pyocd", Says::Nothing),
     message("pyocd.core.exceptions", Says::Nothing),
     message("No ACK received", Says::Fails(F::NoAcknowledge, P::Connect)),
-    message("SWD/JTAG communication failure", Says::Fails(F::NoAcknowledge, P::Connect)),
+    message("SWD/JTAG communication failure (", Says::Fails(F::NoAcknowledge, P::Connect)),
     // The memory refused: the wires had carried the request.
     message("Memory transfer fault", Says::Look(memory_fault)),
     message("TransferFaultError", Says::Fails(F::SwdFault, P::Read)),

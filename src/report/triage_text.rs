@@ -9,6 +9,7 @@ use super::course;
 use super::triage_reply;
 use super::wording;
 use crate::diagnosis::conclusion::Library;
+use crate::diagnosis::pooling::READS_ALIKE;
 use crate::diagnosis::verdict::{Argument, RankedCause, UNKNOWN_CAUSE, Verdict, VerdictKind};
 use crate::investigation::triage::Triaged;
 use crate::observation::fact::FactValue;
@@ -104,9 +105,17 @@ fn answer(triaged: &Triaged) -> String {
         .take(EXPLAINED)
         .map(|(_, cause)| format!("{} ({})", wording::cause_name(cause), wording::probability(cause.probability)))
         .collect();
+    let only_reads_alike =
+        with_reasons().next().is_some_and(|cause| cause.speaks_for.iter().all(|reason| reason.finding == READS_ALIKE));
     match named.as_slice() {
         [_, ..] if verdict.verdict != VerdictKind::Clean && !verdict.decided && !stands_out => {
             format!("Not decided, and nothing stands out yet. To look at first: {}.", named.join("; "))
+        }
+        [_, ..] if verdict.verdict != VerdictKind::Clean && !verdict.decided && only_reads_alike => {
+            format!(
+                "Not decided, and nothing in it names a cause. It reads most like reports of: {}.",
+                named.join("; ")
+            )
         }
         [first, rest @ ..] if verdict.verdict != VerdictKind::Clean && !verdict.decided => {
             let then = if rest.is_empty() { String::new() } else { format!(" Then: {}.", rest.join("; ")) };

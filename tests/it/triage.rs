@@ -259,6 +259,13 @@ fn a_tool_that_quits_over_a_lost_target_is_no_defect_of_the_tool() {
 }
 
 #[test]
+fn what_only_reads_like_other_reports_is_not_called_likely() {
+    let said = page("Traceback in the python tool, AttributeError: module object has no attribute\n");
+    let answer = said.split("WHY").next().unwrap();
+    assert!(answer.contains("nothing in it names a cause. It reads most like reports of: A defect"), "{answer}");
+}
+
+#[test]
 fn another_version_of_a_library_is_another_firmware() {
     let of_library =
         page("On the STM32H745 debugging fails since we updated Zephyr. With an older version of Zephyr it works.\n");
