@@ -22,8 +22,8 @@ pub(super) struct Footing {
 const TOLD: Footing = Footing { firmness: 1.0, open: 0.15, sharpness: 1.0 };
 
 /// What the program has counted over boots is worth more than a word about it. Power and open share are judgement. The sharpness is
-/// a temperature in the sense of Guo et al. (2017): without it the verdicts claimed less than they held. It has the least logarithmic
-/// loss over the evaluation sets, whichever of them is left out (`docs/measured.md`).
+/// a temperature in the sense of Guo et al. (2017): without it the verdicts claimed less than they held. How it was found stands in
+/// `docs/measured.md`.
 const COUNTED: Footing = Footing { firmness: 1.5, open: 1.0 / 3.0, sharpness: 3.0 };
 
 /// The sharpness was measured on campaigns of about so many boots and more.
