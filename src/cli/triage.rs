@@ -173,7 +173,7 @@ impl Desk<'_> {
     fn write(&mut self, triaged: Triaged, console: &mut Console) -> io::Result<()> {
         let out = &mut console.out;
         if self.args.reply {
-            return write!(out, "{}", triage_reply::reply(&triaged, &self.triage.library));
+            return write!(out, "{}", triage_reply::reply(&triaged));
         }
         let apart = matches!(self.args.format, TriageFormat::Text | TriageFormat::Md);
         if apart && self.collection.summaries().len() > 1 {

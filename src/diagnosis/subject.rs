@@ -16,8 +16,9 @@ pub const DEVICE_PROFILE: &str = "device profile";
 /// What is being diagnosed.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The order code or as much of it as was given.
+    /// The order code or as much of it as was given; where only an identity is known, the first part that has it.
     part: Option<String>,
+    is_named: bool,
     device: Option<Device>,
     pub rom_id: Option<u8>,
     pub transport: Transport,
@@ -51,6 +52,7 @@ impl Subject {
             _ => None,
         };
         Self {
+            is_named: observed.part().is_some(),
             part: observed.part().map(str::to_owned).or_else(|| device.as_ref().and_then(first_part)),
             device,
             rom_id,
@@ -66,6 +68,7 @@ impl Subject {
     pub fn of_part(part: &str, transport: Transport) -> Self {
         Self {
             part: Some(part.to_owned()),
+            is_named: true,
             device: None,
             rom_id: None,
             transport,
@@ -89,6 +92,16 @@ impl Subject {
 
     pub fn part(&self) -> Option<&str> {
         self.part.as_deref()
+    }
+
+    /// For a person: the part as it was named, or else all that share the identity which was read.
+    pub fn name(&self) -> Option<&str> {
+        let shared = self.device.as_ref().filter(|_| !self.is_named).map(|device| device.name.as_str());
+        shared.or(self.part())
+    }
+
+    pub const fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
     }
 
     /// The generations that this board's ROM may be.

@@ -110,7 +110,7 @@ impl Triage {
             source: FieldText::new(name),
             verdict: kind,
             decided: conclusion.decided,
-            device: subject.part().map(str::to_owned),
+            device: subject.name().map(str::to_owned),
             transport: gathered.observed.transport().map(Transport::name),
             tools: gathered.tools,
             causes: conclusion.causes,

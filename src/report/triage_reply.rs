@@ -1,6 +1,5 @@
 //! What is missing from a report, as a text to paste into the ticket: the shortest request that separates the leading causes.
 
-use crate::diagnosis::conclusion::Library;
 use crate::diagnosis::verdict::{UNKNOWN_CAUSE, VerdictKind};
 use crate::investigation::register_facts::{self, Block};
 use crate::investigation::triage::Triaged;
@@ -33,7 +32,7 @@ const IN_REGISTERS: [&str; 15] = [
 ];
 
 /// The whole text for the customer.
-pub fn reply(triaged: &Triaged, library: &Library) -> String {
+pub fn reply(triaged: &Triaged) -> String {
     let mut text = String::from("Thank you for the report.\n");
     match triaged.verdict.verdict {
         VerdictKind::Clean => text.push_str("\nThe log shows no fault."),
@@ -43,7 +42,7 @@ pub fn reply(triaged: &Triaged, library: &Library) -> String {
             }
             text.push_str("\nTo be sure we need the following. None of it writes to the board.\n");
             let experiment = triaged.verdict.next.first().map(|next| next.text.clone());
-            for (number, question) in experiment.iter().chain(&questions(triaged, library)).enumerate() {
+            for (number, question) in experiment.iter().chain(&questions(triaged)).enumerate() {
                 text.push_str(&format!("\n{}. {question}", number + 1));
             }
         }
@@ -53,8 +52,8 @@ pub fn reply(triaged: &Triaged, library: &Library) -> String {
 }
 
 /// The requests, most telling first.
-pub fn questions(triaged: &Triaged, library: &Library) -> Vec<String> {
-    let device = triaged.verdict.device.as_deref().and_then(|part| library.devices.by_part(part));
+pub fn questions(triaged: &Triaged) -> Vec<String> {
+    let device = triaged.subject.device();
     let mut asked = Vec::new();
     asked.extend(registers(triaged, device));
     asked.extend(target_view(triaged));
@@ -239,7 +238,7 @@ mod tests {
     fn asked(report: &str) -> (Triage, Triaged, String) {
         let triage = Triage::load().unwrap();
         let triaged = triage.report("ticket", &mut report.as_bytes()).unwrap();
-        let text = reply(&triaged, &triage.library);
+        let text = reply(&triaged);
         (triage, triaged, text)
     }
 

@@ -40,13 +40,13 @@ pub fn write(out: &mut impl Write, triaged: &Triaged, library: &Library) -> io::
     }
     course(&mut text, triaged);
     normal(&mut text, triaged);
-    known(&mut text, triaged, library);
+    known(&mut text, triaged);
     if verdict_needs_reasons(triaged) {
         to_do(&mut text, triaged, library);
     }
     if triaged.verdict.verdict != VerdictKind::Clean {
         section(&mut text, "WHAT TO ASK");
-        for line in triage_reply::questions(triaged, library) {
+        for line in triage_reply::questions(triaged) {
             item(&mut text, &line);
         }
     }
@@ -126,7 +126,7 @@ fn answer(triaged: &Triaged) -> String {
 }
 
 /// What the tables know of this part and this image, where it bears on the report.
-fn known(text: &mut String, triaged: &Triaged, library: &Library) {
+fn known(text: &mut String, triaged: &Triaged) {
     let mut told = Vec::new();
     let derived = ["fus-address-known", "identity-does-not-fit", "otp-address-of-other-part", "otp-address-fits"];
     for fact in triaged.facts.iter().filter(|fact| derived.contains(&fact.key.as_str())) {
@@ -135,8 +135,7 @@ fn known(text: &mut String, triaged: &Triaged, library: &Library) {
             _ => told.extend(fact.quote.as_ref().map(FieldText::for_terminal)),
         }
     }
-    let device = triaged.verdict.device.as_deref().and_then(|part| library.devices.by_part(part));
-    if let Some(device) = device.filter(|_| triaged.verdict.transport == Some("dfu")) {
+    if let Some(device) = triaged.subject.device().filter(|_| triaged.verdict.transport == Some("dfu")) {
         for rom in device.roms.iter().filter(|_| device.has_rom_dfu()) {
             let generation = rom.generation.as_deref().unwrap_or("every version");
             told.push(format!("ROM of {}, {generation}: {}", device.name, rom.usb_clock.meaning()));
