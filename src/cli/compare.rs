@@ -10,6 +10,7 @@ use super::console::Console;
 use super::exit::ExitCode;
 use crate::case::file::{Case, CaseError};
 use crate::evidence::compare::{Side, SideBoot, compare};
+use crate::evidence::finding::Unit;
 use crate::investigation::guided::EXPERIMENT;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::EventKind;
@@ -99,13 +100,33 @@ impl Selection {
         })?;
         Ok(Side { name: self.text.clone(), boots })
     }
+
+    /// Cycles that both sides hold.
+    fn shared_with(&self, other: &Self) -> Result<u64, CaseError> {
+        if self.case != other.case {
+            return Ok(0);
+        }
+        let mut shared = 0;
+        Case::open(&self.case)?.for_each(|event| {
+            let EventKind::CycleFinished(cycle) = event.kind else { return };
+            shared += u64::from(self.holds(&cycle) && other.holds(&cycle));
+        })?;
+        Ok(shared)
+    }
 }
 
 pub fn run(args: &CompareArgs, console: &mut Console) -> ExitCode {
     let other = u32::from(args.a.case != args.b.case);
-    let sides = args.a.collect(0).and_then(|a| Ok((a, args.b.collect(other)?)));
+    let sides = args.a.collect(0).and_then(|a| Ok((a, args.b.collect(other)?, args.a.shared_with(&args.b)?)));
     let (a, b) = match sides {
-        Ok(sides) => sides,
+        Ok((.., shared)) if shared > 0 => {
+            console.error(&format!(
+                "both sides hold {}, and what is compared with itself shows nothing; narrow one of them with @boots=FROM-TO or @FACTOR=LEVEL",
+                Unit::Cycle.count(shared)
+            ));
+            return ExitCode::Usage;
+        }
+        Ok((a, b, _)) => (a, b),
         Err(error) => {
             console.error(&error.to_string());
             return ExitCode::UnreadableInput;

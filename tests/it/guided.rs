@@ -84,6 +84,9 @@ fn the_board_as_found_is_compared_with_itself_under_an_experiment() {
     let said = answer(flakescope().arg("compare").arg(&case).arg(changed));
     assert_eq!((said.code, said.out.contains("percentage points")), (Some(0), true), "{said:?}");
     assert!(said.out.contains("golden-board failed in 0 of"), "{said:?}");
+    let part = format!("{}@boots=1-3", case.display());
+    let itself = answer(flakescope().arg("compare").arg(&case).arg(part));
+    itself.refused(2, &["both sides hold", "narrow one of them"]);
 }
 
 #[test]
