@@ -235,6 +235,12 @@ fn of_text(text: &str, code: &str) -> ProbeError {
     ProbeError::new(fitting.map_or(Kind::ProbeFault, |(_, kind)| *kind), code)
 }
 
+/// A probe whose answers are one behind the questions: told by the answer, which belongs to another command or to another question of the
+/// same command.
+pub fn is_answer_to_another_question(error: &ProbeError) -> bool {
+    ["UnexpectedAnswer", "CommandIdMismatch"].iter().any(|name| error.code.contains(name))
+}
+
 /// The name of a variant, which is short and does not change with the wording of messages.
 fn text_of(error: &impl Debug) -> String {
     format!("{error:?}")
@@ -257,6 +263,14 @@ mod tests {
 
     fn stlink(error: StlinkError) -> ArmError {
         ArmError::Probe(DebugProbeError::from(error))
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_told_from_other_faults() {
+        let of = |code: &str| is_answer_to_another_question(&ProbeError::new(Kind::ProbeFault, code));
+        assert!(of("BoxedProbeError(Send { command_id: Info, source: UnexpectedAnswer })"));
+        assert!(of("Send { command_id: Info, source: CommandIdMismatch(5, Info) }"));
+        assert!(!of("Send { command_id: Info, source: NotEnoughData }"));
     }
 
     #[test]

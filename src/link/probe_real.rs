@@ -208,6 +208,12 @@ impl RealProbe {
                 self.reset_usb(found);
                 self.open_once(found)
             }
+            // The library asks a CMSIS-DAP probe for its packet size with 50 ms of patience and asks again, so that on a slow host each later
+            // question meets the answer to the one before. Opening takes what is left over out of the pipe.
+            Err(error) if found.is_cmsis_dap() && probe_failure::is_answer_to_another_question(&error) => {
+                self.repeats += 1;
+                self.open_once(found)
+            }
             outcome => outcome,
         }
     }
