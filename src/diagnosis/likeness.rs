@@ -16,6 +16,8 @@ use crate::profile::shelf::Sheet;
 const ANY_REPORT: &str = "*";
 /// The table holds hundredths of a unit of the natural logarithm of the odds.
 const PER_UNIT: f64 = 100.0;
+/// The finding that stands for the opinion of the table.
+pub const READS_ALIKE: &str = "reads-alike";
 /// A report of which fewer marks are known reads like none.
 const FEWEST_MARKS: usize = 5;
 /// Nor does one of which a smaller share is known: of reports seven in ten and more are, of noise a quarter.

@@ -13,7 +13,7 @@ pub mod knowledge;
 pub mod likeness;
 pub mod next_experiment;
 pub mod pairs;
-pub mod pooling;
+mod pooling;
 pub mod subject;
 pub mod verdict;
 pub mod why;

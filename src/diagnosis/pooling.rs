@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::inference::{ALWAYS_OPEN, Posterior, Reason};
-use super::likeness::Opinion;
+use super::likeness::{Opinion, READS_ALIKE};
 use super::verdict::Argument;
 
 /// The logarithm of the likelihood ratio from which on a sign names its cause or witnesses it. Signs that are decisive by their grade, but
@@ -87,9 +87,6 @@ impl Posterior<'_> {
         leading.is_some_and(|weighed| weighed.reasons.iter().any(|reason| reason.shift >= OUTRIGHT))
     }
 }
-
-/// The finding that stands for the opinion of the table.
-pub const READS_ALIKE: &str = "reads-alike";
 
 fn argument(family: &str, alike: f64, opinion: &Opinion<'_>) -> Argument {
     let text = format!(

@@ -11,7 +11,6 @@ use super::difference::{Difference, shrunk, worth_of_boots};
 use super::e_value;
 use super::exact_test::{self, Count};
 use super::finding::Unit;
-use super::independent_sum::{IndependentSum, hypergeometric};
 
 /// 1.96 for a two-sided test at 5 %, 0.8416 for a power of 80 %.
 const Z_OF_TEST_AND_POWER: f64 = 1.959_964 + 0.841_621;
@@ -78,7 +77,8 @@ pub fn compare(a: &Side, b: &Side) -> Option<Comparison> {
             },
         )
     } else {
-        within_boots(&shared)
+        let (p, way) = exact_test::within_strata(shared.iter().copied());
+        (p, format!("stratified test within boots, {way}"))
     };
     let difference = Difference::within(shared.iter().map(|(a, b)| (*b, *a)))
         .unwrap_or_else(|| Difference::of_streaks(count_b, count_a, worth));
@@ -113,18 +113,6 @@ fn count(side: &Side, unit: Unit) -> Count {
 fn shared_boots(a: &Side, b: &Side) -> Vec<(Count, Count)> {
     let of_b: BTreeMap<u64, Count> = b.boots.iter().map(|boot| (boot.id, boot.count())).collect();
     a.boots.iter().filter_map(|boot| Some((boot.count(), *of_b.get(&boot.id)?))).collect()
-}
-
-/// Given how many cycles of a boot failed, they are as likely to belong to either side under the null.
-fn within_boots(shared: &[(Count, Count)]) -> (f64, String) {
-    let mut sum = IndependentSum::default();
-    let mut seen = 0;
-    for (a, b) in shared {
-        let (least, probabilities) = hypergeometric(a.n + b.n, a.failed + b.failed, a.n);
-        sum.add(least, &probabilities);
-        seen += a.failed;
-    }
-    ((2.0 * sum.at_least(seen).min(sum.at_most(seen))).min(1.0), format!("stratified test within boots, {}", sum.way()))
 }
 
 /// Cohen's arcsine approximation (1988) to the size of each side, less what is there.

@@ -1,10 +1,8 @@
 //! By how much two arms differ in their share of failures, with the interval that goes with the test beside it: arms in boots of
 //! their own by their counts, boots in streaks as fewer boots, arms that met in the same boots by what they differ within each.
 
-use super::exact_test::{Count, wilson};
+use super::exact_test::{Count, Z, wilson};
 use super::permutation::serial_correlation;
-
-const Z: f64 = 1.959_963_984_540_054;
 
 /// Share of the first arm minus share of the second.
 #[derive(Clone, Copy, Debug, PartialEq)]

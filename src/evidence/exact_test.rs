@@ -4,7 +4,7 @@
 //! one: it orders tables by Fisher's p-value and takes the largest probability of the tail over all common rates. It is
 //! never less powerful than Fisher's own test. Two-sided p-values are twice the smaller one-sided one.
 
-use super::independent_sum::{hypergeometric, ln_choose};
+use super::independent_sum::{IndependentSum, hypergeometric, ln_choose};
 use super::solve::crossing;
 
 /// Boschloo's test of larger tables takes too long; Fisher's, doubled, says a little less and holds its level.
@@ -12,6 +12,9 @@ pub const EXACT_UP_TO: u64 = 1_000;
 
 /// Points at which the common rate is tried before the best is refined.
 const RATES_TRIED: u32 = 200;
+
+/// 95 %, both sides, of the normal distribution.
+pub const Z: f64 = 1.959_963_984_540_054;
 
 /// `failed` of `n` in one arm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +46,23 @@ pub fn p_value(a: Count, b: Count) -> (f64, &'static str) {
         return ((2.0 * fisher_greater(a, b).min(fisher_greater(b, a))).min(1.0), "Fisher's exact test, doubled");
     }
     ((2.0 * boschloo_greater(a, b).min(boschloo_greater(b, a))).min(1.0), "Boschloo's exact test")
+}
+
+/// Of two arms that met in the same strata, such as boots: given how many failed in each, they are as likely to belong to either arm
+/// under the null (the small-sample form of Mantel and Haenszel 1959). With the way the sum was taken.
+pub fn within_strata(strata: impl IntoIterator<Item = (Count, Count)>) -> (f64, &'static str) {
+    let mut sum = IndependentSum::default();
+    let mut seen = 0;
+    for (a, b) in strata {
+        let (all, failed) = (a.n + b.n, a.failed + b.failed);
+        // What went one way as a whole tells nothing.
+        if failed > 0 && failed < all && a.n > 0 && b.n > 0 {
+            let (least, probabilities) = hypergeometric(all, failed, a.n);
+            sum.add(least, &probabilities);
+            seen += a.failed;
+        }
+    }
+    ((2.0 * sum.at_least(seen).min(sum.at_most(seen))).min(1.0), sum.way())
 }
 
 /// Fisher's one-sided p-value: the chance of at least as many failures in `a`, given all failures.
@@ -90,7 +110,6 @@ fn binomial(n: u64, rate: f64) -> Vec<f64> {
 
 /// Wilson's score interval (1927), 95 %, for one look.
 pub fn wilson(count: Count) -> (f64, f64) {
-    const Z: f64 = 1.959_963_984_540_054;
     if count.n == 0 {
         return (0.0, 1.0);
     }

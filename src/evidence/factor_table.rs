@@ -8,6 +8,7 @@
 //!   holds whatever the streaks (Fisher's randomisation test); else whole blocks of outcomes are permuted.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 
 use super::arms::{Arms, BOOT_KIND, Cell};
 use super::boot_log::BootLog;
@@ -15,7 +16,6 @@ use super::chance::Chance;
 use super::difference::{Difference, worth_of_boots};
 use super::exact_test::{self, Count};
 use super::finding::Unit;
-use super::independent_sum::{IndependentSum, hypergeometric};
 use super::permutation::{BlockPermutation, SHUFFLES, thinned};
 
 /// Of more boots only the latest are shuffled.
@@ -106,18 +106,10 @@ fn within_boots(cells: &[(Cell, usize)], levels: usize) -> FactorTable {
 }
 
 fn level_against_rest<'a>(boots: impl Iterator<Item = &'a Vec<Count>>, level: usize) -> (f64, &'static str) {
-    let mut sum = IndependentSum::default();
-    let mut seen = 0;
-    for boot in boots {
-        let all: u64 = boot.iter().map(|count| count.n).sum();
-        let failed: u64 = boot.iter().map(|count| count.failed).sum();
-        if failed > 0 && failed < all && boot[level].n > 0 && boot[level].n < all {
-            let (least, probabilities) = hypergeometric(all, failed, boot[level].n);
-            sum.add(least, &probabilities);
-            seen += boot[level].failed;
-        }
-    }
-    ((2.0 * sum.at_least(seen).min(sum.at_most(seen))).min(1.0), sum.way())
+    exact_test::within_strata(boots.map(|boot| {
+        let others = boot.iter().enumerate().filter(|(other, _)| *other != level);
+        (boot[level], others.map(|(_, count)| *count).fold(Count::default(), Count::add))
+    }))
 }
 
 fn boots(cells: &[(Cell, usize)], log: &BootLog) -> Vec<BootOutcome> {

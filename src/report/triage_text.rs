@@ -9,7 +9,7 @@ use super::course;
 use super::triage_reply;
 use super::wording;
 use crate::diagnosis::conclusion::Library;
-use crate::diagnosis::pooling::READS_ALIKE;
+use crate::diagnosis::likeness::READS_ALIKE;
 use crate::diagnosis::verdict::{Argument, RankedCause, UNKNOWN_CAUSE, Verdict, VerdictKind};
 use crate::investigation::triage::Triaged;
 use crate::observation::fact::FactValue;
