@@ -64,6 +64,13 @@ impl Sightings {
     }
 }
 
+/// Where every STM32 has the flash that programs lie in; secure code sees it at 0x0C000000, and the Cortex-M7 of F7 reads it at 0x00200000 as well.
+fn is_main_flash(address: Address) -> bool {
+    [0x0020_0000..0x0040_0000, 0x0800_0000..0x0A00_0000, 0x0C00_0000..0x0E00_0000]
+        .iter()
+        .any(|flash| flash.contains(&address.0))
+}
+
 /// What was read before such a step is no reference any more.
 const fn alters(phase: Phase) -> bool {
     matches!(
@@ -148,12 +155,32 @@ impl Place {
         ]
     }
 
-    /// One address or many, against failures dealt at random over the blocks that were read.
     pub fn tested(&self, sums: &BootSums) -> Vec<Finding> {
         let unit = if sums.boots > 1 { Unit::Boot } else { Unit::Cycle };
-        let Some((address, most)) = self.failing.iter().max_by_key(|(_, seen)| seen.count(unit)) else {
-            return Vec::new();
-        };
+        self.one_address_or_many(unit).into_iter().chain(self.beside_main_flash(unit)).collect()
+    }
+
+    /// The target refused words, and none of them where programs lie: a number, a register or an option is not what somebody writes.
+    fn beside_main_flash(&self, unit: Unit) -> Option<Finding> {
+        let refused = || self.failing.iter().filter(|(_, seen)| seen.exact);
+        let (address, most) = refused().max_by_key(|(_, seen)| seen.count(unit))?;
+        if refused().any(|(address, _)| is_main_flash(*address)) {
+            return None;
+        }
+        let n = most.count(unit);
+        let text =
+            format!("No word of the main flash is refused; {address} is, which lies outside it, in {}.", unit.count(n));
+        Some(
+            Finding::new("faults-beside-flash", text, n, unit)
+                .of_share(n, n, "share of refused words outside the main flash")
+                .by(format!("count; {METHOD}"), weight::of_sightings(n))
+                .seen_at(most.at.iter().copied()),
+        )
+    }
+
+    /// One address or many, against failures dealt at random over the blocks that were read.
+    fn one_address_or_many(&self, unit: Unit) -> Option<Finding> {
+        let (address, most) = self.failing.iter().max_by_key(|(_, seen)| seen.count(unit))?;
         let (n, k) = (self.failures.count(unit), most.count(unit));
         let block = self.block_bytes.filter(|bytes| *bytes >= 2.0).unwrap_or(USUAL_BLOCK_BYTES);
         // What lies before a word in its block was read well.
@@ -166,7 +193,7 @@ impl Place {
                 "{k} of {n} failures with an address, counted once per {}, sit at {address}; {blocks:.0} places were read.",
                 unit.name()
             );
-            return vec![
+            return Some(
                 Finding::new("address-fixed", text, n, unit)
                     .of_share(k, n, "share of failures at this address")
                     .by(
@@ -174,12 +201,12 @@ impl Place {
                         weight::of_p_value(p).min(weight::of_sightings(k)),
                     )
                     .seen_at(most.at.iter().copied()),
-            ];
+            );
         }
         let places = self.failing.len() as u64;
         if places >= 3 && 2 * k <= n {
             let text = format!("{n} failures lie at {places} different addresses; the commonest holds {k}.");
-            return vec![
+            return Some(
                 Finding::new("address-random", text, n, unit)
                     .of_share(k, n, "share of failures at the commonest address")
                     .by(
@@ -187,14 +214,15 @@ impl Place {
                         weight::of_sightings(places - 1),
                     )
                     .seen_at(self.failures.at.iter().copied()),
-            ];
+            );
         }
-        Vec::new()
+        None
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::evidence::finding::Finding;
     use crate::evidence::synthetic::{campaign, cycle, failing};
     use crate::observation::cycle::Cycle;
     use crate::observation::fact::{Fact, FactValue};
@@ -228,6 +256,25 @@ mod tests {
     fn the_same_block_again_and_again_is_a_place() {
         assert_eq!(found(|_| 0x0800_2000), ["address-fixed"]);
         assert_eq!(found(|boot| 0x0800_0000 + boot * 0x800), ["address-random"]);
+    }
+
+    #[test]
+    fn words_refused_outside_the_main_flash_are_told_unless_one_inside_is_refused_too() {
+        let refused = |places: &'static [u32]| {
+            let evidence = campaign(10, 2, |number, boot| {
+                let mut cycle = failing(number, boot, FailureClass::SwdFault, Phase::Read);
+                if let Outcome::Failed(failure) = &mut cycle.steps[6].outcome {
+                    failure.address = Some(Address(places[number as usize % places.len()]));
+                }
+                cycle
+            });
+            let finding = |finding: &Finding| finding.id == "faults-beside-flash";
+            evidence.verdict_findings().into_iter().find(finding).map(|finding| finding.text)
+        };
+        let told = "No word of the main flash is refused; 0x1FF1E800 is, which lies outside it, in 10 boots.";
+        assert_eq!(refused(&[0x1FF1_E800]).as_deref(), Some(told));
+        assert_eq!(refused(&[0x1FF1_E800, 0x0800_0400]), None);
+        assert_eq!(refused(&[0x0C00_0000]), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use regex::Regex;
 /// Longer lines are read in pieces of this length; no message of any tool is longer.
 pub const MAX_LINE_BYTES: usize = 8 * 1024;
 
-/// Decodes, removes terminal escapes, quote prefixes and markup, and turns typographic quotes into plain ones.
+/// Decodes, removes terminal escapes, quote prefixes and markup, and turns typographic quotes, dashes and dots into plain ones.
 pub fn clean(raw: &[u8]) -> String {
     let decoded = decode(raw);
     let mut text = strip_escapes(&decoded);
@@ -103,7 +103,7 @@ fn entity_char(name: &str) -> Option<char> {
 }
 
 /// Typographic characters, and the same after they were read with the wrong encoding.
-const PLAIN: [(&str, &str); 14] = [
+const PLAIN: [(&str, &str); 15] = [
     ("\u{e2}\u{20ac}\u{2122}", "'"),
     ("\u{e2}\u{20ac}\u{2dc}", "'"),
     ("\u{e2}\u{20ac}\u{153}", "\""),
@@ -116,6 +116,7 @@ const PLAIN: [(&str, &str); 14] = [
     ("\u{2019}", "'"),
     ("\u{201c}", "\""),
     ("\u{201d}", "\""),
+    ("\u{2026}", "..."),
     ("\u{2013}", "-"),
     ("\u{2014}", "-"),
 ];
@@ -168,6 +169,7 @@ mod tests {
             ("it doesn\u{e2}\u{20ac}\u{2122}t".as_bytes(), "it doesn't"),
             (b"temperature 25\xb0C", "temperature 25\u{b0}C"),
             (b"a\tb\0c", "a bc"),
+            ("Verification\u{2026}OK".as_bytes(), "Verification...OK"),
             (b"AT&T; R&D", "AT&T; R&D"),
             (b"**Error:** it **never** enumerates", "Error: it never enumerates"),
             (b"** Programming Failed **", "** Programming Failed **"),

@@ -163,11 +163,14 @@ fn cannot_claim(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.fail(class_of_refusal(line, F::Busy), P::Claim, "Cannot claim interface", line);
 }
 
-/// While it looks for devices dfu-util tells of every one that it cannot open, of others than the wanted one too.
+/// While it looks for devices dfu-util tells of every one that it cannot open, of others than the wanted one too. What it says on the
+/// line of this one is about this one.
 fn opening(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
     let while_looking = |failure: &Failure| {
-        failure.phase == P::Open && failure.code.as_ref().is_some_and(|code| code.raw() == "Cannot open DFU device")
+        failure.phase == P::Open
+            && failure.line != Some(line.number)
+            && failure.code.as_ref().is_some_and(|code| code.raw() == "Cannot open DFU device")
     };
     notebook.excuse(while_looking, "another device was meant, or the device was opened after all");
     notebook.done(P::Enumerate, line);

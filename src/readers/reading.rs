@@ -274,6 +274,11 @@ mod tests {
         assert_eq!(failures_in(&format!("{connected}07:42:19 : Verification...OK\n{lost}")), [""; 0]);
         assert_eq!(failures_in(&format!("{connected}{lost}")), ["disconnected at unknown"]);
 
+        let (looks, opens) = ("Cannot open device 0a12:0001", "Opening DFU capable USB device...");
+        assert_eq!(failures_in(&format!("dfu-util 0.7\n{looks}\n{opens}\n")), [""; 0]);
+        let refused = format!("dfu-util 0.7\n{opens} Cannot open device\n");
+        assert_eq!(failures_in(&refused), ["access-denied at open"]);
+
         let erased = "attaching to target successful.\nerasing...\nerasing target successful.\n";
         assert_eq!(failures_in(erased), [""; 0]);
     }
