@@ -80,13 +80,14 @@ const MESSAGES: &[Message] = &[
     message(" wl5", Says::Look(part)),
 ];
 
-/// `STM32F746`, `stm32h743xi`, `NUCLEO-F303K8`, `F411`; the letters behind the digits are pins and flash size.
+/// `STM32F746`, `stm32h743xi`, `NUCLEO-F303K8`, `F411`; the letters behind the digits are pins and flash size, then package, temperature and
+/// options.
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?x)
         (?: (?i: (?: stm32 | \b stm ) [\ -]? | \b nucleo -? (?:64|144|32)? [\ -]* | \b disco [\ -]* ) | \b )
-        ( (?i: F[0-47][0-9]{2} | H[57][0-9A-Z][0-9] | L[0-5][0-9]{2} | G[04][0-9B-C][0-9] | U[05][0-9A-Z][0-9] | C0[0-9]{2} | WBA?[0-9][0-9M] | WL[E5][0-9] | N6[0-9]{2} ) )
-        ( (?i: [A-Z][0-9A-K] | [A-Z]{2} )? ) (?i: [HTUY][0-9X]{0,2} (?:TR)? | [GIKMNOPQRSVXZ] )? (?: \b | [_.,] )",
+        ( (?i: F[0-47][0-9]{2} | H[57][0-9A-Z][0-9] | L[0-5][0-9]{2} | L4[PQRS][0-9] | G[04][0-9B-C][0-9] | U[05][0-9A-Z][0-9] | C0[0-9]{2} | WBA?[0-9][0-9M] | WL[E5][0-9] | N6[0-9]{2} ) )
+        ( (?i: [A-Z][0-9A-K] | [A-Z]{2} )? ) (?i: [BFHIJKMPQTUVY][0-9X]{1,2} [A-Z]? (?:TR)? | [HTUY] (?:TR)? | [GIKMNOPQRSVXZ] )? (?: \b | [_.,] )",
     )
     .expect("the pattern is fixed")
 });
@@ -229,6 +230,11 @@ mod tests {
             ("my Nucleo-G070RB base board", "STM32G070RB"),
             ("FUS 1.2.0 on an STM32WB55CEU and", "STM32WB55CE"),
             ("STM32L475RET6 on my own board", "STM32L475RE"),
+            ("a custom PCB with STM32WLE5J8I6.", "STM32WLE5J8"),
+            ("STM32F042F6P6 in a TSSOP", "STM32F042F6"),
+            ("a STM32G030J6M6TR", "STM32G030J6"),
+            ("STM32L4R5QII6, BGA", "STM32L4R5QI"),
+            ("STM32U575ZIT6Q with SMPS", "STM32U575ZI"),
             ("Octopus Pro / F429 chip", "STM32F429"),
             ("STM32WB5MMG module", "STM32WB5MMG"),
             ("--target stm32g431kbtx ../g4", "STM32G431KB"),

@@ -39,6 +39,7 @@ const MESSAGES: &[Message] = &[
     message("Firmware not suitable for this board", Says::Fails(F::BadFile, P::ImageFile)),
     message("DFU: set address failed", Says::Fails(F::DfuStatus, P::Write)),
     message("Failed to open port", Says::Look(port_not_opened)),
+    message("Fail to open port", Says::Look(port_not_opened)),
     message("in write_memory", Says::Fails(F::WriteFailed, P::Write)),
     message("in read_memory", Says::Fails(F::ReadFailed, P::Read)),
     message("Failed to write memory at address", Says::Fails(F::WriteFailed, P::Write)),
