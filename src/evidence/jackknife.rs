@@ -79,7 +79,7 @@ pub fn over<T: Clone>(
 }
 
 /// The point that Student's distribution exceeds with a probability of 2.5 %.
-fn student_quantile(freedom: f64) -> f64 {
+pub(super) fn student_quantile(freedom: f64) -> f64 {
     let Ok(student) = StudentsT::new(0.0, 1.0, freedom) else { return f64::INFINITY };
     crossing(0.0, 20.0, |t| student.cdf(t) - 0.975)
 }

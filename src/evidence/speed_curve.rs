@@ -3,7 +3,8 @@
 //! Trouble of a cycle is a failure that looks like the wire, or an access that had to be made again: that shows long before
 //! anything fails. Levels are interleaved within boots, so each boot gives one slope (shares over the ranks of the speeds),
 //! and the slopes of the boots are tested against zero as a self-normalised sum, which holds whatever cycles of one boot
-//! have in common. In few boots the slowest and the fastest speed are compared by Boschloo's test on cycles.
+//! have in common. How much it rises is the mean difference within boots, with Student's interval over boots for the same reason. In few boots
+//! the slowest and the fastest speed are compared by Boschloo's test on cycles, with Newcombe's interval.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use super::difference::Difference;
 use super::exact_test::{self, Count};
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::independent_sum::normal_cdf;
+use super::jackknife;
 use super::trial::Trial;
 use super::weight;
 use crate::observation::failure::FailureClass;
@@ -31,6 +33,8 @@ pub struct SpeedCurve {
     this_boot: Counts,
     boot: Option<usize>,
     slopes: Slopes,
+    /// By the slowest and the fastest speed that a boot had.
+    differences: BTreeMap<(u32, u32), Differences>,
     at: Vec<u32>,
 }
 
@@ -42,12 +46,23 @@ struct Slopes {
     boots: u32,
 }
 
+/// Sums over boots of the share of trouble at the fastest speed less that at the slowest.
+#[derive(Clone, Copy, Debug, Default)]
+struct Differences {
+    sum: f64,
+    squares: f64,
+    boots: u32,
+}
+
 impl SpeedCurve {
     pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize) {
         let Some(speed) = trial.cycle.levels.get(SPEED).and_then(|level| kilohertz(level)) else { return };
         if self.boot.replace(boot) != Some(boot) {
             let over = std::mem::take(&mut self.this_boot);
             self.slopes.add(&over);
+            if let Some((ends, difference)) = within_a_boot(&over) {
+                self.differences.entry(ends).or_default().add(difference);
+            }
         }
         let trouble = has_trouble(trial);
         for counts in [&mut self.all, &mut self.this_boot] {
@@ -90,17 +105,37 @@ impl SpeedCurve {
         (fast.share() > slow.share(), p, format!("{method} on cycles of the slowest and the fastest speed"))
     }
 
+    /// The rise from the slowest to the fastest speed, its 95 % interval, and after whom.
+    fn size(&self, slow: Count, fast: Count) -> (f64, (f64, f64), &'static str) {
+        let ends =
+            self.all.first_key_value().zip(self.all.last_key_value()).map(|((slow, _), (fast, _))| (*slow, *fast));
+        let mut within = ends.and_then(|ends| self.differences.get(&ends)).copied().unwrap_or_default();
+        if let Some((_, difference)) = within_a_boot(&self.this_boot).filter(|(of, _)| Some(*of) == ends) {
+            within.add(difference);
+        }
+        let Difference { share: difference, interval: (low, high), .. } = Difference::of_counts(fast, slow);
+        if within.boots < BOOTS_FOR_A_SUM {
+            return (difference, (low, high), "Newcombe");
+        }
+        // Boots that are all alike would leave no width at all.
+        let (lowest, highest) = within.interval();
+        (difference, (low.min(lowest), high.max(highest)), "Student over boots, at least Newcombe's over cycles")
+    }
+
     fn rise(&self, slow: Count, fast: Count, p: f64, method: &str) -> Finding {
-        let Difference { share: difference, interval, .. } = Difference::of_counts(fast, slow);
+        let (difference, interval, after) = self.size(slow, fast);
         let text = format!("Trouble on the debug wires rises with speed: {}.", self.curve());
         Finding::new("swd-errors-rise-with-speed", text, self.cycles(), Unit::Cycle)
             .of_size(difference, Some(interval), "difference of shares of cycles")
-            .by(format!("{method}, p = {p:.2e}; intervals after Wilson and Newcombe"), weight::of_p_value(p))
+            .by(
+                format!("{method}, p = {p:.2e}; intervals after Wilson, of the difference after {after}"),
+                weight::of_p_value(p),
+            )
     }
 
     /// The largest rise that the data leave open, against the largest that there could be: twice the common rate.
     fn flat(&self, slow: Count, fast: Count, troubled: u64) -> Option<Finding> {
-        let Difference { share: difference, interval, .. } = Difference::of_counts(fast, slow);
+        let (difference, interval, after) = self.size(slow, fast);
         let rate = troubled as f64 / self.cycles() as f64;
         let weight = weight::of_absence(interval.1.max(0.0) / (2.0 * rate));
         if slow.failed == 0 || weight < LEAST_WEIGHT_OF_ABSENCE {
@@ -113,7 +148,7 @@ impl SpeedCurve {
         Some(
             Finding::new("swd-errors-flat-over-speed", text, self.cycles(), Unit::Cycle)
                 .of_size(difference, Some(interval), "difference of shares of cycles")
-                .by("bound after Newcombe; intervals after Wilson", weight),
+                .by(format!("bound after {after}; intervals after Wilson"), weight),
         )
     }
 
@@ -145,6 +180,29 @@ impl Slopes {
             self.squares += slope * slope;
             self.boots += 1;
         }
+    }
+}
+
+/// The slowest and the fastest speed of a boot, and how much more trouble the fastest has.
+fn within_a_boot(counts: &Counts) -> Option<((u32, u32), f64)> {
+    let ((slow, at_slow), (fast, at_fast)) = counts.first_key_value().zip(counts.last_key_value())?;
+    (slow < fast).then(|| ((*slow, *fast), at_fast.share() - at_slow.share()))
+}
+
+impl Differences {
+    fn add(&mut self, difference: f64) {
+        self.sum += difference;
+        self.squares += difference * difference;
+        self.boots += 1;
+    }
+
+    /// Student's interval of the mean.
+    fn interval(self) -> (f64, f64) {
+        let n = f64::from(self.boots);
+        let mean = self.sum / n;
+        let variance = ((self.squares - n * mean * mean) / (n - 1.0)).max(0.0);
+        let half = jackknife::student_quantile(n - 1.0) * (variance / n).sqrt();
+        ((mean - half).max(-1.0), (mean + half).min(1.0))
     }
 }
 
@@ -209,6 +267,42 @@ mod tests {
         only.steps[6].summary.repeats = 1;
         curve.absorb(&Trial::of(&only), 0);
         assert_eq!(curve.findings(), []);
+    }
+
+    /// In half of the boots, by chance, the fastest speed gives trouble in every other cycle and the others in none: a rise of a quarter.
+    #[test]
+    fn the_interval_covers_a_rise_that_differs_from_boot_to_boot() {
+        let (mut covered, mut by_cycles) = (0, 0);
+        for seed in 0..200 {
+            let mut chance = Chance::seeded(seed);
+            let mut curve = SpeedCurve::default();
+            for boot in 0..12 {
+                let troubled = chance.happens(0.5);
+                for number in 0..48 {
+                    let level = (number % 4) as usize;
+                    let mut cycle = cycle(boot * 48 + number + 1, boot);
+                    cycle.levels.insert(SPEED.to_owned(), SPEEDS[level].to_owned());
+                    cycle.steps[6].summary.repeats = u32::from(troubled && level == 3 && chance.happens(0.5));
+                    curve.absorb(&Trial::of(&cycle), boot as usize);
+                }
+            }
+            let ends = (curve.all[&100], curve.all[&4000]);
+            let covers = |(low, high): (f64, f64)| low <= 0.25 && 0.25 <= high;
+            covered += u32::from(covers(curve.size(ends.0, ends.1).1));
+            by_cycles += u32::from(covers(Difference::of_counts(ends.1, ends.0).interval));
+        }
+        // Three deviations below 95 %; cycles as if they were independent of their boots do not come near it.
+        assert!(covered >= 181, "{covered} of 200");
+        assert!(by_cycles < 170, "{by_cycles} of 200");
+    }
+
+    /// Nine boots with mean 0.3 and deviation 0.15; t(0.975, 8) = 2.306.
+    #[test]
+    fn the_interval_of_the_mean_is_students() {
+        let mut differences = Differences::default();
+        [0.1, 0.3, 0.5, 0.2, 0.3, 0.4, 0.1, 0.5, 0.3].into_iter().for_each(|difference| differences.add(difference));
+        let (low, high) = differences.interval();
+        assert!((low - 0.184_70).abs() < 1e-4 && (high - 0.415_30).abs() < 1e-4, "{low} {high}");
     }
 
     #[test]
