@@ -45,6 +45,8 @@ struct Sightings {
     at: Vec<u32>,
     /// It is the word itself, not the beginning of what was asked for.
     exact: bool,
+    /// The step that met it reads the OTP, whose place differs from part to part.
+    in_otp: bool,
 }
 
 impl Sightings {
@@ -110,6 +112,7 @@ impl Place {
                 let seen = self.failing.entry(address).or_default();
                 seen.add(trial.cycle.number, boot);
                 seen.exact = matches!(failure.class, FailureClass::SwdFault | FailureClass::DataMismatch);
+                seen.in_otp |= failure.phase == Phase::Otp;
             }
         }
     }
@@ -160,19 +163,22 @@ impl Place {
         self.one_address_or_many(unit).into_iter().chain(self.beside_main_flash(unit)).collect()
     }
 
-    /// The target refused words, and none of them where programs lie: a number, a register or an option is not what somebody writes.
+    /// The target refused words, and none of them where programs or data of somebody's own lie: a number of the chip or a register is not what a
+    /// lost supply cuts off.
     fn beside_main_flash(&self, unit: Unit) -> Option<Finding> {
         let refused = || self.failing.iter().filter(|(_, seen)| seen.exact);
         let (address, most) = refused().max_by_key(|(_, seen)| seen.count(unit))?;
-        if refused().any(|(address, _)| is_main_flash(*address)) {
+        if refused().any(|(address, seen)| seen.in_otp || is_main_flash(*address)) {
             return None;
         }
         let n = most.count(unit);
-        let text =
-            format!("No word of the main flash is refused; {address} is, which lies outside it, in {}.", unit.count(n));
+        let text = format!(
+            "No word of the main flash or the OTP is refused; {address} is, which lies outside them, in {}.",
+            unit.count(n)
+        );
         Some(
             Finding::new("faults-beside-flash", text, n, unit)
-                .of_share(n, n, "share of refused words outside the main flash")
+                .of_share(n, n, "share of refused words outside the main flash and the OTP")
                 .by(format!("count; {METHOD}"), weight::of_sightings(n))
                 .seen_at(most.at.iter().copied()),
         )
@@ -260,10 +266,12 @@ mod tests {
 
     #[test]
     fn words_refused_outside_the_main_flash_are_told_unless_one_inside_is_refused_too() {
-        let refused = |places: &'static [u32]| {
+        let refused = |phase: Phase, places: &'static [u32]| {
             let evidence = campaign(10, 2, |number, boot| {
                 let mut cycle = failing(number, boot, FailureClass::SwdFault, Phase::Read);
+                cycle.steps[6].phase = phase;
                 if let Outcome::Failed(failure) = &mut cycle.steps[6].outcome {
+                    failure.phase = phase;
                     failure.address = Some(Address(places[number as usize % places.len()]));
                 }
                 cycle
@@ -271,10 +279,12 @@ mod tests {
             let finding = |finding: &Finding| finding.id == "faults-beside-flash";
             evidence.verdict_findings().into_iter().find(finding).map(|finding| finding.text)
         };
-        let told = "No word of the main flash is refused; 0x1FF1E800 is, which lies outside it, in 10 boots.";
-        assert_eq!(refused(&[0x1FF1_E800]).as_deref(), Some(told));
-        assert_eq!(refused(&[0x1FF1_E800, 0x0800_0400]), None);
-        assert_eq!(refused(&[0x0C00_0000]), None);
+        let told =
+            "No word of the main flash or the OTP is refused; 0x1FF1E800 is, which lies outside them, in 10 boots.";
+        assert_eq!(refused(Phase::Identify, &[0x1FF1_E800]).as_deref(), Some(told));
+        assert_eq!(refused(Phase::Identify, &[0x1FF1_E800, 0x0800_0400]), None);
+        assert_eq!(refused(Phase::Identify, &[0x0C00_0000]), None);
+        assert_eq!(refused(Phase::Otp, &[0x1FF0_F000]), None);
     }
 
     #[test]
