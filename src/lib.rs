@@ -27,6 +27,8 @@ pub mod diagnosis;
 pub mod investigation;
 
 pub mod report;
+#[cfg(feature = "program")]
 pub mod tui;
 
+#[cfg(feature = "program")]
 pub mod cli;

@@ -192,9 +192,8 @@ impl Reenter for ByCommand {
 mod tests {
     use super::*;
     use crate::link::dfu_link::DfuLink;
-    use crate::link::hub_power::PortState;
     use crate::link::scripted_board::ScriptedBoard;
-    use crate::observation::board::BoardIdentity;
+    use crate::observation::board::{BoardIdentity, PortPower};
     use crate::observation::step::StepRecord;
 
     fn proof(command: &str, sensors: &[&str]) -> Result<BootProof, ReentryError> {
@@ -243,9 +242,9 @@ mod tests {
                 .collect()
         }
 
-        fn port_power(&mut self, on: bool) -> Result<PortState, String> {
+        fn port_power(&mut self, on: bool) -> Result<PortPower, String> {
             self.switched.push(on);
-            Ok(PortState { powered: on, connected: on || self.stays })
+            Ok(PortPower { powered: on, connected: on || self.stays })
         }
     }
 

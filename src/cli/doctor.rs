@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::host::checkup::{self, Check, CheckState};
 use crate::host::inventory::{self, Kind};
 use crate::host::sys_root::SysRoot;
-use crate::link::libusb_board;
+use crate::link::hardware::libusb_board;
 use crate::profile::device;
 
 use super::console::Console;

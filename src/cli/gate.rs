@@ -7,7 +7,8 @@ use clap::Args;
 use super::board_choice::Refusal;
 use super::console::Console;
 use super::exit::ExitCode;
-use crate::link::{Link, libusb_board};
+use crate::link::Link;
+use crate::link::hardware::libusb_board;
 use crate::observation::permit::{AlterClaim, AlterPermit, GateRefusal};
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::host::inventory::{self, Kind, Listed, Problem};
 use crate::host::sys_root::SysRoot;
-use crate::link::probe_inspection::{self, Inspection};
+use crate::link::hardware::probe_inspection::{self, Inspection};
 use crate::observation::field_text::FieldText;
 use crate::observation::units::Millivolts;
 use crate::profile::device;

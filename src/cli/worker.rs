@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::link::worker;
+use crate::link::hardware::worker;
 
 use super::console::Console;
 use super::exit::ExitCode;

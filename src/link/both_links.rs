@@ -1,6 +1,6 @@
 //! Two links to one board: USB and the debug pins, each doing the steps that it can.
 
-use crate::observation::board::BoardIdentity;
+use crate::observation::board::{BoardIdentity, PortPower};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::event::Transport;
 use crate::observation::fact::Fact;
@@ -8,7 +8,6 @@ use crate::observation::field_text::FieldText;
 use crate::observation::step::{Step, StepRecord, Touch};
 use crate::observation::units::Micros;
 
-use super::hub_power::PortState;
 use super::reset_witness::Flags;
 use super::{Link, witness};
 use crate::observation::permit::{AlterClaim, GateRefusal};
@@ -93,7 +92,7 @@ impl Link for BothLinks {
         self.dfu.rearrange(change, span)
     }
 
-    fn port_power(&mut self, on: bool) -> Result<PortState, String> {
+    fn port_power(&mut self, on: bool) -> Result<PortPower, String> {
         self.swd.forget_boot();
         self.dfu.port_power(on)
     }

@@ -4,7 +4,7 @@ use crate::dfu::alter_scope::{AlterScope, OutOfScope};
 use crate::dfu::state::DfuState;
 use crate::dfu::whitelist::Allowance;
 use crate::observation::alteration::Alteration;
-use crate::observation::board::BoardIdentity;
+use crate::observation::board::{BoardIdentity, PortPower};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{DfuStand, Failure, FailureClass};
 use crate::observation::field_text::FieldText;
@@ -13,7 +13,6 @@ use crate::observation::step::{Outcome, Phase, Step, StepRecord, TransferRecord,
 use crate::observation::units::Micros;
 
 use super::Link;
-use super::hub_power::PortState;
 use super::latency::LatencyBook;
 use super::session::{Session, StepFault};
 use super::usb_board::UsbBoard;
@@ -166,7 +165,7 @@ impl<B: UsbBoard> Link for DfuLink<B> {
         self.board.rearrange(change, span)
     }
 
-    fn port_power(&mut self, on: bool) -> Result<PortState, String> {
+    fn port_power(&mut self, on: bool) -> Result<PortPower, String> {
         self.board.close();
         self.session.forget_boot();
         self.board.port_power(on)

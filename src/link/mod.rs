@@ -5,22 +5,14 @@ pub mod both_links;
 pub mod core_clock;
 pub mod core_watch;
 pub mod dfu_link;
+#[cfg(feature = "program")]
+pub mod hardware;
 pub mod host_watch;
-pub mod hub_power;
 pub mod latency;
-pub mod libusb_board;
 pub mod link_used;
 mod mechanism_tests;
 mod mismatch;
 pub mod observability;
-pub mod plug_in;
-pub mod probe_failure;
-pub mod probe_firmware;
-pub mod probe_inspection;
-pub mod probe_listing;
-pub mod probe_lock;
-pub mod probe_log;
-pub mod probe_real;
 mod reference;
 pub mod reset_witness;
 mod rom_entry;
@@ -43,11 +35,8 @@ pub mod virtual_memory;
 pub mod virtual_probe;
 pub mod wire;
 pub mod witness;
-pub mod worker;
-pub mod worker_client;
 
-use self::hub_power::PortState;
-use crate::observation::board::BoardIdentity;
+use crate::observation::board::{BoardIdentity, PortPower};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::fact::Fact;
 use crate::observation::field_text::FieldText;
@@ -107,7 +96,7 @@ pub trait Link: Send {
     }
 
     /// Switches the power of the port that the board hangs on, where a hub can; says why not.
-    fn port_power(&mut self, _on: bool) -> Result<PortState, String> {
+    fn port_power(&mut self, _on: bool) -> Result<PortPower, String> {
         Err("this link has no hub whose port could be switched".to_owned())
     }
 

@@ -1,8 +1,7 @@
 //! A board on USB as the DFU session sees it. libusb and the virtual boards are the two back ends.
 
-use super::hub_power::PortState;
 use crate::dfu::request::{ControlRequest, UsbError};
-use crate::observation::board::BoardIdentity;
+use crate::observation::board::{BoardIdentity, PortPower};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::field_text::FieldText;
 use crate::observation::units::Micros;
@@ -54,7 +53,7 @@ pub trait UsbBoard: Send {
     }
 
     /// See [`super::Link::port_power`].
-    fn port_power(&mut self, _on: bool) -> Result<PortState, String> {
+    fn port_power(&mut self, _on: bool) -> Result<PortPower, String> {
         Err("this board hangs on no hub".to_owned())
     }
 

@@ -6,12 +6,11 @@ use crate::bench::board::{NoSuchBoard, Reply, VirtualBoard};
 use crate::bench::host_port::{self, Enumerated, Sighting};
 use crate::dfu::command::SET_INTERFACE;
 use crate::dfu::request::{ControlRequest, DataStage, UsbError, UsbErrorKind};
-use crate::observation::board::{BoardIdentity, PortPath, UsbSpeed};
+use crate::observation::board::{BoardIdentity, PortPath, PortPower, UsbSpeed};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::field_text::FieldText;
 use crate::observation::units::Micros;
 
-use super::hub_power::PortState;
 use super::usb_board::UsbBoard;
 use super::virtual_bench::BenchShare;
 use super::virtual_memory::{Keeper, NotKept};
@@ -221,7 +220,7 @@ impl UsbBoard for VirtualUsbBoard {
         self.bench.lock().rearrange(change, span)
     }
 
-    fn port_power(&mut self, on: bool) -> Result<PortState, String> {
+    fn port_power(&mut self, on: bool) -> Result<PortPower, String> {
         let now = self.now();
         if on {
             self.bench.lock().board.power_on(now);
@@ -230,7 +229,7 @@ impl UsbBoard for VirtualUsbBoard {
             self.enumerated = None;
             self.opened = false;
         }
-        Ok(PortState { powered: on, connected: on })
+        Ok(PortPower { powered: on, connected: on })
     }
 
     fn meter(&mut self, quantity: &str) -> Option<f64> {

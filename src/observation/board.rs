@@ -36,6 +36,13 @@ pub struct PortPath {
     pub ports: Vec<u8>,
 }
 
+/// What a hub says of a port after its power was switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortPower {
+    pub powered: bool,
+    pub connected: bool,
+}
+
 impl fmt::Display for PortPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.bus)?;

@@ -6,9 +6,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use flakescope::link::Link;
-use flakescope::link::plug_in::driver::Level;
-use flakescope::link::worker::{Subject, WorkerAnswer, WorkerRequest};
-use flakescope::link::worker_client::WorkerLink;
+use flakescope::link::hardware::plug_in::driver::Level;
+use flakescope::link::hardware::worker::{Subject, WorkerAnswer, WorkerRequest};
+use flakescope::link::hardware::worker_client::WorkerLink;
 use flakescope::observation::failure::FailureClass;
 use flakescope::observation::step::{ConnectMode, Outcome, Phase, Step, StepRecord, Touch};
 use flakescope::observation::units::{Address, Micros};

@@ -1,6 +1,6 @@
 //! Boards that come, go and come back while somebody looks.
 
-use flakescope::link::worker::{Subject, WorkerAnswer, WorkerRequest};
+use flakescope::link::hardware::worker::{Subject, WorkerAnswer, WorkerRequest};
 use flakescope::observation::failure::FailureClass;
 use flakescope::observation::step::{Phase, Step};
 use flakescope::observation::units::{Address, Micros};

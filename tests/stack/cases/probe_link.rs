@@ -3,10 +3,10 @@
 use flakescope::bench::board::VirtualBoard;
 use flakescope::campaign::recipe::Recipe;
 use flakescope::link::Link;
+use flakescope::link::hardware::worker::{Subject, WorkerAnswer, WorkerRequest};
 use flakescope::link::swd_link::SwdLink;
 use flakescope::link::virtual_bench::BenchShare;
 use flakescope::link::virtual_probe::VirtualProbe;
-use flakescope::link::worker::{Subject, WorkerAnswer, WorkerRequest};
 use flakescope::observation::fact::Fact;
 use flakescope::observation::step::{Outcome, Step, StepRecord, Touch};
 use flakescope::observation::units::{Address, Micros};

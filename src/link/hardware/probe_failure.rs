@@ -14,7 +14,7 @@ use probe_rs::probe::{BoxedProbeError, DebugProbeError, ProbeCreationError};
 use crate::observation::failure::FailureClass;
 use crate::swd::stlink_status;
 
-use super::swd_probe::{ProbeError, ProbeErrorKind as Kind};
+use crate::link::swd_probe::{ProbeError, ProbeErrorKind as Kind};
 
 /// What was being done; the same error can mean different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

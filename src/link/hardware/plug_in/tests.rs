@@ -9,7 +9,7 @@ use super::driver::{Level, Seat};
 use super::wires::{Opening, UsbSide, Wires};
 use crate::bench::board::VirtualBoard;
 use crate::host::sys_root::SysRoot;
-use crate::link::probe_real::RealProbe;
+use crate::link::hardware::probe_real::RealProbe;
 use crate::link::swd_probe::{ProbeError, ProbeErrorKind, SwdProbe};
 use crate::observation::step::ConnectMode;
 use crate::observation::units::{Address, Micros, Millivolts};
@@ -195,7 +195,7 @@ fn halfwords_are_never_asked_for() {
         assert!(!wires.sizes.contains(&HALFWORD), "{:?}", wires.sizes);
     });
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/link");
-    for file in ["probe_real.rs", "swd_wire.rs"] {
+    for file in ["hardware/probe_real.rs", "swd_wire.rs"] {
         let text = std::fs::read_to_string(folder.join(file)).unwrap();
         assert!(!text.contains("read_16") && !text.contains("read_word_16") && !text.contains("write_16"), "{file}");
     }

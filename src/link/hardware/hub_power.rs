@@ -1,18 +1,10 @@
 //! Power of a hub's port by the requests of the hub class (USB 2.0, 11.24.2), as uhubctl does it. Blocking; lives in the worker.
 
 use rusb::{Context, DeviceHandle, UsbContext};
-use serde::{Deserialize, Serialize};
 
-use crate::observation::board::PortPath;
+use crate::observation::board::{PortPath, PortPower};
 use crate::observation::units::Micros;
 use crate::timebase::to_duration;
-
-/// What the hub says of the port after it was switched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortState {
-    pub powered: bool,
-    pub connected: bool,
-}
 
 /// The requests that are needed of a hub; libusb and a scripted hub of the tests implement it.
 trait Hub {
@@ -53,13 +45,13 @@ impl Switching {
 }
 
 /// Switches the power of the port that a board hangs on.
-pub fn switch(board: &PortPath, on: bool) -> Result<PortState, String> {
+pub fn switch(board: &PortPath, on: bool) -> Result<PortPower, String> {
     let (port, above) = board.ports.split_last().ok_or_else(|| format!("{board} names no port of a hub"))?;
     let mut hub = LibusbHub::open(board.bus, above)?;
     switch_port(&mut hub, board, *port, on)
 }
 
-fn switch_port(hub: &mut impl Hub, board: &PortPath, port: u8, on: bool) -> Result<PortState, String> {
+fn switch_port(hub: &mut impl Hub, board: &PortPath, port: u8, on: bool) -> Result<PortPower, String> {
     match Switching::of(hub.characteristics()?) {
         Switching::Individual => {}
         Switching::Ganged => {
@@ -72,7 +64,7 @@ fn switch_port(hub: &mut impl Hub, board: &PortPath, port: u8, on: bool) -> Resu
     hub.set_power(port, on)?;
     let status = hub.port_status(port)?;
     let powered = if hub.is_super_speed() { POWERED_SUPER_SPEED } else { POWERED };
-    Ok(PortState { powered: status & powered != 0, connected: status & PORT_CONNECTION != 0 })
+    Ok(PortPower { powered: status & powered != 0, connected: status & PORT_CONNECTION != 0 })
 }
 
 struct LibusbHub {
@@ -176,14 +168,14 @@ mod tests {
         ScriptedHub { characteristics, powered: true, stays: false, sent: Vec::new() }
     }
 
-    fn off(hub: &mut ScriptedHub) -> Result<PortState, String> {
+    fn off(hub: &mut ScriptedHub) -> Result<PortPower, String> {
         switch_port(hub, &"1-4.2".parse().unwrap(), 2, false)
     }
 
     #[test]
     fn a_hub_with_switches_of_its_own_takes_one_port_down() {
         let mut hub = hub(0x00A9);
-        assert_eq!(off(&mut hub), Ok(PortState { powered: false, connected: false }));
+        assert_eq!(off(&mut hub), Ok(PortPower { powered: false, connected: false }));
         assert_eq!(hub.sent, [(2, false)]);
     }
 
@@ -199,6 +191,6 @@ mod tests {
     #[test]
     fn a_board_that_stays_is_told() {
         let mut hub = ScriptedHub { stays: true, ..hub(1) };
-        assert_eq!(off(&mut hub), Ok(PortState { powered: false, connected: true }));
+        assert_eq!(off(&mut hub), Ok(PortPower { powered: false, connected: true }));
     }
 }

@@ -11,7 +11,7 @@ use crate::observation::units::Millivolts;
 use crate::swd::stlink_firmware::{ProbeFirmware, target_volts};
 
 use super::probe_failure::{self, Doing};
-use super::swd_probe::ProbeError;
+use crate::link::swd_probe::ProbeError;
 
 /// Answers that need no target.
 #[derive(Clone, Debug, PartialEq)]

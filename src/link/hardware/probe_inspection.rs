@@ -12,11 +12,11 @@ use crate::observation::step::Touch;
 use crate::observation::units::{Micros, Millivolts};
 use crate::swd::stlink_firmware::{self, Minimum, ProbeFirmware};
 
-use super::board_selector::BoardSelector;
 use super::probe_real::RealProbe;
-use super::swd_probe::{ProbeError, SwdProbe};
 use super::worker::Subject;
 use super::worker_client::WorkerLink;
+use crate::link::board_selector::BoardSelector;
+use crate::link::swd_probe::{ProbeError, SwdProbe};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -96,8 +96,8 @@ impl Inspection {
 mod tests {
     use super::*;
     use crate::bench::board::VirtualBoard;
-    use crate::link::plug_in::bench_wires::BenchWires;
-    use crate::link::plug_in::driver::Level;
+    use crate::link::hardware::plug_in::bench_wires::BenchWires;
+    use crate::link::hardware::plug_in::driver::Level;
 
     #[test]
     fn a_probe_is_asked_and_its_target_left_alone() {

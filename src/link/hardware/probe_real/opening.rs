@@ -3,9 +3,9 @@
 use nusb::MaybeFuture;
 
 use super::{RealProbe, Way};
-use crate::link::probe_failure::{self, Doing};
-use crate::link::probe_listing::FoundProbe;
-use crate::link::probe_lock::{LockError, ProbeLock};
+use crate::link::hardware::probe_failure::{self, Doing};
+use crate::link::hardware::probe_listing::FoundProbe;
+use crate::link::hardware::probe_lock::{LockError, ProbeLock};
 use crate::link::swd_probe::{ProbeError, ProbeErrorKind};
 use crate::observation::units::Micros;
 use crate::timebase::Timebase;

@@ -7,22 +7,22 @@ use std::io::{self, BufRead, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::bench::board::VirtualBoard;
-use crate::observation::board::{BoardIdentity, PortPath};
+use crate::observation::board::{BoardIdentity, PortPath, PortPower};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::permit::AlterClaim;
 use crate::observation::step::{Step, StepRecord, Touch};
 use crate::observation::units::Micros;
 
-use super::Link;
-use super::board_selector::BoardSelector;
-use super::dfu_link::DfuLink;
-use super::hub_power::{self, PortState};
+use super::hub_power;
 use super::libusb_board::LibusbBoard;
 use super::plug_in::bench_wires::BenchWires;
 use super::plug_in::driver::Level;
 use super::probe_inspection::{self, Inspection};
 use super::probe_real::RealProbe;
-use super::swd_link::SwdLink;
+use crate::link::Link;
+use crate::link::board_selector::BoardSelector;
+use crate::link::dfu_link::DfuLink;
+use crate::link::swd_link::SwdLink;
 
 /// The subcommand under which the program runs as its own worker.
 pub const SUBCOMMAND: &str = "worker";
@@ -65,7 +65,7 @@ pub enum WorkerRequest {
     Inspect,
 }
 
-pub type PortAnswer = Result<PortState, String>;
+pub type PortAnswer = Result<PortPower, String>;
 pub type PowerAnswer = Option<(BootKind, BootProof)>;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

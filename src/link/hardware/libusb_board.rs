@@ -12,8 +12,8 @@ use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::units::Micros;
 use crate::timebase::{HostTime, Timebase, to_duration};
 
-use super::board_selector::BoardSelector;
-use super::usb_board::UsbBoard;
+use crate::link::board_selector::BoardSelector;
+use crate::link::usb_board::UsbBoard;
 
 pub struct LibusbBoard {
     selector: BoardSelector,

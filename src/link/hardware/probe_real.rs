@@ -21,7 +21,6 @@ use crate::timebase::{HostTime, Timebase};
 
 mod opening;
 
-use super::board_selector::BoardSelector;
 use super::plug_in::driver::{Level, Seat};
 use super::plug_in::wires::Wires;
 use super::probe_failure::{self, Doing};
@@ -29,7 +28,8 @@ use super::probe_firmware;
 use super::probe_listing::{self, FoundProbe};
 use super::probe_lock::ProbeLock;
 use super::probe_log::ProbeLog;
-use super::swd_probe::{Hidden, ProbeError, ProbeErrorKind, ProbeIdentity, SwdProbe};
+use crate::link::board_selector::BoardSelector;
+use crate::link::swd_probe::{Hidden, ProbeError, ProbeErrorKind, ProbeIdentity, SwdProbe};
 
 /// How long to leave a probe alone after one, two, three or more failures of its connection in a row.
 const BACK_OFF: [Micros; 4] =

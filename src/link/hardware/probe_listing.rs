@@ -12,9 +12,9 @@ use crate::observation::board::BoardIdentity;
 use crate::observation::field_text::FieldText;
 use crate::swd::stlink_probe;
 
-use super::board_selector::BoardSelector;
 use super::plug_in::driver;
-use super::swd_probe::{ProbeError, ProbeErrorKind, ProbeIdentity};
+use crate::link::board_selector::BoardSelector;
+use crate::link::swd_probe::{ProbeError, ProbeErrorKind, ProbeIdentity};
 
 /// A probe that could be opened.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use serde::de::DeserializeOwned;
 
 use crate::host::sys_root::SysRoot;
-use crate::observation::board::{BoardIdentity, PortPath};
+use crate::observation::board::{BoardIdentity, PortPath, PortPower};
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{Failure, FailureClass};
 use crate::observation::field_text::FieldText;
@@ -20,12 +20,11 @@ use crate::observation::step::{Outcome, Phase, Step, StepRecord, Touch, Transfer
 use crate::observation::units::Micros;
 use crate::timebase::{HostTime, Timebase, to_duration};
 
-use super::Link;
-use super::board_selector::BoardSelector;
-use super::host_watch::HostWatch;
-use super::hub_power::PortState;
 use super::probe_inspection::{Inspection, Trouble};
 use super::worker::{PortAnswer, PowerAnswer, SUBCOMMAND, Subject, WorkerAnswer, WorkerRequest};
+use crate::link::Link;
+use crate::link::board_selector::BoardSelector;
+use crate::link::host_watch::HostWatch;
 
 #[derive(Debug)]
 pub struct WorkerLink {
@@ -224,7 +223,7 @@ impl Link for WorkerLink {
     }
 
     /// A hub answers in milliseconds, unless it is busy with a device that does not enumerate.
-    fn port_power(&mut self, on: bool) -> Result<PortState, String> {
+    fn port_power(&mut self, on: bool) -> Result<PortPower, String> {
         let Some(port) = self.identity.port.as_ref().or(self.port()).cloned() else {
             return Err("the board's port is not known yet; name it with --port".to_owned());
         };
@@ -362,7 +361,7 @@ mod tests {
         let refusing = r#"read attach; read request; echo '{"Err":"the hub cannot switch"}'"#;
         assert_eq!(with(refusing, port.clone()).port_power(false), Err("the hub cannot switch".to_owned()));
         let done = r#"read attach; read request; echo '{"Ok":{"powered":false,"connected":false}}'"#;
-        assert_eq!(with(done, port).port_power(false), Ok(PortState { powered: false, connected: false }));
+        assert_eq!(with(done, port).port_power(false), Ok(PortPower { powered: false, connected: false }));
         let unnamed = with(done, BoardSelector::any_rom()).port_power(false).unwrap_err();
         assert!(unnamed.contains("--port"), "{unnamed}");
     }

@@ -10,7 +10,7 @@ use super::bench_wires::BenchWires;
 use super::driver::{Level, Seat};
 use crate::bench::board::VirtualBoard;
 use crate::link::Link;
-use crate::link::probe_real::RealProbe;
+use crate::link::hardware::probe_real::RealProbe;
 use crate::link::swd_link::SwdLink;
 use crate::link::virtual_bench::BenchShare;
 use crate::link::virtual_probe::VirtualProbe;
