@@ -208,6 +208,7 @@ impl CampaignEvidence {
             found.extend(self.periods.tested(&self.boots, self.arms.count()));
             found.extend(loss::findings(&self.boots));
             found.extend(self.transfers.tested());
+            found.extend(self.transfers.retry_rule(&self.boots).filter(|_| self.arms.count() == 1));
             found.extend(self.requests.tested());
             found.extend(self.counts.tested());
             found.extend(self.place.tested(&sums));

@@ -1,4 +1,4 @@
-//! When boots began, ended and failed, kept for the question whether a clock decides what fails (`clock_phase.rs`).
+//! When boots began, ended and were struck, kept for the question whether a clock decides what strikes (`clock_phase.rs`).
 
 use std::collections::VecDeque;
 
@@ -28,9 +28,9 @@ struct Course {
     cycles: u32,
     /// None where a cycle does not say when it ended.
     ended: Option<Micros>,
-    /// Where failing cycles follow good ones; those after them need no cause of their own.
+    /// Where struck cycles follow good ones; those after them need no cause of their own.
     onsets: Vec<Micros>,
-    last_failed: bool,
+    last_struck: bool,
 }
 
 /// A period, and what it was found in.
@@ -42,22 +42,22 @@ pub struct ByClock {
 }
 
 impl ClockMarks {
-    /// `at` is the moment of the failure, or of the beginning of a good cycle.
-    pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize, at: Option<Micros>) {
+    /// Whether the cycle was struck, and when that was, or when a good cycle began.
+    pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize, struck: bool, at: Option<Micros>) {
         if self.0.back().is_none_or(|course| course.boot != boot) {
             if self.0.len() == MOST_BOOTS {
                 self.0.pop_front();
             }
-            self.0.push_back(Course { boot, cycles: 0, ended: None, onsets: Vec::new(), last_failed: false });
+            self.0.push_back(Course { boot, cycles: 0, ended: None, onsets: Vec::new(), last_struck: false });
         }
         let Some(course) = self.0.back_mut() else { return };
         course.cycles += 1;
         let ends = trial.cycle.steps.iter().filter_map(|step| Some(step.started? + step.elapsed.unwrap_or_default()));
         course.ended = ends.max().or(at);
-        if trial.failed() && !course.last_failed && course.onsets.len() <= MOST_MARKS {
+        if struck && !course.last_struck && course.onsets.len() <= MOST_MARKS {
             course.onsets.extend(at);
         }
-        course.last_failed = trial.failed();
+        course.last_struck = struck;
     }
 
     /// Boots that are good or bad as a whole, by the moments at which they began. The rarer outcome is the one to explain.
@@ -75,7 +75,7 @@ impl ClockMarks {
         found(&stretches, 2.0 * lengths[lengths.len() / 2], |_| true, below)
     }
 
-    /// Failures within boots, by their own moments.
+    /// What strikes within boots, by its own moments.
     pub fn within_boots(&self, log: &BootLog, below: f64) -> Option<ByClock> {
         let timed = self.timed(log)?;
         let run: f64 = timed.iter().map(|boot| boot.run).sum();
@@ -85,7 +85,7 @@ impl ClockMarks {
         let stretch = |boot: Timed| {
             let moments = (MOMENTS * boot.run / run).ceil();
             let others = (0..moments as u32).map(|part| (f64::from(part) + 0.5) * boot.run / moments).collect();
-            Stretch { length: boot.length, bad: boot.bad, marks: boot.onsets, others }
+            Stretch { length: boot.length, bad: !boot.onsets.is_empty(), marks: boot.onsets, others }
         };
         let stretches: Vec<Stretch> = timed.into_iter().map(stretch).collect();
         let slips = |period: f64| {

@@ -44,6 +44,7 @@ pub mod ranks;
 pub mod rate;
 pub mod requests;
 pub mod retries;
+pub mod retry_rules;
 pub mod rules;
 pub mod runs_test;
 pub mod same_point;

@@ -17,8 +17,11 @@ const LEAST_FAILURES: usize = 6;
 const BELOW: f64 = 0.001;
 /// In time fewer shuffles can be afforded; they show no smaller p-value than 1/200.
 const BELOW_IN_TIME: f64 = 0.006;
-/// Of boots, a period is one of few.
+/// A period of boots is looked for among few.
+const BELOW_OF_BOOTS: f64 = 0.006;
 const LONGEST_OF_BOOTS: usize = 12;
+
+const KEEPS_TO_A_CLOCK: &str = "keeps-to-a-clock";
 
 /// The latest cycles: when each began, or failed, and how it ended.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +41,7 @@ impl Periods {
             trial.cycle.steps.iter().find(|step| step.failure().is_some_and(|failure| !failure.is_expected()));
         let moment = failing.and_then(|step| Some(step.started? + step.elapsed.unwrap_or_default()));
         let at = moment.or(trial.cycle.started);
-        self.clock.absorb(trial, boot, at);
+        self.clock.absorb(trial, boot, trial.failed(), at);
         self.cycles.push_back((at.map(Micros::as_secs_f64), trial.failed()));
         self.failed.extend(trial.failed().then_some(trial.cycle.number));
     }
@@ -54,10 +57,12 @@ impl Periods {
         // Boots that are bad as a whole make stretches of equal length, which is no period of cycles.
         let sums = log.sums();
         let found = if 2 * sums.mixed < sums.bad {
-            self.clock.of_boots(log, BELOW_IN_TIME).map(|found| by_clock("Boots of the rarer outcome begin", &found))
+            self.clock
+                .of_boots(log, BELOW_IN_TIME)
+                .map(|found| by_clock(KEEPS_TO_A_CLOCK, "Boots of the rarer outcome begin", &found))
         } else {
             let within = || self.clock.within_boots(log, BELOW_IN_TIME);
-            self.of_cycles(log).or_else(|| within().map(|found| by_clock("Failures begin", &found)))
+            self.of_cycles(log).or_else(|| within().map(|found| by_clock(KEEPS_TO_A_CLOCK, "Failures begin", &found)))
         };
         found.into_iter().map(|finding| finding.seen_at(self.failed.iter().copied())).collect()
     }
@@ -111,7 +116,8 @@ impl Periods {
     }
 }
 
-fn by_clock(what: &str, found: &ByClock) -> Finding {
+/// `id` is that of the finding, `what` begins its text.
+pub(super) fn by_clock(id: &str, what: &str, found: &ByClock) -> Finding {
     let text = format!(
         "{what} in one part of every {:.1} s, by a clock that neither boots nor cycles set: {} times in {}.",
         found.period.length,
@@ -122,7 +128,7 @@ fn by_clock(what: &str, found: &ByClock) -> Finding {
         "moments folded by each period, hypergeometric tail of the least likely arc, boots exchanged whole and within their streaks, p = {:.3}",
         found.period.p
     );
-    finding("keeps-to-a-clock", text, (found.boots, Unit::Boot), &found.period, (found.span, "s"), &method)
+    finding(id, text, (found.boots, Unit::Boot), &found.period, (found.span, "s"), &method)
 }
 
 /// Boots return with a period themselves, and so do first cycles that are worse, with all the overtones that short events have.
@@ -173,7 +179,7 @@ fn over_boots(log: &BootLog) -> Option<Finding> {
 
 /// The second look at the same boots, so its p-value counts twice.
 fn counted(outcomes: &[bool]) -> Option<(Period, String)> {
-    let period = every_nth::strongest(outcomes, LONGEST_OF_BOOTS, BELOW / 2.0)?;
+    let period = every_nth::strongest(outcomes, LONGEST_OF_BOOTS, BELOW_OF_BOOTS / 2.0)?;
     let period = Period { p: 2.0 * period.p, ..period };
     let method = format!(
         "exact count on each phase of each whole period and shuffles that keep its streaks, twice their p = {:.4}",
@@ -188,7 +194,7 @@ fn of_spectrum(what: &str, p: f64) -> String {
 
 /// `span` is the length of the whole sequence, in what the period is in. Two periods that slip by half a period over it look
 /// alike (the resolution that Rayleigh gave to spectra), which is the interval.
-fn finding(
+pub(super) fn finding(
     id: &str,
     text: String,
     (n, unit): (usize, Unit),

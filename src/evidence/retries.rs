@@ -41,6 +41,14 @@ impl RetriesByBoot {
         }
     }
 
+    /// Whether more of their transfers came late than of all together, boot by boot; boots without a transfer are left out.
+    pub fn above_their_share(&self) -> Vec<bool> {
+        let (late, all) =
+            self.boots.iter().fold((0, 0), |(late, all), boot| (late + u64::from(boot.0), all + u64::from(boot.1)));
+        let is_above = |boot: &(u32, u32)| u64::from(boot.0) * all > late * u64::from(boot.1);
+        self.boots.iter().filter(|(_, all)| *all > 0).map(is_above).collect()
+    }
+
     /// Boots without a transfer say nothing.
     pub fn finding(&self) -> Option<Finding> {
         let boots: Vec<(u32, u32)> = self.boots.iter().copied().filter(|(_, all)| *all > 0).collect();

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::boot_log::BootLog;
 use super::confidence_sequence::{self, ALPHA};
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::independent_sum::{IndependentSum, hypergeometric};
-use super::retries::{RetriesByBoot, RetriesByLength};
+use super::retries::RetriesByLength;
+use super::retry_rules::RetryRules;
 use super::trial::Trial;
 use super::weight;
 use crate::observation::failure::FailureClass;
@@ -27,8 +29,8 @@ pub struct Transfers {
     all: u64,
     late: u64,
     late_at: Vec<u32>,
-    by_boot: RetriesByBoot,
     by_length: RetriesByLength,
+    retries: RetryRules,
     timed_steps: u64,
     slow_steps: u64,
     slow_at: Vec<u32>,
@@ -53,7 +55,7 @@ impl Transfers {
         let count = trial.cycle.steps.iter().map(|step| u64::from(step.summary.count)).sum::<u64>();
         self.all += count;
         self.late += late;
-        self.by_boot.add(boot, late, count, trial.cycle.number);
+        self.retries.absorb(trial, boot);
         trial.cycle.steps.iter().for_each(|step| self.by_length.add(step, trial.cycle.number));
         if late > 0 && self.late_at.len() < NAMED_CYCLES {
             self.late_at.push(trial.cycle.number);
@@ -147,9 +149,14 @@ impl Transfers {
         )
     }
 
+    /// The rule that hidden retries keep to.
+    pub fn retry_rule(&self, log: &BootLog) -> Option<Finding> {
+        Some(self.retries.rule(log)?.seen_at(self.late_at.iter().copied()))
+    }
+
     /// The exact test on lengths.
     pub fn tested(&self) -> Vec<Finding> {
-        let retries = self.by_boot.finding().into_iter().chain(self.by_length.finding());
+        let retries = self.retries.by_boot().into_iter().chain(self.by_length.finding());
         retries.chain(self.rise_with_length()).collect()
     }
 
