@@ -88,6 +88,8 @@ const MESSAGES: &[Message] = &[
     message("is not writeable", Says::Look(page_refused)),
     message("is not readable", Says::Look(page_refused)),
     message("can not be erased", Says::Look(page_refused)),
+    message("Device disconnects, erases flash", Says::Normal(F::Disconnected, P::ReadUnprotect, AFTER_UNPROTECT)),
+    message("Performing mass erase", Says::Begins(P::Erase)),
     message("Downloading to address", Says::Look(download)),
     message("Downloading element to address", Says::Look(download)),
     message("Copying data from PC to DFU device", Says::Begins(P::Write)),
@@ -314,6 +316,7 @@ fn page_refused(notebook: &mut Notebook, line: &Line<'_>) {
     }
 }
 
+const AFTER_UNPROTECT: &str = "the device erases its flash and resets after read unprotect";
 const AFTER_LEAVE: &str =
     "the device left DFU and started its application before it was asked for its status once more";
 
@@ -361,13 +364,7 @@ fn get_status(notebook: &mut Notebook, line: &Line<'_>) {
 fn special_command(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Dfu, line);
     if line.contains("READ_UNPROTECT") {
-        notebook.normal(
-            F::Disconnected,
-            P::ReadUnprotect,
-            "READ_UNPROTECT",
-            "the device resets after read unprotect",
-            line,
-        );
+        notebook.normal(F::Disconnected, P::ReadUnprotect, "READ_UNPROTECT", AFTER_UNPROTECT, line);
     } else if line.contains("SET_ADDRESS") && notebook.has_done(P::Write) {
         notebook.normal(F::Disconnected, P::Leave, "SET_ADDRESS", AFTER_LEAVE, line);
     } else if line.contains("ERASE") {
