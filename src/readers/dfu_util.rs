@@ -108,8 +108,9 @@ const MESSAGES: &[Message] = &[
     message("Error during download (", Says::Look(download_failed)),
     message("Error during upload (", Says::Look(upload_failed)),
     message("Error sending completion packet", Says::Look(completion)),
-    message("error resetting after download", Says::Look(completion)),
-    message("can't detach", Says::Look(completion)),
+    // It comes to these two after a download that went well, and to nothing else.
+    message("error resetting after download", Says::Normal(F::Disconnected, P::Leave, AFTER_LEAVE)),
+    message("can't detach", Says::Normal(F::Disconnected, P::Leave, AFTER_LEAVE)),
     message("Error sending dfu abort request", Says::Fails(F::Stall, P::Status)),
     message("Error 74", Says::Look(make_error)),
     message("Lost device", Says::Fails(F::Disconnected, P::Wait)),

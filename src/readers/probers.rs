@@ -18,6 +18,10 @@ const fn message(needle: &'static str, says: Says) -> Message {
 
 const MESSAGES: &[Message] = &[
     message("probe_rs:", Says::Nothing),
+    // Warnings of a request that is made again; where that fails too, an error says so.
+    message("arm_debug_interface: DAP FAULT", Says::Repeats),
+    message("Writing DAP register failed", Says::Repeats),
+    message("Reading DAP register failed", Says::Repeats),
     message("probe-rs list", Says::Nothing),
     message("probe-rs run", Says::Nothing),
     message("probe-rs-cli", Says::Nothing),

@@ -32,6 +32,8 @@ const MESSAGES: &[Message] = &[
     message("Transfer fault", Says::Fails(F::SwdFault, P::Read)),
     message("STLink error (", Says::Look(stlink_error)),
     message("No available debug probes are connected", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("No available boards are connected", Says::Fails(F::NoProbe, P::ProbeOpen)),
+    message("] boardId => ", Says::Done(P::ProbeOpen)),
     message("No connected debug probe matches", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("Waiting for a debug probe to be connected", Says::Fails(F::NoProbe, P::ProbeOpen)),
     message("Unable to open device", Says::Fails(F::Access, P::ProbeOpen)),

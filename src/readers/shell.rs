@@ -22,6 +22,8 @@ const MESSAGES: &[Message] = &[
     message("openocd ", Says::Look(command)),
     message("probe-rs ", Says::Look(command)),
     message("pyocd ", Says::Look(command)),
+    message("pyocd-flashtool ", Says::Look(command)),
+    message("pyocd-gdbserver ", Says::Look(command)),
     message("stm32flash ", Says::Look(command)),
     message("STM32_Programmer_CLI ", Says::Look(command)),
     message("command not found", Says::Look(no_such_command)),

@@ -52,6 +52,7 @@ const MESSAGES: &[Message] = &[
     message("flash loader error", Says::Fails(F::WriteFailed, P::Write)),
     message("stlink_flash_loader_run(", Says::Fails(F::WriteFailed, P::Write)),
     message("Flash loader write error", Says::Fails(F::WriteFailed, P::Write)),
+    message("Data length doesn't have a 32 bit alignment", Says::Fails(F::ToolFailure, P::Write)),
     message("write error, count", Says::Fails(F::WriteFailed, P::Write)),
     message("Flash memory is write protected", Says::Fails(F::WriteProtected, P::Write)),
     message("Unlock flash failed", Says::Fails(F::WriteProtected, P::Write)),

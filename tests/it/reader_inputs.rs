@@ -100,6 +100,12 @@ const CASES: &[Case] = &[
     ("gdb x", "STM32F429ZI\n0x40023c14:\t0x0fffaaed\n", &["=read-out-protection-level"]),
     // dfu-util
     (
+        "normal: dfu-util lifts the protection",
+        "dfu-util 0.8\nOpening DFU capable USB device...\nDfuSe interface name: \"Internal Flash  \"\nDevice disconnects, erases flash and resets now\n",
+        &["@dfu-util", "~disconnected/read-unprotect"],
+    ),
+    ("normal: dfu-util at its end", "dfu-util: can't detach\n", &["~disconnected/leave"]),
+    (
         "dfu-util 0.7 spelling",
         "dfu-util 0.7\nDetermining device status: state = dfuERROR, status = 10\ndfuERROR, clearing status\n",
         &["@dfu-util", "~dfu-status/status"],
@@ -173,6 +179,11 @@ const CASES: &[Case] = &[
     ("utility dialog", "Can not read memory!\nDisable Read Out Protection and retry.\n", &["protected/read"]),
     // stlink-org
     (
+        "st-flash refuses a length",
+        "st-flash 1.2.0\nError: Data length doesn't have a 32 bit alignment: +2 byte.\n",
+        &["@stlink", "tool-failure/write"],
+    ),
+    (
         "stlink 1.2",
         "2016-09-24T16:15:33 WARN src/usb.c: Couldn't find any ST-Link/V2 devices\n",
         &["@stlink", "no-probe/probe-open"],
@@ -196,6 +207,11 @@ const CASES: &[Case] = &[
     ("normal: NRST not connected", "2022-03-01T10:00:00 INFO common.c: NRST is not connected\n", &["~other/reset"]),
     // probe-rs, cargo-flash, probe-run
     (
+        "normal: probe-rs asks again",
+        "     Running `probe-rs run --chip X a.elf`\n WARN probe_rs::probe::arm_debug_interface: DAP FAULT\n WARN probe_rs::probe::arm_debug_interface: Writing DAP register failed. Ctrl/Stat register value is: Ctrl {\n  Programming 100% [####]  76.25 KiB @   5.65 KiB/s (took 13s)\n    Finished in 15.16s\n",
+        &["@probe-rs"],
+    ),
+    (
         "probe-rs tracing",
         " WARN probe_rs::probe::stlink: send_jtag_command 242 failed: SwdDpWait\n",
         &["@probe-rs", "swd-wait/connect"],
@@ -212,6 +228,11 @@ const CASES: &[Case] = &[
         &["@probe-rs", "probe-firmware/probe-open"],
     ),
     // pyOCD
+    (
+        "pyocd of old, as root",
+        "$ pyocd-flashtool -l\nNo available boards are connected\n$ sudo pyocd-flashtool -l\n0 => Microbit [nrf51] boardId => 99000000\n",
+        &["no-probe/probe-open", "=works-with-sudo"],
+    ),
     (
         "pyocd new",
         "0000412 C SWD/JTAG communication failure (No ACK received) [__main__]\n",
