@@ -318,14 +318,18 @@ fn page_refused(notebook: &mut Notebook, line: &Line<'_>) {
 }
 
 const AFTER_UNPROTECT: &str = "the device erases its flash and resets after read unprotect";
-const AFTER_LEAVE: &str =
+pub const AFTER_LEAVE: &str =
     "the device left DFU and started its application before it was asked for its status once more";
 
 /// Where the poster tells that the message comes with `:leave` only, it was the leave.
 fn leave_asked(notebook: &mut Notebook, line: &Line<'_>) {
     if line.contains("error message") {
-        notebook.excuse(|failure| failure.code.as_ref().is_some_and(|code| code.raw() == GET_STATUS), AFTER_LEAVE);
+        notebook.excuse(is_status_after_download, AFTER_LEAVE);
     }
+}
+
+pub fn is_status_after_download(failure: &Failure) -> bool {
+    failure.phase == P::Write && failure.code.as_ref().is_some_and(|code| code.raw() == GET_STATUS)
 }
 
 /// A plain image has none, and every version takes it all the same.

@@ -1,8 +1,14 @@
 //! What later lines make of earlier failures: they were normal after all.
 
 use crate::observation::event::EventKind;
+use crate::observation::fact::FactValue;
 use crate::observation::failure::{Failure, FailureClass};
 use crate::observation::step::{Outcome, Phase, StepRecord};
+
+use super::dfu_util;
+
+/// What a poster says of a program that was written.
+const RUNS_AFTERWARDS: &str = "program-runs-afterwards";
 
 /// Calls those failures normal that are meant and not normal yet.
 pub fn excuse<'s>(steps: impl IntoIterator<Item = &'s mut StepRecord>, which: impl Fn(&Failure) -> bool, reason: &str) {
@@ -35,6 +41,14 @@ pub fn excuse_what_was_got_over(events: &mut [EventKind]) {
     }
     if attempts.iter().all(|steps| is_got_over(steps)) {
         excuse(attempts.into_iter().flatten(), |_| true, "the tool got over it and programmed the target");
+    }
+}
+
+/// The poster tells that the new program runs, and the only failure is that the board did not answer once it had it.
+pub fn excuse_a_program_that_runs(events: &mut [EventKind]) {
+    let is_told = |event: &EventKind| matches!(event, EventKind::FactNoted(fact) if fact.key == RUNS_AFTERWARDS && fact.value == FactValue::Flag(true));
+    if events.iter().any(is_told) {
+        excuse(steps_of(events), dfu_util::is_status_after_download, dfu_util::AFTER_LEAVE);
     }
 }
 

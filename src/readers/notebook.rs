@@ -372,6 +372,7 @@ impl Notebook {
         let complains = self.complaint.is_some() || !self.described.is_empty();
         self.settle_complaint();
         self.close_cycle();
+        hindsight::excuse_a_program_that_runs(&mut self.events);
         if !complains {
             hindsight::excuse_what_was_got_over(&mut self.events);
         }

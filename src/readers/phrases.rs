@@ -14,7 +14,7 @@ use crate::profile::shelf::{self, Sheet};
 
 use super::message::{Line, first_number};
 use super::notebook::Notebook;
-use super::pattern::Pattern;
+use super::pattern::{Found, Pattern};
 use super::required_words::{Collection, Present, RequiredWords};
 use super::word_classes::WordClasses;
 
@@ -194,7 +194,7 @@ impl Phrases {
             return;
         }
         let Some(found) = worth_trying.find_map(|pattern| pattern.find(sentence)) else { return };
-        if phrase.unless.iter().any(|pattern| pattern.is_match(sentence)) {
+        if goes_on_as_a_path(sentence, &found) || phrase.unless.iter().any(|pattern| pattern.is_match(sentence)) {
             return;
         }
         let denied = phrase.entry.deniable && self.denial.is_match(&sentence[..found.start]);
@@ -210,6 +210,12 @@ impl Phrases {
             notebook.describe(failure.class, failure.phase, found.whole, line);
         }
     }
+}
+
+/// Ends within the name of a file, as `work` does in `~/work/app.bin`, which says nothing.
+fn goes_on_as_a_path(sentence: &str, found: &Found<'_>) -> bool {
+    sentence[found.start + found.whole.len()..].starts_with(['/', '\\'])
+        && found.whole.rsplit_once(char::is_whitespace).is_some_and(|(_, last)| last.contains(['/', '\\']))
 }
 
 fn value_of(kind: &ValueKind, group: &str, denied: bool) -> Option<FactValue> {

@@ -104,6 +104,11 @@ const CASES: &[Case] = &[
         "dfu-util 0.8\nOpening DFU capable USB device...\nDfuSe interface name: \"Internal Flash  \"\nDevice disconnects, erases flash and resets now\n",
         &["@dfu-util", "~disconnected/read-unprotect"],
     ),
+    (
+        "normal: the program runs that was written",
+        "dfu-util: Error during download get_status\nThe core resets by itself and runs the new program.\n",
+        &["~stall/write"],
+    ),
     ("normal: dfu-util at its end", "dfu-util: can't detach\n", &["~disconnected/leave"]),
     (
         "dfu-util 0.7 spelling",
