@@ -24,7 +24,6 @@ use super::periods::Periods;
 use super::place::Place;
 use super::rate::{Rate, StepLatency};
 use super::requests::Requests;
-use super::returns::Returns;
 use super::same_point;
 use super::speed_curve::SpeedCurve;
 use super::time_in_boot;
@@ -54,7 +53,6 @@ pub struct CampaignEvidence {
     place: Place,
     course: OverTime,
     periods: Periods,
-    returns: Returns,
     covariates: Covariates,
     latency_before: LatencyBefore,
     speeds: SpeedCurve,
@@ -106,7 +104,6 @@ impl CampaignEvidence {
         self.place.absorb(&trial, boot);
         self.course.absorb(&trial);
         self.periods.absorb(&trial, boot);
-        self.returns.absorb(&trial, boot);
         self.covariates.absorb(&trial, boot);
         self.latency_before.absorb(&trial, boot, arm);
         self.speeds.absorb(&trial, boot);
@@ -210,7 +207,6 @@ impl CampaignEvidence {
             found.extend(self.course.tested(&self.boots));
             found.extend(self.periods.tested(&self.boots, self.arms.count()));
             found.extend(loss::findings(&self.boots));
-            found.extend(self.returns.finding(&self.boots));
             found.extend(self.transfers.tested());
             found.extend(self.transfers.retry_rule(&self.boots).filter(|_| self.arms.count() == 1));
             found.extend(self.requests.tested());

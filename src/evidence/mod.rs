@@ -45,7 +45,6 @@ pub mod rate;
 pub mod requests;
 pub mod retries;
 pub mod retry_rules;
-pub mod returns;
 pub mod rules;
 pub mod runs_test;
 pub mod same_point;

@@ -66,8 +66,9 @@ fn is_got_over(steps: &[StepRecord]) -> bool {
 
 /// Errors on the wires are a finding whether or not they were got over.
 fn is_of_the_approach(failure: &Failure) -> bool {
-    let approach = [Phase::ProbeOpen, Phase::Connect, Phase::Halt, Phase::Reset, Phase::Identify, Phase::Read]
-        .contains(&failure.phase);
+    let approach =
+        [Phase::Open, Phase::ProbeOpen, Phase::Connect, Phase::Halt, Phase::Reset, Phase::Identify, Phase::Read]
+            .contains(&failure.phase);
     let on_the_wires =
         [FailureClass::SwdFault, FailureClass::SwdWait, FailureClass::Parity, FailureClass::NoAcknowledge];
     approach && !on_the_wires.contains(&failure.class)
