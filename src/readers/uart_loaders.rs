@@ -18,6 +18,10 @@ const MESSAGES: &[Message] = &[
     message("Activating bootloader (select UART)", Says::Begins(P::Connect)),
     message("Bootloader version: 0x", Says::Done(P::Connect)),
     message("Chip id: 0x", Says::Done(P::Identify)),
+    // stm32flash tries a serial port first, and then the bus that was meant.
+    message("Error: Failed to apply settings", Says::Repeats),
+    message("Error probing interface \"serial_posix\"", Says::Repeats),
+    message("Interface i2c: addr", Says::Done(P::Connect)),
     message("Wrote address 0x", Says::Look(progress)),
     message("Wrote and verified address 0x", Says::Look(progress)),
     message("Verification OK", Says::Done(P::Verify)),

@@ -285,6 +285,11 @@ const CASES: &[Case] = &[
     ("resets", "usb 2-1: reset full-speed USB device number 54 using ehci-pci\n", &["=host-resets-device"]),
     // Others
     (
+        "stm32flash over I2C",
+        "stm32flash 0.7\nWarning: Not a tty: /dev/i2c-1\nError: Failed to apply settings\nError probing interface \"serial_posix\"\nInterface i2c: addr 0x56\nWrote and verified address 0x08004268 (100.00%) Done.\n",
+        &["@stm32loader"],
+    ),
+    (
         "qflipper announced",
         "1 [DBG] vvv ATTENTION: Ignore errors below until matching closing message. vvv\n2 [DBG] Failed to perform control transfer: LIBUSB_ERROR_NO_DEVICE\n3 [DBG] ^^^ ATTENTION: Ignore errors above. ^^^\n4 [RCY] ERROR: operation failed\n",
         &["@qflipper", "~disconnected/status"],
