@@ -10,6 +10,10 @@ use super::independent_sum::hypergeometric;
 use super::spectrum::Period;
 use super::streak_shuffle;
 
+pub const METHOD: &str = "exact count on each phase of each whole period and shuffles that keep its streaks";
+
+/// Of boots, longer periods are not looked for.
+pub const LONGEST_OF_BOOTS: usize = 12;
 /// A period shows itself by returning at least so often.
 const LEAST_RETURNS: usize = 4;
 const LEAST_OUTCOMES: usize = 16;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::boot_log::{BootLog, BootTally};
 use super::clock_marks::{ByClock, ClockMarks};
-use super::every_nth;
+use super::every_nth::{self, LONGEST_OF_BOOTS};
 use super::finding::{Finding, Unit};
 use super::spectrum::{self, Period};
 use super::trial::Trial;
@@ -19,7 +19,6 @@ const BELOW: f64 = 0.001;
 const BELOW_IN_TIME: f64 = 0.006;
 /// A period of boots is looked for among few.
 const BELOW_OF_BOOTS: f64 = 0.006;
-const LONGEST_OF_BOOTS: usize = 12;
 
 const KEEPS_TO_A_CLOCK: &str = "keeps-to-a-clock";
 
@@ -181,10 +180,7 @@ fn over_boots(log: &BootLog) -> Option<Finding> {
 fn counted(outcomes: &[bool]) -> Option<(Period, String)> {
     let period = every_nth::strongest(outcomes, LONGEST_OF_BOOTS, BELOW_OF_BOOTS / 2.0)?;
     let period = Period { p: 2.0 * period.p, ..period };
-    let method = format!(
-        "exact count on each phase of each whole period and shuffles that keep its streaks, twice their p = {:.4}",
-        period.p
-    );
+    let method = format!("{}, twice their p = {:.4}", every_nth::METHOD, period.p);
     Some((period, method))
 }
 

@@ -3,7 +3,7 @@
 
 use super::boot_log::BootLog;
 use super::clock_marks::ClockMarks;
-use super::every_nth;
+use super::every_nth::{self, LONGEST_OF_BOOTS};
 use super::finding::{Finding, Unit};
 use super::periods;
 use super::retries::RetriesByBoot;
@@ -12,7 +12,6 @@ use crate::observation::step::StepRecord;
 
 /// Two rules are looked for, beside those of the failures.
 const BELOW: f64 = 0.003;
-const LONGEST_OF_BOOTS: usize = 12;
 
 #[derive(Clone, Debug, Default)]
 pub struct RetryRules {
@@ -21,13 +20,11 @@ pub struct RetryRules {
 }
 
 impl RetryRules {
-    pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize) {
-        let steps = &trial.cycle.steps;
-        let late: u64 = steps.iter().map(|step| u64::from(step.summary.inferred_retries)).sum();
-        let all = steps.iter().map(|step| u64::from(step.summary.count)).sum();
+    /// `late` of `all` transfers of the cycle came late.
+    pub fn absorb(&mut self, trial: &Trial<'_>, boot: usize, (late, all): (u64, u64)) {
         self.by_boot.add(boot, late, all, trial.cycle.number);
         let is_late = |step: &&StepRecord| step.summary.inferred_retries > 0;
-        let at = steps.iter().find(is_late).and_then(|step| step.started);
+        let at = trial.cycle.steps.iter().find(is_late).and_then(|step| step.started);
         self.clock.absorb(trial, boot, late > 0, at.or(trial.cycle.started));
     }
 
@@ -50,10 +47,7 @@ impl RetryRules {
             above.iter().filter(|above| **above).count(),
             Unit::Boot.count(above.len() as u64)
         );
-        let method = format!(
-            "exact count on each phase of each whole period and shuffles that keep its streaks, p = {:.4}; inferred from latency",
-            period.p
-        );
+        let method = format!("{}, p = {:.4}; inferred from latency", every_nth::METHOD, period.p);
         let n = above.len();
         Some(periods::finding("retries-every-nth-boot", text, (n, Unit::Boot), &period, (n as f64, "boots"), &method))
     }

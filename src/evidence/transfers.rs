@@ -55,7 +55,7 @@ impl Transfers {
         let count = trial.cycle.steps.iter().map(|step| u64::from(step.summary.count)).sum::<u64>();
         self.all += count;
         self.late += late;
-        self.retries.absorb(trial, boot);
+        self.retries.absorb(trial, boot, (late, count));
         trial.cycle.steps.iter().for_each(|step| self.by_length.add(step, trial.cycle.number));
         if late > 0 && self.late_at.len() < NAMED_CYCLES {
             self.late_at.push(trial.cycle.number);

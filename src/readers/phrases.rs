@@ -212,7 +212,7 @@ impl Phrases {
     }
 }
 
-/// Ends within the name of a file, as `work` does in `~/work/app.bin`, which says nothing.
+/// Ends within the name of a file, as `works` does in `out/works/app.bin`, which says nothing.
 fn goes_on_as_a_path(sentence: &str, found: &Found<'_>) -> bool {
     sentence[found.start + found.whole.len()..].starts_with(['/', '\\'])
         && found.whole.rsplit_once(char::is_whitespace).is_some_and(|(_, last)| last.contains(['/', '\\']))
@@ -275,6 +275,16 @@ mod tests {
             EventKind::CycleFinished(_) => true,
             _ => false,
         })
+    }
+
+    #[test]
+    fn the_name_of_a_folder_is_no_word() {
+        let goes_on = |sentence: &str, whole| {
+            goes_on_as_a_path(sentence, &Found { whole, start: sentence.find(whole).unwrap(), group: None })
+        };
+        assert!(goes_on("dfu-util -D out/works/app.bin", "dfu-util -D out/works"));
+        assert!(!goes_on("dfu-util works/is fine", "dfu-util works"));
+        assert!(!goes_on("dfu-util -D out/app.bin works", "dfu-util -D out/app.bin works"));
     }
 
     #[test]
