@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use super::subject::Subject;
 use crate::evidence::finding::Finding;
@@ -24,6 +25,9 @@ const FEWEST_MARKS: usize = 5;
 const LEAST_KNOWN: f64 = 0.5;
 /// So many marks are named as a reason.
 const NAMED_MARKS: usize = 5;
+/// Words that have their weight, but tell a person nothing about a board: of any talk, of letters, of a program's own banner.
+static PLAIN_WORDS: LazyLock<BTreeSet<&str>> =
+    LazyLock::new(|| include_str!("plain_words.txt").split_whitespace().collect());
 
 /// The table of weights.
 #[derive(Clone, Debug, Default)]
@@ -172,7 +176,8 @@ pub fn soft_max(scores: &[f64]) -> Vec<f64> {
 
 fn most_telling(known: &[(&str, &Row)], family: usize) -> Vec<String> {
     let says = |row: &Row| row.rarity * row.weights[family];
-    let mut telling: Vec<_> = known.iter().filter(|(_, row)| says(row) > 0.0).collect();
+    let is_named = |(mark, row): &&(&str, &Row)| says(row) > 0.0 && !PLAIN_WORDS.contains(mark);
+    let mut telling: Vec<_> = known.iter().filter(is_named).collect();
     telling.sort_by(|a, b| says(b.1).total_cmp(&says(a.1)).then_with(|| a.0.cmp(b.0)));
     let mut named = Vec::new();
     for (mark, _) in telling {
@@ -219,6 +224,15 @@ mod tests {
         assert!((opinion.share("usb-power") + opinion.share("swd-wiring") - 1.0).abs() < 1e-12);
         assert_eq!(opinion.telling("usb-power"), ["“hub”"]);
         assert_eq!(opinion.telling("swd-wiring"), ["“long”"]);
+    }
+
+    #[test]
+    fn a_plain_word_counts_and_is_not_named() {
+        let text = "mark,rarity,usb-power\n*,,\nhub,200,300\nyou,200,300\nlong,1,1\nit,1,1\nboard,1,1\n";
+        let sheet = Sheet { name: "reports".to_owned(), file: "reports.csv".to_owned(), text: text.to_owned() };
+        let likeness = Likeness::from_sheets(&[sheet]).unwrap();
+        let opinion = likeness.opinion(&marks_of("hub you long it board")).unwrap();
+        assert_eq!(opinion.telling("usb-power"), ["“hub”", "“board”", "“long”"]);
     }
 
     #[test]
