@@ -69,12 +69,18 @@ impl Arms {
         }
     }
 
+    /// A boot counts once under each level that it met, in however many arms.
     fn settle_last_boot(&mut self) {
         let Some(last) = self.cells.last().map(|cell| cell.boot) else { return };
+        let mut met: BTreeMap<(&String, &String), Option<u32>> = BTreeMap::new();
         for cell in self.cells.iter().rev().take_while(|cell| cell.boot == last) {
-            if let Some(levels) = self.levels.get(cell.arm as usize) {
-                self.watch.settle(levels, cell.failed_at);
+            for level in self.levels.get(cell.arm as usize).into_iter().flatten() {
+                let failed_at = met.entry(level).or_default();
+                *failed_at = (*failed_at).into_iter().chain(cell.failed_at).min();
             }
+        }
+        for ((factor, level), failed_at) in met {
+            self.watch.settle(factor, level, failed_at);
         }
     }
 
@@ -137,7 +143,9 @@ impl Arms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::synthetic::cycle;
+    use crate::evidence::synthetic::{cycle, failing};
+    use crate::observation::failure::FailureClass;
+    use crate::observation::step::Phase;
 
     fn levels(pairs: &[(&str, &str)]) -> Levels {
         pairs.iter().map(|(factor, level)| ((*factor).to_owned(), (*level).to_owned())).collect()
@@ -163,6 +171,31 @@ mod tests {
         }
         let cells: Vec<_> = arms.cells().iter().map(|cell| (cell.boot, cell.arm, cell.cycles)).collect();
         assert_eq!(cells, [(0, 0, 2), (0, 1, 1), (1, 1, 1)]);
+    }
+
+    /// The probe changes from boot to boot, the length of transfers from cycle to cycle: three arms per boot, and one boot all the same.
+    #[test]
+    fn a_boot_of_several_arms_is_watched_as_one() {
+        let mut arms = Arms::default();
+        for boot in 0..41 {
+            for size in ["64", "512", "2048"] {
+                let arm = arms.of(&levels(&[
+                    ("probe", if boot % 2 == 0 { "attached" } else { "detached" }),
+                    ("transfer-size", size),
+                ]));
+                let cycle = if boot % 2 == 0 {
+                    failing(boot, boot, FailureClass::Stall, Phase::Read)
+                } else {
+                    cycle(boot, boot)
+                };
+                arms.absorb(&Trial::of(&cycle), boot as usize, arm);
+            }
+        }
+        let found = arms.watched();
+        assert_eq!(
+            found.iter().map(|finding| (finding.id.as_str(), finding.n)).collect::<Vec<_>>(),
+            [("factor-matters", 40)]
+        );
     }
 
     #[test]

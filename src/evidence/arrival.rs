@@ -2,6 +2,7 @@
 //!
 //! A ROM that does not see its crystal resets and tries again, so one plug-in can hold many ROM boots; a ROM that waits
 //! for something first comes late and on time. A board that was not there in one cycle and is in the next took that much longer.
+//! A cold boot takes another time than a reset and one port than another, so boots are judged among their like only.
 
 use super::arms::Arms;
 use super::boot_log::{Arrival, BootLog};
@@ -22,8 +23,7 @@ const SCATTER_OF_A_HOST: Micros = Micros::from_millis(100);
 const LATE: Micros = Micros::from_millis(1_000);
 
 pub fn findings(log: &BootLog) -> Vec<Finding> {
-    let known = log.boots().filter(|boot| boot.kind != BootKind::Unknown);
-    let waits: Vec<Wait> = known.filter_map(|boot| boot.arrival).map(wait).collect();
+    let (waits, at) = most_alike(log);
     // Scatter is judged among those that came: boots that never come are another finding, and no scatter by themselves.
     let came: Vec<Wait> = waits.iter().copied().filter(|wait| wait.happened).collect();
     if came.len() < LEAST_BOOTS {
@@ -34,12 +34,13 @@ pub fn findings(log: &BootLog) -> Vec<Finding> {
         return Vec::new();
     };
     let scatter = late - early;
-    let at = || log.boots().filter(|boot| boot.arrival.is_some()).map(|boot| boot.begins_at);
+    let at = || at.iter().copied();
     let boots = waits.len() as u64;
     if scatter > ms(SCATTER_OF_A_HOST).max(0.1 * median) {
         let longest = came.iter().map(|wait| wait.time).fold(0.0, f64::max);
-        let least =
-            curve.quantile_interval(0.75).0.unwrap_or(late) - curve.quantile_interval(0.25).1.unwrap_or(longest);
+        let [early_ends, late_ends] = [0.25, 0.75].map(|q| curve.quantile_interval(q));
+        let least = late_ends.0.unwrap_or(late) - early_ends.1.unwrap_or(longest);
+        let most = late_ends.1.unwrap_or(longest) - early_ends.0.unwrap_or(early);
         let weight = weight::of_sightings(came.len() as u64) * if least > 0.0 { 1.0 } else { 0.5 };
         let half = Survival::of(&waits)
             .quantile(0.5)
@@ -53,8 +54,11 @@ pub fn findings(log: &BootLog) -> Vec<Finding> {
         );
         return vec![
             Finding::new("enumerate-scattered", text, boots, Unit::Boot)
-                .of_size(scatter, Some((least.max(0.0), longest)), "ms between the quartiles")
-                .by("quartiles with intervals after Brookmeyer and Crowley; Kaplan-Meier median", weight)
+                .of_size(scatter, Some((least.max(0.0), most.max(scatter))), "ms between the quartiles")
+                .by(
+                    "quartiles, from the ends of their intervals after Brookmeyer and Crowley; Kaplan-Meier median",
+                    weight,
+                )
                 .seen_at(at()),
         ];
     }
@@ -74,16 +78,30 @@ pub fn findings(log: &BootLog) -> Vec<Finding> {
     if absent == 0 {
         return Vec::new();
     }
+    let (low, high) = curve.quantile_interval(0.5);
     let text = format!(
         "The board comes at once or not at all: {} of {boots} boots took {early:.0} to {late:.0} ms (middle half), and {absent} never came, though they were waited for.",
         came.len()
     );
     vec![
         Finding::new("enumerate-at-once-or-never", text, boots, Unit::Boot)
-            .of_size(median, Some((early, late)), "ms")
-            .by("quartiles of the time to enumerate", weight::of_sightings(absent.min(came.len()) as u64))
+            .of_size(median, Some((low.unwrap_or(early), high.unwrap_or(late))), "ms")
+            .by(
+                "median of the time to enumerate, interval after Brookmeyer and Crowley",
+                weight::of_sightings(absent.min(came.len()) as u64),
+            )
             .seen_at(at()),
     ]
+}
+
+/// The waits of those boots, of one campaign, kind and arm, of which most came, and the cycles at which they began.
+fn most_alike(log: &BootLog) -> (Vec<Wait>, Vec<u32>) {
+    let known = log.strata().into_values().map(|boots| {
+        let known = boots.into_iter().filter(|boot| boot.kind != BootKind::Unknown);
+        known.filter_map(|boot| Some((wait(boot.arrival?), boot.begins_at))).unzip()
+    });
+    let came = |(waits, _): &(Vec<Wait>, Vec<u32>)| waits.iter().filter(|wait| wait.happened).count();
+    known.max_by_key(came).unwrap_or_default()
 }
 
 /// The waits of boots under one level of a factor.
@@ -151,8 +169,11 @@ fn ms(span: Micros) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use crate::evidence::campaign_evidence::CampaignEvidence;
     use crate::evidence::chance::Chance;
-    use crate::evidence::synthetic::{campaign, cycle, failing};
+    use crate::evidence::synthetic::{campaign, cold_boot, cycle, failing, start};
+    use crate::observation::boot::{Boot, BootKind};
+    use crate::observation::event::{Event, EventKind};
     use crate::observation::failure::FailureClass;
     use crate::observation::step::{Outcome, Phase};
     use crate::observation::units::Micros;
@@ -206,6 +227,25 @@ mod tests {
         let found = evidence.verdict_findings();
         let slower = found.iter().find(|finding| finding.id == "factor-matters").unwrap();
         assert_eq!(slower.text, "The time to enumerate depends on port: median 430 ms with 3-1, 930 ms with 1-4.");
+    }
+
+    /// Two kinds of boot, each on time: three quarters of a second and a quarter of one.
+    #[test]
+    fn kinds_of_boot_that_differ_are_no_scatter() {
+        let mut evidence = CampaignEvidence::default();
+        let mut absorb = |kind| {
+            evidence.absorb(&Event { seq: 1, at: None, kind });
+        };
+        absorb(EventKind::CampaignStarted(start(20, 1)));
+        for boot in 1..=20 {
+            let boot_of_kind =
+                if boot <= 10 { cold_boot(boot) } else { Boot { kind: BootKind::Nrst, ..cold_boot(boot) } };
+            absorb(EventKind::BootStarted(boot_of_kind));
+            let mut cycle = cycle(boot, boot);
+            cycle.steps[0].elapsed = Some(Micros::from_millis(if boot <= 10 { 900 } else { 300 }));
+            absorb(EventKind::CycleFinished(cycle));
+        }
+        assert!(evidence.verdict_findings().iter().all(|finding| !finding.id.starts_with("enumerate-")));
     }
 
     #[test]

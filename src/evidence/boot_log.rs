@@ -1,5 +1,7 @@
 //! What is kept of every boot: a tally of constant size, and sums over all boots that cost nothing to update.
 
+use std::collections::BTreeMap;
+
 use super::finding::NAMED_CYCLES;
 use super::trial::{Mark, Marks, Trial};
 use crate::observation::boot::{Boot, BootKind};
@@ -287,7 +289,19 @@ pub struct BootLog {
     ended: bool,
 }
 
+/// Boots that may be compared with each other: campaign, name of the kind, arm.
+pub type Stratum = (u32, &'static str, Option<u32>);
+
 impl BootLog {
+    /// All boots, apart by what may be compared.
+    pub fn strata(&self) -> BTreeMap<Stratum, Vec<&BootTally>> {
+        let mut strata: BTreeMap<Stratum, Vec<&BootTally>> = BTreeMap::new();
+        for boot in self.boots() {
+            strata.entry((boot.campaign, boot.kind.name(), boot.arm)).or_default().push(boot);
+        }
+        strata
+    }
+
     pub fn start_campaign(&mut self, start: &CampaignStart) {
         self.close_last();
         self.campaigns += 1;

@@ -10,7 +10,7 @@ use super::boot_log::{BootLog, BootSums};
 use super::clock_looks::ClockLooks;
 use super::confidence_sequence::{self, ALPHA};
 use super::covariates::Covariates;
-use super::experiment::Counts;
+use super::experiment::{Baseline, Counts};
 use super::factors;
 use super::finding::{Finding, Unit};
 use super::kinds_of_failure::KindsOfFailure;
@@ -154,14 +154,17 @@ impl CampaignEvidence {
         kinds.iter().flat_map(of).collect()
     }
 
-    /// The board as it was found, in what is independent of each other: per boot, and per cycle. Of the commonest kind of
+    /// The board as it was found, with what is independent of each other: per boot, and per cycle. Of the commonest kind of
     /// boot: kinds are not pooled.
-    pub fn as_found(&self) -> (Counts, Counts) {
+    pub fn as_found(&self) -> (Baseline, Baseline) {
         let commonest = self.boots.by_kind().into_iter().max_by_key(|(_, all, _)| all.boots);
         let (all, boots) = commonest.map_or_else(Default::default, |(_, all, settled)| (all, settled));
         let streaks = boots.worth_in_streaks();
         let per_cycle = streaks / all.design_effect();
-        (Counts::of(boots.bad, boots.boots).worth(streaks), Counts::of(all.failed, all.cycles).worth(per_cycle))
+        (
+            Baseline { counts: Counts::of(boots.bad, boots.boots), worth: streaks },
+            Baseline { counts: Counts::of(all.failed, all.cycles), worth: per_cycle },
+        )
     }
 
     /// How long each step takes when it succeeds, in the order of the recipe.
@@ -207,7 +210,7 @@ impl CampaignEvidence {
             found.extend(self.course.tested(&self.boots));
             found.extend(self.periods.tested(&self.boots, self.arms.count()));
             found.extend(loss::findings(&self.boots));
-            found.extend(self.transfers.tested());
+            found.extend(self.transfers.tested(sums.boots));
             found.extend(self.transfers.retry_rule(&self.boots).filter(|_| self.arms.count() == 1));
             found.extend(self.requests.tested());
             found.extend(self.counts.tested());
@@ -238,7 +241,7 @@ impl CampaignEvidence {
         let mut found = over_boots::counted(&self.boots, sums);
         let spread = self.steps.bus_errors_spread() && !self.damage.is_only_at_enumerate();
         found.extend(self.kinds.findings(sums, spread));
-        found.extend(self.transfers.counted());
+        found.extend(self.transfers.counted(sums.boots));
         found.extend(self.place.counted(sums));
         found
     }

@@ -176,7 +176,11 @@ impl Catalogue {
     pub fn read_off(&self, observed: &Observed) -> Vec<Finding> {
         let held = |entry: &Entry| {
             let met = entry.when.as_ref()?.met_by(observed)?;
-            let unit = if observed.is_campaign() { Unit::Cycle } else { Unit::Session };
+            let unit = match met.failures {
+                Some(_) => observed.unit_of_failures(),
+                None if observed.is_campaign() => Unit::Cycle,
+                None => Unit::Session,
+            };
             // In a campaign what happens seldom must not count like what happens always, and beside what is counted over boots
             // one sighting is one sighting. An error that the device names itself is none the less named.
             let counted_beside = self.groups.get(&entry.group).is_some_and(|group| group.side_by_side);

@@ -9,7 +9,7 @@ use std::ops::Add;
 
 use super::difference::{Difference, shrunk, worth_of_boots};
 use super::e_value;
-use super::exact_test::{self, Count};
+use super::exact_test::{self, Confidence, Count};
 use super::finding::Unit;
 
 /// 1.96 for a two-sided test at 5 %, 0.8416 for a power of 80 %.
@@ -80,8 +80,8 @@ pub fn compare(a: &Side, b: &Side) -> Option<Comparison> {
         let (p, way) = exact_test::within_strata(shared.iter().copied());
         (p, format!("stratified test within boots, {way}"))
     };
-    let difference = Difference::within(shared.iter().map(|(a, b)| (*b, *a)))
-        .unwrap_or_else(|| Difference::of_streaks(count_b, count_a, worth));
+    let difference = Difference::within(shared.iter().map(|(a, b)| (*b, *a)), Confidence::OF_ONE)
+        .unwrap_or_else(|| Difference::of_streaks(count_b, count_a, worth, Confidence::OF_ONE));
     let mut comparison = Comparison {
         unit,
         a: count_a,
@@ -235,14 +235,12 @@ mod tests {
         assert!(one.p > 10.0 * two.p, "{} {}", one.p, two.p);
     }
 
-    /// Cohen (1988), table 6.4.1: 80 % power at 5 % two-sided, h = 0.5 takes 63 per side. sin^2 (pi/8) against
-    /// sin^2 (pi/8 + 0.25) are 0.5 apart in h.
+    /// Cohen (1988), table 6.4.1: 80 % power at 5 % two-sided, h = 0.5 takes 63 per side. 6 of 41 and 14 of 39 are 0.4998 apart in h.
     #[test]
     fn the_size_needed_agrees_with_the_published_table() {
-        let p = |h: f64| (std::f64::consts::FRAC_PI_8 + h / 2.0).sin().powi(2);
-        let count = |share: f64| Count { failed: (share * 1e6).round() as u64, n: 1_000_000 };
-        let effect = 2.0 * (count(p(0.5)).share().sqrt().asin() - count(p(0.0)).share().sqrt().asin());
-        assert!((effect - 0.5).abs() < 1e-5);
-        assert_eq!((2.0 * (Z_OF_TEST_AND_POWER / effect).powi(2)).ceil(), 63.0);
+        let (a, b) = (Count { failed: 6, n: 41 }, Count { failed: 14, n: 39 });
+        assert_eq!(still_needed(a, b, 1.0), Some(63 - 39));
+        assert_eq!(still_needed(b, a, 0.5), Some(126 - 39), "boots in streaks are worth half");
+        assert_eq!(still_needed(a, a, 1.0), None);
     }
 }

@@ -91,6 +91,13 @@ mod tests {
                     log_mixture += ((1.0 - predicted) / (1.0 - rate)).ln();
                 }
                 missed |= log_mixture >= limit;
+                if n == 10_000.0 || n == 100.0 {
+                    let ratio = log_ratio(failed, n, rate);
+                    assert!(
+                        (ratio - log_mixture).abs() < 1e-6,
+                        "{ratio} {log_mixture}: the rule for the next is not the ratio"
+                    );
+                }
                 let spread = (rate * (1.0 - rate) / n).sqrt();
                 naive_missed |= n >= 30.0 && (failed / n - rate).abs() > 1.96 * spread;
             }

@@ -4,6 +4,11 @@
 //! one: it orders tables by Fisher's p-value and takes the largest probability of the tail over all common rates. It is
 //! never less powerful than Fisher's own test. Two-sided p-values are twice the smaller one-sided one.
 
+use std::f64::consts::SQRT_2;
+
+use statrs::function::erf::erfc_inv;
+
+use super::confidence_sequence::ALPHA;
 use super::independent_sum::{IndependentSum, hypergeometric, ln_choose};
 use super::solve::crossing;
 
@@ -15,6 +20,20 @@ const RATES_TRIED: u32 = 200;
 
 /// 95 %, both sides, of the normal distribution.
 pub const Z: f64 = 1.959_963_984_540_054;
+
+/// How many standard errors an interval takes on either side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Confidence(pub f64);
+
+impl Confidence {
+    /// 95 % for the one comparison that is made.
+    pub const OF_ONE: Self = Self(Z);
+
+    /// 95 % for all of so many comparisons together (Bonferroni), so that it also holds for the one that is picked afterwards.
+    pub fn of_all(comparisons: usize) -> Self {
+        if comparisons <= 1 { Self::OF_ONE } else { Self(SQRT_2 * erfc_inv(ALPHA / comparisons as f64)) }
+    }
+}
 
 /// `failed` of `n` in one arm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,25 +127,37 @@ fn binomial(n: u64, rate: f64) -> Vec<f64> {
     (0..=n).map(|k| (ln_choose(n, k) + k as f64 * log_bad + (n - k) as f64 * log_good).exp()).collect()
 }
 
-/// Wilson's score interval (1927), 95 %, for one look.
-pub fn wilson(count: Count) -> (f64, f64) {
+/// Wilson's score interval (1927), for one look.
+pub fn wilson(count: Count, Confidence(z): Confidence) -> (f64, f64) {
     if count.n == 0 {
         return (0.0, 1.0);
     }
     let (n, p) = (count.n as f64, count.share());
-    let middle = p + Z * Z / (2.0 * n);
-    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + Z * Z / n;
+    let middle = p + z * z / (2.0 * n);
+    let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z * z / n;
     (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::independent_sum::normal_cdf;
     use proptest::prelude::*;
 
     fn count(failed: u64, n: u64) -> Count {
         Count { failed, n }
+    }
+
+    #[test]
+    fn so_many_comparisons_together_are_permitted_five_per_cent() {
+        assert_eq!(Confidence::of_all(1), Confidence::OF_ONE);
+        // Tables of the normal distribution: 2.394 cuts off 0.05 / 3 on both sides, 2.936 0.05 / 15.
+        assert!((Confidence::of_all(3).0 - 2.394).abs() < 1e-3 && (Confidence::of_all(15).0 - 2.935).abs() < 2e-3);
+        for comparisons in 1..=66 {
+            let Confidence(z) = Confidence::of_all(comparisons);
+            assert!((2.0 * normal_cdf(-z) * comparisons as f64 - ALPHA).abs() < 1e-9, "{comparisons}");
+        }
     }
 
     /// The example in SciPy's reference for `boschloo_exact` (its columns are the arms): 74 of 117 against 31 of 63,

@@ -13,8 +13,8 @@ use std::ops::Add;
 use super::arms::{Arms, BOOT_KIND, Cell};
 use super::boot_log::BootLog;
 use super::chance::Chance;
-use super::difference::{Difference, worth_of_boots};
-use super::exact_test::{self, Count};
+use super::difference::{Difference, shrunk, worth_of};
+use super::exact_test::{self, Confidence, Count};
 use super::finding::Unit;
 use super::permutation::{BlockPermutation, SHUFFLES, thinned};
 
@@ -34,30 +34,35 @@ pub struct FactorTable {
 
 /// How outcomes spread that belong together, so that an interval allows for what the test beside it allows for.
 #[derive(Clone, Debug)]
-enum Spread {
-    /// Each is as good as another.
-    Independent,
-    /// In a row of boots each of which is worth so much of a boot.
-    Streaks(f64),
-    /// Within boots, or blocks of boots, of which each holds its own counts per level.
-    Strata(Vec<Vec<Count>>),
+struct Spread {
+    /// Boots, blocks of boots or kinds of boot, each with its own counts per level; none where nothing is to be kept apart.
+    strata: Vec<Vec<Count>>,
+    /// What one outcome is worth of one that knows nothing of its neighbours.
+    worth: f64,
+}
+
+impl Spread {
+    const INDEPENDENT: Self = Self { strata: Vec::new(), worth: 1.0 };
 }
 
 impl FactorTable {
     /// Of outcomes that know nothing of each other.
     pub fn independent(unit: Unit, counts: Vec<Count>, p: f64, method: String) -> Self {
-        Self { unit, counts, p, method, spread: Spread::Independent }
+        Self { unit, counts, p, method, spread: Spread::INDEPENDENT }
     }
 
-    /// Share of one level minus share of another.
-    pub fn difference(&self, level: usize, other: usize) -> Difference {
-        let (a, b) = (self.counts[level], self.counts[other]);
-        match &self.spread {
-            Spread::Independent => Difference::of_counts(a, b),
-            Spread::Streaks(worth) => Difference::of_streaks(a, b, *worth),
-            Spread::Strata(strata) => Difference::within(strata.iter().map(|counts| (counts[level], counts[other])))
-                .unwrap_or_else(|| Difference::of_counts(a, b)),
+    /// Share of one level minus share of another, where so many comparisons are made or were to pick from.
+    pub fn difference(&self, level: usize, other: usize, comparisons: usize) -> Difference {
+        let Spread { strata, worth } = &self.spread;
+        let confidence = Confidence::of_all(comparisons);
+        let in_stratum = |counts: &Vec<Count>| (shrunk(counts[level], *worth), shrunk(counts[other], *worth));
+        let within = Difference::within(strata.iter().map(in_stratum), confidence);
+        let mut difference = within
+            .unwrap_or_else(|| Difference::of_streaks(self.counts[level], self.counts[other], *worth, confidence));
+        if comparisons > 1 {
+            difference.method = format!("{}, Bonferroni over {comparisons} comparisons", difference.method).into();
         }
+        difference
     }
 }
 
@@ -102,7 +107,13 @@ fn within_boots(cells: &[(Cell, usize)], levels: usize) -> FactorTable {
     let (p, way) = tests.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((1.0, "exact"));
     let p = (p * compared as f64).min(1.0);
     let method = format!("stratified test within boots, {way}");
-    FactorTable { unit: Unit::Cycle, counts, p, method, spread: Spread::Strata(by_boot.into_values().collect()) }
+    FactorTable {
+        unit: Unit::Cycle,
+        counts,
+        p,
+        method,
+        spread: Spread { strata: by_boot.into_values().collect(), worth: 1.0 },
+    }
 }
 
 fn level_against_rest<'a>(boots: impl Iterator<Item = &'a Vec<Count>>, level: usize) -> (f64, &'static str) {
@@ -132,20 +143,55 @@ fn boots(cells: &[(Cell, usize)], log: &BootLog) -> Vec<BootOutcome> {
 
 fn over_boots(boots: &[BootOutcome], levels: usize) -> FactorTable {
     let counts = count(boots.iter().map(|boot| (boot.level, boot.bad)), levels);
-    let outcomes: Vec<f64> = boots.iter().map(|boot| f64::from(u8::from(boot.bad))).collect();
+    // Kinds of boot that differ in their rates are no streaks, so what counts is how boots differ from others of their kind.
+    let kinds = Kinds::of(boots);
+    let residuals = kinds.residuals(boots);
     // A long campaign is thinned for the estimate only; streaks much longer than the thinning still show.
-    let blocks = BlockPermutation::fitted_to(&thinned(&outcomes), 3);
-    let one_kind = boots.windows(2).all(|pair| pair[0].stratum == pair[1].stratum);
-    if blocks.block > 1 {
-        return streaky(counts, boots, &outcomes);
+    if BlockPermutation::fitted_to(&thinned(&residuals), 3).block > 1 {
+        return streaky(counts, boots, worth_of(&residuals));
     }
-    let (p, method) = if levels == 2 && one_kind {
-        let (p, method) = exact_test::p_value(counts[0], counts[1]);
-        (p, method.to_owned())
-    } else {
-        (within_kinds(boots, levels), format!("chi-square, permutation of boots within kinds, {SHUFFLES} shuffles"))
+    let (p, method) = match &kinds.places[..] {
+        [_] if levels == 2 => {
+            let (p, method) = exact_test::p_value(counts[0], counts[1]);
+            (p, method.to_owned())
+        }
+        _ => {
+            (within_kinds(boots, levels), format!("chi-square, permutation of boots within kinds, {SHUFFLES} shuffles"))
+        }
     };
-    FactorTable::independent(Unit::Boot, counts, p, method)
+    FactorTable { unit: Unit::Boot, counts, p, method, spread: kinds.spread(boots, levels, 1.0) }
+}
+
+/// The places of the boots that may be compared with each other.
+struct Kinds {
+    places: Vec<Vec<usize>>,
+}
+
+impl Kinds {
+    fn of(boots: &[BootOutcome]) -> Self {
+        let mut kinds: BTreeMap<(u32, &str), Vec<usize>> = BTreeMap::new();
+        for (place, boot) in boots.iter().enumerate() {
+            kinds.entry(boot.stratum).or_default().push(place);
+        }
+        Self { places: kinds.into_values().collect() }
+    }
+
+    /// Each outcome less the share of its kind, in the order in which they were seen.
+    fn residuals(&self, boots: &[BootOutcome]) -> Vec<f64> {
+        let mut residuals = vec![0.0; boots.len()];
+        for places in &self.places {
+            let share = places.iter().filter(|&&place| boots[place].bad).count() as f64 / places.len() as f64;
+            places.iter().for_each(|&place| residuals[place] = f64::from(u8::from(boots[place].bad)) - share);
+        }
+        residuals
+    }
+
+    /// One kind needs no strata.
+    fn spread(&self, boots: &[BootOutcome], levels: usize, worth: f64) -> Spread {
+        let in_kind = |places: &Vec<usize>| count(places.iter().map(|&at| (boots[at].level, boots[at].bad)), levels);
+        let strata = if self.places.len() > 1 { self.places.iter().map(in_kind).collect() } else { Vec::new() };
+        Spread { strata, worth }
+    }
 }
 
 fn count(outcomes: impl Iterator<Item = (usize, bool)>, levels: usize) -> Vec<Count> {
@@ -172,42 +218,37 @@ fn chi_square(counts: &[Count]) -> f64 {
 
 fn within_kinds(boots: &[BootOutcome], levels: usize) -> f64 {
     let boots = &boots[boots.len().saturating_sub(SHUFFLED_UP_TO)..];
-    let mut strata: BTreeMap<(u32, &str), Vec<usize>> = BTreeMap::new();
-    for (place, boot) in boots.iter().enumerate() {
-        strata.entry(boot.stratum).or_default().push(place);
-    }
-    let groups: Vec<Vec<usize>> = strata.into_values().collect();
-    exchange(boots, levels, &groups)
+    exchange(boots, levels, &Kinds::of(boots).places)
 }
 
-fn streaky(counts: Vec<Count>, boots: &[BootOutcome], outcomes: &[f64]) -> FactorTable {
+fn streaky(counts: Vec<Count>, boots: &[BootOutcome], worth: f64) -> FactorTable {
     let levels = counts.len();
-    let worth = worth_of_boots(boots.iter().map(|boot| boot.bad));
-    let latest = boots.len().saturating_sub(SHUFFLED_UP_TO);
-    let (boots, outcomes) = (&boots[latest..], &outcomes[latest..]);
+    let boots = &boots[boots.len().saturating_sub(SHUFFLED_UP_TO)..];
     if let Some(groups) = interleaved(boots, levels) {
         let p = exchange(boots, levels, &groups);
         let method = format!("chi-square, exchange of labels within the interleaved blocks, {SHUFFLES} shuffles");
-        let in_group = |group: &Vec<usize>| count(group.iter().map(|&at| (boots[at].level, boots[at].bad)), levels);
-        let spread = Spread::Strata(groups.iter().map(in_group).collect());
+        let spread = Kinds { places: groups }.spread(boots, levels, 1.0);
         return FactorTable { unit: Unit::Boot, counts, p, method, spread };
     }
-    let blocks = BlockPermutation::fitted_to(outcomes, 3);
-    let p = blocks.p_value(outcomes, |shuffled| {
+    let kinds = Kinds::of(boots);
+    let blocks = BlockPermutation::fitted_to(&kinds.residuals(boots), 3);
+    let outcomes: Vec<f64> = boots.iter().map(|boot| f64::from(u8::from(boot.bad))).collect();
+    let p = blocks.p_value_within(&outcomes, &kinds.places, |shuffled| {
         chi_square(&count(boots.iter().zip(shuffled).map(|(boot, bad)| (boot.level, *bad > 0.0)), levels))
     });
     let method = format!("chi-square, {}", blocks.method());
-    FactorTable { unit: Unit::Boot, counts, p, method, spread: Spread::Streaks(worth) }
+    FactorTable { unit: Unit::Boot, counts, p, method, spread: kinds.spread(boots, levels, worth) }
 }
 
-/// The random blocks of the plan, if each holds every level equally often.
+/// The random blocks of the plan, if each holds every level equally often and boots of one kind.
 fn interleaved(boots: &[BootOutcome], levels: usize) -> Option<Vec<Vec<usize>>> {
     let whole = boots.len() / levels * levels;
     let blocks: Vec<Vec<usize>> = (0..whole).step_by(levels).map(|start| (start..start + levels).collect()).collect();
     let is_fair = |block: &Vec<usize>| {
         let mut seen: Vec<usize> = block.iter().map(|&place| boots[place].level).collect();
         seen.sort_unstable();
-        seen.iter().copied().eq(0..levels)
+        let of_one_kind = block.iter().all(|&place| boots[place].stratum == boots[block[0]].stratum);
+        of_one_kind && seen.iter().copied().eq(0..levels)
     };
     (blocks.len() > 1 && blocks.iter().all(is_fair)).then_some(blocks)
 }
@@ -254,6 +295,26 @@ mod tests {
             let level = if interleave { (boot + first) % 2 } else { usize::from(boot >= n / 2) };
             (level, bad)
         }))
+    }
+
+    /// Two campaigns of 50 % and 5 %, and a factor that was mostly of one level in each and has no effect.
+    #[test]
+    fn campaigns_that_differ_lend_their_difference_to_no_factor() {
+        let mut chance = Chance::seeded(19);
+        let mut alarms = 0;
+        for _ in 0..100 {
+            let campaign = |campaign: u32, rate: f64, share: f64, chance: &mut Chance| -> Vec<BootOutcome> {
+                let boot = |_| {
+                    let level = usize::from(chance.happens(share));
+                    BootOutcome { stratum: (campaign, "NRST"), level, bad: chance.happens(rate) }
+                };
+                (0..40).map(boot).collect()
+            };
+            let mut boots = campaign(1, 0.5, 0.2, &mut chance);
+            boots.extend(campaign(2, 0.05, 0.8, &mut chance));
+            alarms += u32::from(over_boots(&boots, 2).p <= 0.05);
+        }
+        assert!(alarms <= 11, "{alarms} of 100 at a level of 5 %");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::arms::Levels;
 use super::confidence_sequence::{self, ALPHA};
 use super::e_value::EqualRates;
 use super::exact_test::Count;
@@ -32,19 +31,17 @@ struct Watched {
 }
 
 impl FactorWatch {
-    /// A boot is over, and some of its cycles ran under these levels.
-    pub fn settle(&mut self, levels: &Levels, failed_at: Option<u32>) {
-        for (factor, level) in levels {
-            let watched = self.factors.entry(factor.clone()).or_insert_with(|| Watched {
-                levels: Vec::new(),
-                waiting: Vec::new(),
-                rates: EqualRates::of_arms(0),
-                boots: 0,
-                counts: Vec::new(),
-                at: Vec::new(),
-            });
-            watched.settle(level, failed_at);
-        }
+    /// A boot is over, and some of its cycles ran under this level.
+    pub fn settle(&mut self, factor: &str, level: &str, failed_at: Option<u32>) {
+        let watched = self.factors.entry(factor.to_owned()).or_insert_with(|| Watched {
+            levels: Vec::new(),
+            waiting: Vec::new(),
+            rates: EqualRates::of_arms(0),
+            boots: 0,
+            counts: Vec::new(),
+            at: Vec::new(),
+        });
+        watched.settle(level, failed_at);
     }
 
     /// Factors whose e-value stands out among all; e-BH allows for factors that share their levels.
@@ -122,7 +119,7 @@ mod tests {
     use super::*;
 
     fn settle(watch: &mut FactorWatch, level: &str, failed: bool) {
-        watch.settle(&[("port".to_owned(), level.to_owned())].into(), failed.then_some(1));
+        watch.settle("port", level, failed.then_some(1));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Findings on what was varied: factors that matter, factors that do not, and pairs that act together.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::arms::Arms;
 use super::boot_log::BootLog;
 use super::difference::Difference;
@@ -65,11 +67,21 @@ impl Group<'_> {
     }
 }
 
-/// The best and the worst level that were tried.
-fn extremes(levels: &[&str], table: &FactorTable) -> Option<(usize, usize)> {
-    let tried = || (0..levels.len()).filter(|&level| table.counts[level].n > 0);
-    let by_share = |a: &usize, b: &usize| table.counts[*a].share().total_cmp(&table.counts[*b].share());
-    Some((tried().min_by(by_share)?, tried().max_by(by_share)?))
+/// The best and the worst level that were tried, and by how much they differ: they were picked from all pairs.
+struct Extremes {
+    best: usize,
+    worst: usize,
+    difference: Difference,
+}
+
+impl Extremes {
+    fn of(levels: &[&str], table: &FactorTable) -> Option<Self> {
+        let tried = || (0..levels.len()).filter(|&level| table.counts[level].n > 0);
+        let by_share = |a: &usize, b: &usize| table.counts[*a].share().total_cmp(&table.counts[*b].share());
+        let (best, worst) = (tried().min_by(by_share)?, tried().max_by(by_share)?);
+        let n = tried().count();
+        Some(Self { best, worst, difference: table.difference(worst, best, n * (n - 1) / 2) })
+    }
 }
 
 fn name(group: &[&str]) -> String {
@@ -85,8 +97,8 @@ fn total(table: &FactorTable) -> u64 {
 }
 
 fn matters(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Option<Finding> {
-    let (best, worst) = extremes(levels, table)?;
-    let Difference { share: difference, interval, method: after } = table.difference(worst, best);
+    let Extremes { best, worst, difference } = Extremes::of(levels, table)?;
+    let Difference { share: difference, interval, method: after } = difference;
     let side = |level: usize| {
         let Count { failed, n } = table.counts[level];
         format!("{failed} of {} failed with {}", table.unit.count(n), levels[level])
@@ -114,8 +126,7 @@ fn matters(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Opti
 fn no_effect(group: &[&str], levels: &[&str], table: &FactorTable) -> Option<Finding> {
     let failed: u64 = table.counts.iter().map(|count| count.failed).sum();
     let rate = failed as f64 / total(table) as f64;
-    let (best, worst) = extremes(levels, table)?;
-    let Difference { share: difference, interval, method: after } = table.difference(worst, best);
+    let Difference { share: difference, interval, method: after } = Extremes::of(levels, table)?.difference;
     let bound = interval.1.max(-interval.0);
     let weight = weight::of_absence(bound / (2.0 * rate));
     if failed == 0 || weight < LEAST_WEIGHT_OF_ABSENCE {
@@ -137,7 +148,7 @@ fn no_effect(group: &[&str], levels: &[&str], table: &FactorTable) -> Option<Fin
 
 /// A factor that says how long transfers are, and whose longer levels fail more.
 fn rises_with_length(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> Option<Finding> {
-    let (best, worst) = extremes(levels, table)?;
+    let Extremes { best, worst, difference } = Extremes::of(levels, table)?;
     let bytes = |level: usize| levels[level].parse::<u64>().ok();
     if !group.contains(&FactorName::TransferSize.name()) || p >= weight::REPORTED_BELOW || bytes(worst)? <= bytes(best)?
     {
@@ -153,7 +164,7 @@ fn rises_with_length(group: &[&str], levels: &[&str], table: &FactorTable, p: f6
         table.unit.count(better.n),
         levels[best]
     );
-    let Difference { share: difference, interval, method: after } = table.difference(worst, best);
+    let Difference { share: difference, interval, method: after } = difference;
     let method = format!("{}, p = {p:.2e} after Benjamini-Hochberg; interval {after}", table.method);
     Some(
         Finding::new("failures-rise-with-length", text, total(table), table.unit)
@@ -168,8 +179,8 @@ fn under_reset(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> 
         .iter()
         .position(|level| *level == ConnectMode::UnderReset.name())
         .filter(|_| group.contains(&FactorName::Connect.name()))?;
-    let others = (0..levels.len()).filter(|level| *level != reset && table.counts[*level].n > 0);
-    let worst = others.max_by(|a, b| table.counts[*a].share().total_cmp(&table.counts[*b].share()))?;
+    let others = || (0..levels.len()).filter(|level| *level != reset && table.counts[*level].n > 0);
+    let worst = others().max_by(|a, b| table.counts[*a].share().total_cmp(&table.counts[*b].share()))?;
     let (there, here) = (table.counts[worst], table.counts[reset]);
     if there.failed == 0 {
         return None;
@@ -182,7 +193,7 @@ fn under_reset(group: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> 
         here.failed,
         table.unit.count(here.n)
     );
-    let Difference { share: difference, interval, method: after } = table.difference(worst, reset);
+    let Difference { share: difference, interval, method: after } = table.difference(worst, reset, others().count());
     let unit = format!("difference of shares of {}s", table.unit.name());
     if p < weight::REPORTED_BELOW && here.share() < there.share() / 2.0 {
         let finding = Finding::new("under-reset-helps", format!("{sides}."), total(table), table.unit);
@@ -213,14 +224,15 @@ impl Interaction {
             let here = arms.cells().iter().filter(|cell| {
                 arms.level(cell.arm, a.names[0]) == Some(level_a) && arms.level(cell.arm, b.names[0]) == Some(level_b)
             });
-            here.fold((0.5f64, 0.5f64, 0u64), |(bad, good, n), cell| {
-                if cell.failed > 0 { (bad + 1.0, good, n + 1) } else { (bad, good + 1.0, n + 1) }
-            })
+            let mut boots: BTreeMap<u32, bool> = BTreeMap::new();
+            here.for_each(|cell| *boots.entry(cell.boot).or_default() |= cell.failed > 0);
+            let bad = boots.values().filter(|bad| **bad).count();
+            (bad as f64 + 0.5, (boots.len() - bad) as f64 + 0.5)
         };
         let effect_at = |level_b: &str| {
             let (one, other) = (count(a1, level_b), count(a0, level_b));
             let log_odds: f64 = (one.0 * other.1 / (one.1 * other.0)).ln();
-            (log_odds, 1.0 / one.0 + 1.0 / one.1 + 1.0 / other.0 + 1.0 / other.1, one.2 + other.2)
+            (log_odds, 1.0 / one.0 + 1.0 / one.1 + 1.0 / other.0 + 1.0 / other.1)
         };
         let (first, second) = (effect_at(b0), effect_at(b1));
         let (log_ratio, error) = (first.0 - second.0, (first.1 + second.1).sqrt());
@@ -232,7 +244,8 @@ impl Interaction {
             second.0.exp()
         );
         let p = 2.0 * normal_cdf(-(log_ratio / error).abs());
-        Some(Self { text, log_ratio, error, boots: first.2 + second.2, p })
+        let boots: BTreeSet<u32> = arms.cells().iter().map(|cell| cell.boot).collect();
+        Some(Self { text, log_ratio, error, boots: boots.len() as u64, p })
     }
 
     fn told(&self, p: f64) -> Option<Finding> {

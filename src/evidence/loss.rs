@@ -83,12 +83,14 @@ impl Losses {
         let text = format!(
             "The board is lost after about the same time of each boot: median {median:.2} s, middle half {early:.2} to {late:.2} s, in {n} boots, {in_other_work} of them in the middle of other work than most."
         );
-        let range = (self.lost.first()?.after, self.lost.last()?.after);
+        let waits: Vec<Wait> = self.lost.iter().map(|lost| Wait { time: lost.after, happened: true }).collect();
+        let (low, high) = Survival::of(&waits).quantile_interval(0.5);
+        let interval = low.zip(high).unwrap_or((self.lost.first()?.after, self.lost.last()?.after));
         Some(
             Finding::new("loss-after-constant-time", text, n, Unit::Boot)
-                .of_size(median, Some(range), "s")
+                .of_size(median, Some(interval), "s")
                 .by(
-                    "quartiles of the time to loss, and how many at that time are in other work",
+                    "median of the time to loss, interval after Brookmeyer and Crowley, and how many at that time are in other work",
                     weight::of_sightings(in_other_work),
                 )
                 .seen_at(self.at()),

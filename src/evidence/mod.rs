@@ -31,6 +31,7 @@ pub mod jackknife;
 pub mod kinds_of_failure;
 pub mod latency_before;
 pub mod latency_sketch;
+pub mod lengths;
 pub mod loss;
 pub mod multiplicity;
 pub mod observed;

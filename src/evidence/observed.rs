@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::finding::NAMED_CYCLES;
+use super::finding::{NAMED_CYCLES, Unit};
 use super::rules::Met;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind, Transport};
@@ -44,8 +44,25 @@ pub struct Seen {
     pub failure: Failure,
     pub tool: Option<String>,
     pub done_before: BTreeSet<Phase>,
-    at: Vec<u32>,
+    every: Times,
+    /// In the first failing cycle of a boot; what fails later in it may suffer from that.
+    first_of_boot: Times,
+}
+
+/// How often, and the first places.
+#[derive(Clone, Debug, Default)]
+struct Times {
     count: u64,
+    at: Vec<u32>,
+}
+
+impl Times {
+    fn add(&mut self, at: u32) {
+        self.count += 1;
+        if self.at.len() < NAMED_CYCLES {
+            self.at.push(at);
+        }
+    }
 }
 
 /// What makes two failures the same to a rule.
@@ -156,10 +173,7 @@ impl Observed {
                     done_before.insert(step.phase);
                     self.done.insert(step.phase);
                 }
-                // What fails later in a boot may suffer from the first failure; each boot counts once.
-                Outcome::Failed(_) if self.boots > 1 && self.last_failed_boot == cycle.boot && cycle.boot.is_some() => {
-                }
-                Outcome::Failed(failure) => self.note_failure(failure, &done_before, cycle.number),
+                Outcome::Failed(failure) => self.note_failure(failure, &done_before, cycle),
                 Outcome::Skipped | Outcome::Interrupted => {}
             }
             for fact in &step.facts {
@@ -187,7 +201,11 @@ impl Observed {
         }
     }
 
-    fn note_failure(&mut self, failure: &Failure, done_before: &BTreeSet<Phase>, cycle: u32) {
+    fn note_failure(&mut self, failure: &Failure, done_before: &BTreeSet<Phase>, cycle: &Cycle) {
+        let is_first_of_boot = cycle.boot.is_none() || self.last_failed_boot != cycle.boot;
+        if self.boots > 1 && !is_first_of_boot {
+            return;
+        }
         let kind: Kind = (
             failure.class,
             failure.phase,
@@ -197,17 +215,34 @@ impl Observed {
             self.tool.clone(),
             done_before.clone(),
         );
-        let at = failure.line.unwrap_or(cycle);
-        if let Some(&place) = self.places.get(&kind) {
-            let seen = &mut self.failures[place];
-            seen.count += 1;
-            if seen.at.len() < NAMED_CYCLES {
-                seen.at.push(at);
-            }
-        } else if self.failures.len() < KEPT {
-            self.places.insert(kind, self.failures.len());
+        if self.failures.len() >= KEPT && !self.places.contains_key(&kind) {
+            return;
+        }
+        let place = *self.places.entry(kind).or_insert(self.failures.len());
+        if place == self.failures.len() {
             let (failure, tool, done_before) = (failure.clone(), self.tool.clone(), done_before.clone());
-            self.failures.push(Seen { failure, tool, done_before, at: vec![at], count: 1 });
+            let (every, first_of_boot) = Default::default();
+            self.failures.push(Seen { failure, tool, done_before, every, first_of_boot });
+        }
+        let seen = &mut self.failures[place];
+        let at = failure.line.unwrap_or(cycle.number);
+        seen.every.add(at);
+        if is_first_of_boot {
+            seen.first_of_boot.add(at);
+        }
+    }
+
+    /// Each boot counts once where there are several.
+    fn times<'s>(&self, seen: &'s Seen) -> &'s Times {
+        if self.boots > 1 { &seen.first_of_boot } else { &seen.every }
+    }
+
+    /// What the counts of `failures_that` count.
+    pub const fn unit_of_failures(&self) -> Unit {
+        match (self.campaign, self.boots) {
+            (false, _) => Unit::Session,
+            (true, 0 | 1) => Unit::Cycle,
+            (true, _) => Unit::Boot,
         }
     }
 
@@ -217,17 +252,18 @@ impl Observed {
 
     pub fn failures_that(&self, fits: impl Fn(&Seen) -> bool) -> Option<Met> {
         let met = |seen: &Seen| Met {
-            at: seen.at.iter().copied().collect(),
-            count: seen.count,
+            at: self.times(seen).at.iter().copied().collect(),
+            count: self.times(seen).count,
             code: seen.failure.code.clone(),
             phase: Some(seen.failure.phase),
             quote: None,
             share: None,
             failures: None,
         };
-        let kinds: Vec<_> = self.failures.iter().filter(|seen| fits(seen)).collect();
-        let count: u64 = kinds.iter().map(|seen| seen.count).sum();
-        let all: u64 = self.failures.iter().filter(|seen| !seen.failure.is_expected()).map(|seen| seen.count).sum();
+        let kinds: Vec<_> = self.failures.iter().filter(|seen| self.times(seen).count > 0 && fits(seen)).collect();
+        let count: u64 = kinds.iter().map(|seen| self.times(seen).count).sum();
+        let unexpected = self.failures.iter().filter(|seen| !seen.failure.is_expected());
+        let all: u64 = unexpected.map(|seen| self.times(seen).count).sum();
         let share = (count as f64 / all.max(1) as f64).min(1.0);
         kinds.into_iter().map(met).reduce(Met::and).map(|met| Met {
             count,
@@ -266,6 +302,7 @@ impl Observed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::synthetic::{cold_boot, failing};
     use crate::observation::event::Session;
 
     fn observed(kinds: impl IntoIterator<Item = EventKind>) -> Observed {
@@ -290,6 +327,24 @@ mod tests {
         assert_eq!(named(&["STM32F4", "STM32F407ZG"]).as_deref(), Some("STM32F407ZG"));
         assert_eq!(named(&["STM32F446RE", "STM32F405"]).as_deref(), Some("STM32F446RE"));
         assert_eq!(named(&[]), None);
+    }
+
+    /// Ten cycles of the first boot stall, nine boots after it fail otherwise: the stall is one failure of ten, in whichever boot it is.
+    #[test]
+    fn a_boot_that_fails_on_counts_once_as_soon_as_there_are_others() {
+        let mut events = Vec::new();
+        for boot in 1..=10 {
+            events.push(EventKind::BootStarted(cold_boot(boot)));
+            let class = if boot == 1 { FailureClass::Stall } else { FailureClass::Timeout };
+            let cycles = 10 * (boot - 1) + 1..=10 * boot;
+            events.extend(cycles.map(|number| EventKind::CycleFinished(failing(number, boot, class, Phase::Read))));
+        }
+        let stalls = |events: &[EventKind]| {
+            let met = observed(events.iter().cloned()).failures_that(|seen| seen.failure.class == FailureClass::Stall);
+            met.map(|met| (met.count, met.failures))
+        };
+        assert_eq!(stalls(&events[..11]), Some((10, Some(10))));
+        assert_eq!(stalls(&events), Some((1, Some(10))));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::boot_log::{BootLog, BootSums, BootTally};
+use super::boot_log::{BootLog, BootSums, BootTally, Stratum};
 use super::chance::Chance;
 use super::confidence_sequence::{self, ALPHA};
 use super::finding::{Finding, Unit};
@@ -17,9 +17,6 @@ use super::weight;
 
 /// More cycles than this are tested with Tarone's normal approximation instead of shuffles.
 const SHUFFLED_UP_TO: u32 = 2_000;
-
-/// Boots that may be compared in one sequence: campaign, name of the kind, arm.
-type Stratum = (u32, &'static str, Option<u32>);
 
 /// What counts alone allow to be said, at any look.
 pub fn counted(log: &BootLog, sums: &BootSums) -> Vec<Finding> {
@@ -69,10 +66,7 @@ fn bound(log: &BootLog, sums: &BootSums) -> Finding {
 
 /// The exact and permutation tests.
 pub fn tested(log: &BootLog, sums: &BootSums) -> Vec<Finding> {
-    let mut strata: BTreeMap<Stratum, Vec<&BootTally>> = BTreeMap::new();
-    for boot in log.boots() {
-        strata.entry((boot.campaign, boot.kind.name(), boot.arm)).or_default().push(boot);
-    }
+    let strata = log.strata();
     [all_or_nothing(&strata, sums), streaks(&strata, sums), first_cycle_worse(log)].into_iter().flatten().collect()
 }
 

@@ -100,6 +100,10 @@ impl OverTime {
                 begins_at: boots.iter().map(|boot| boot.begins_at).collect(),
             }
         } else {
+            // Boots of different kinds or campaigns make no course together, nor do their cycles.
+            if log.boots().count() > 1 {
+                return None;
+            }
             Course {
                 unit: Unit::Cycle,
                 outcomes: self.failed.iter().map(|failed| f64::from(u8::from(*failed))).collect(),

@@ -27,16 +27,22 @@ impl BlockPermutation {
 
     /// How often a shuffled sequence reaches the statistic of the sequence itself.
     pub fn p_value(&self, outcomes: &[f64], statistic: impl Fn(&[f64]) -> f64) -> f64 {
+        self.p_value_within(outcomes, &[(0..outcomes.len()).collect()], statistic)
+    }
+
+    /// The same where only outcomes of one group may change places; a group is the places of its outcomes, in order.
+    pub fn p_value_within(&self, outcomes: &[f64], groups: &[Vec<usize>], statistic: impl Fn(&[f64]) -> f64) -> f64 {
         let seen = statistic(outcomes);
         let mut chance = Chance::seeded(self.seed);
-        let mut starts: Vec<usize> = (0..outcomes.len()).step_by(self.block).collect();
-        let mut shuffled = Vec::with_capacity(outcomes.len());
+        let mut blocks: Vec<Vec<&[usize]>> = groups.iter().map(|group| group.chunks(self.block).collect()).collect();
+        let mut shuffled = outcomes.to_vec();
         let mut as_extreme = 0;
         for _ in 0..self.shuffles {
-            chance.shuffle(&mut starts);
-            shuffled.clear();
-            for &start in &starts {
-                shuffled.extend_from_slice(&outcomes[start..(start + self.block).min(outcomes.len())]);
+            for (group, blocks) in groups.iter().zip(&mut blocks) {
+                chance.shuffle(blocks);
+                for (&to, &from) in group.iter().zip(blocks.iter().copied().flatten()) {
+                    shuffled[to] = outcomes[from];
+                }
             }
             as_extreme += u32::from(statistic(&shuffled) >= seen - 1e-12);
         }

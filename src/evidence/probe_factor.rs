@@ -13,7 +13,7 @@ pub fn told(factors: &[&str], levels: &[&str], table: &FactorTable, p: f64) -> O
     }
     let at = |name: &str| levels.iter().position(|level| *level == name);
     let (attached, detached) = (at(PROBE_ATTACHED)?, at(PROBE_DETACHED)?);
-    let Difference { share: difference, interval, method: after } = table.difference(detached, attached);
+    let Difference { share: difference, interval, method: after } = table.difference(detached, attached, 1);
     let (with, without) = (table.counts[attached], table.counts[detached]);
     let id = if difference > 0.0 { "better-with-probe" } else { "worse-with-probe" };
     let text = format!(

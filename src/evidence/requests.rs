@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::confidence_sequence::METHOD;
 use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::lengths::ONE_PACKET_BYTES;
 use super::trial::{Mark, Trial};
 use super::weight;
 use super::where_in_cycle::at_least;
@@ -14,8 +15,6 @@ use crate::observation::step::{Outcome, Phase, StepRecord};
 
 /// Set-up and status packets of a control transfer come on top of its data.
 const OVERHEAD_BYTES: u64 = 32;
-/// The largest packet of a full-speed control endpoint; what is longer takes several packets.
-const ONE_PACKET_BYTES: u32 = 64;
 /// Requests differ in what they carry, and some of it is easier to damage.
 const NEARLY_ALL: f64 = 0.95;
 /// That short requests fail alone is a rule which hardly any cause makes, so it must stand out more.

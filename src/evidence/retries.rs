@@ -112,7 +112,8 @@ pub struct RetriesByLength {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Exposed {
-    late: u64,
+    /// Steps with late transfers. Retries come in groups, so the transfers themselves are no independent sightings.
+    late_steps: u64,
     packets: u64,
     bytes: u64,
 }
@@ -133,29 +134,29 @@ impl RetriesByLength {
         }
         let part = if bytes <= count * Self::PACKET_BYTES / 2 { &mut self.short } else { &mut self.long };
         let packets = count * Self::PACKETS + bytes / Self::PACKET_BYTES;
-        part.late += u64::from(step.summary.inferred_retries);
+        part.late_steps += u64::from(step.summary.inferred_retries > 0);
         part.packets += packets;
         part.bytes += bytes + packets * Self::OVERHEAD_BYTES;
     }
 
     /// None or hardly any late among the short ones, although a wire would have spoilt some of them too.
     pub fn finding(&self) -> Option<Finding> {
-        let late = self.short.late + self.long.late;
+        let late = self.short.late_steps + self.long.late_steps;
         let share = |of: fn(&Exposed) -> u64| of(&self.short) as f64 / (of(&self.short) + of(&self.long)).max(1) as f64;
         let expected = share(|part| part.packets).min(share(|part| part.bytes));
-        let p = 1.0 - at_least(self.short.late + 1, late, expected);
+        let p = 1.0 - at_least(self.short.late_steps + 1, late, expected);
         if late < LEAST_LATE || expected <= 0.0 || p >= weight::REPORTED_BELOW {
             return None;
         }
         let text = format!(
-            "Hidden retries spare short transfers: {} of {late} came in steps that send single packets, where their share of what was sent would make it {:.0}.",
-            self.short.late,
+            "Hidden retries spare short transfers: {} of {late} steps that had any send single packets, where their share of what was sent would make it {:.0}.",
+            self.short.late_steps,
             expected * late as f64
         );
-        let (low, high) = confidence_sequence::interval(self.short.late as f64, late as f64, ALPHA);
-        let times = self.short.late as f64 / (expected * late as f64);
+        let (low, high) = confidence_sequence::interval(self.short.late_steps as f64, late as f64, ALPHA);
+        let times = self.short.late_steps as f64 / (expected * late as f64);
         Some(
-            Finding::new("retries-spare-short-transfers", text, late, Unit::Transfer)
+            Finding::new("retries-spare-short-transfers", text, late, Unit::Step)
                 .of_size(times, Some((low / expected, high / expected)), "times what was expected")
                 .by(
                     format!("binomial test, p = {p:.2e}, {}; inferred from latency", confidence_sequence::METHOD),

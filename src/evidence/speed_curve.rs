@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::difference::Difference;
-use super::exact_test::{self, Count};
+use super::exact_test::{self, Confidence, Count};
 use super::finding::{Finding, NAMED_CYCLES, Unit};
 use super::independent_sum::normal_cdf;
 use super::jackknife;
@@ -113,7 +113,8 @@ impl SpeedCurve {
         if let Some((_, difference)) = within_a_boot(&self.this_boot).filter(|(of, _)| Some(*of) == ends) {
             within.add(difference);
         }
-        let Difference { share: difference, interval: (low, high), .. } = Difference::of_counts(fast, slow);
+        let Difference { share: difference, interval: (low, high), .. } =
+            Difference::of_counts(fast, slow, Confidence::OF_ONE);
         if within.boots < BOOTS_FOR_A_SUM {
             return (difference, (low, high), "Newcombe");
         }
@@ -159,7 +160,7 @@ impl SpeedCurve {
     /// `2 of 40 cycles at 480 kHz (1 to 17 %)`, for each speed.
     fn curve(&self) -> String {
         let point = |(speed, count): (&u32, &Count)| {
-            let (low, high) = exact_test::wilson(*count);
+            let (low, high) = exact_test::wilson(*count, Confidence::OF_ONE);
             let n = Unit::Cycle.count(count.n);
             format!("{} of {n} at {speed} kHz ({:.0} to {:.0} %)", count.failed, 100.0 * low, 100.0 * high)
         };
@@ -289,7 +290,7 @@ mod tests {
             let ends = (curve.all[&100], curve.all[&4000]);
             let covers = |(low, high): (f64, f64)| low <= 0.25 && 0.25 <= high;
             covered += u32::from(covers(curve.size(ends.0, ends.1).1));
-            by_cycles += u32::from(covers(Difference::of_counts(ends.1, ends.0).interval));
+            by_cycles += u32::from(covers(Difference::of_counts(ends.1, ends.0, Confidence::OF_ONE).interval));
         }
         // Three deviations below 95 %; cycles as if they were independent of their boots do not come near it.
         assert!(covered >= 181, "{covered} of 200");

@@ -12,6 +12,7 @@ use super::snapshot::{RunState, Snapshot};
 use super::steadiness::Steadiness;
 use crate::campaign::{Sink, SinkClosed};
 use crate::case::file::{Case, CaseError};
+use crate::evidence::experiment::Counts;
 use crate::observation::event::{Event, EventKind};
 use crate::observation::units::Micros;
 use crate::timebase::{HostTime, Timebase, to_duration};
@@ -47,7 +48,7 @@ enum Message {
     Event { at: Option<Micros>, kind: Box<EventKind>, durable: SyncSender<()> },
     State(RunState),
     Advise(SyncSender<Advice>),
-    Count(SyncSender<Both>),
+    Count(SyncSender<Both<Counts>>),
 }
 
 /// The campaign's end of the engine.
@@ -76,7 +77,7 @@ impl Desk for EngineSink {
         self.ask(Message::Advise)
     }
 
-    fn changed(&mut self) -> Result<Both, SinkClosed> {
+    fn changed(&mut self) -> Result<Both<Counts>, SinkClosed> {
         self.ask(Message::Count)
     }
 }

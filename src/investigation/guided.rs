@@ -107,7 +107,7 @@ impl<'k> Guided<'_, 'k> {
 
     fn choose(&self, advice: &Advice) -> Choice<'k> {
         let left = self.plan.boots.saturating_sub(self.course.boots);
-        let failed = self.unit(&advice.as_found).failed;
+        let failed = self.unit(&advice.as_found).independent_failures();
         if advice.kind == VerdictKind::Fault && advice.decided {
             return Choice::Stop("one cause has passed the threshold");
         }
@@ -142,13 +142,13 @@ impl<'k> Guided<'_, 'k> {
     }
 
     /// Boots where the board can be re-entered, cycles where it cannot.
-    fn unit(&self, both: &Both) -> Counts {
+    fn unit<C: Copy>(&self, both: &Both<C>) -> C {
         if self.plan.reentry == Reentry::None { both.cycles } else { both.boots }
     }
 
     /// Enough good ones to be sure that it is mended, and not more than the plan allows.
     fn most_boots(&self, advice: &Advice) -> u32 {
-        let units = experiment::needed(self.unit(&advice.as_found), SURE, 200);
+        let units = experiment::needed(&self.unit(&advice.as_found), SURE, 200);
         let boots = if self.plan.reentry == Reentry::None { units.div_ceil(self.plan.cycles_per_boot) } else { units };
         (boots + 2).min(self.plan.boots.max(FIRST_LOOK))
     }
@@ -206,7 +206,7 @@ impl<'k> Guided<'_, 'k> {
             begins_boot = self.plan.reentry != Reentry::None;
             let both = self.desk.changed()?;
             changed = self.unit(&both);
-            let sure = belief(as_found, changed, expected);
+            let sure = belief(&as_found, changed, expected);
             let settled = effort == Effort::UntilSure && !(1.0 - SURE..=SURE).contains(&sure);
             if direction != Direction::Continue || settled {
                 break;
@@ -214,12 +214,12 @@ impl<'k> Guided<'_, 'k> {
         }
         if changed.n > 0.0 {
             let unit = if self.plan.reentry == Reentry::None { "cycles" } else { "boots" };
-            let seen = belief(as_found, changed, expected);
+            let seen = belief(&as_found, changed, expected);
             let text = format!(
                 "{} of {} {unit} failed with it, {:.0} % as found; that {} is {:.0} % likely",
                 changed.failed,
                 changed.n,
-                100.0 * as_found.share(),
+                100.0 * as_found.counts.share(),
                 experiment.positive,
                 100.0 * seen
             );
@@ -289,7 +289,7 @@ impl<'k> Guided<'_, 'k> {
         self.course.spent += self.link.now() - began;
         let advice = self.desk.advice()?;
         let seen = experiment.answered_by.iter().any(|id| advice.seen.contains(id));
-        let enough = advice.as_found.cycles.failed >= 2.0 * ENOUGH_FAILURES;
+        let enough = advice.as_found.cycles.independent_failures() >= 2.0 * ENOUGH_FAILURES;
         let (value, text) = match (seen, enough) {
             (true, _) => (0.5, "the levels differ, which is a finding of its own"),
             (false, true) => (NOT_SEEN, "no difference between the levels was seen"),

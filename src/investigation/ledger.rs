@@ -19,6 +19,7 @@ use crate::diagnosis::inference::Posterior;
 use crate::diagnosis::verdict::{CampaignFigures, FailureLine, VERDICT_SCHEMA, Verdict, VerdictKind};
 use crate::diagnosis::why::{self, Question};
 use crate::evidence::campaign_evidence::CampaignEvidence;
+use crate::evidence::experiment::Counts;
 use crate::evidence::finding::{Finding, Unit};
 use crate::evidence::observed::Observed;
 use crate::observation::board::BoardIdentity;
@@ -290,7 +291,7 @@ impl Ledger {
     }
 
     /// Outcomes under the conditions that hold now.
-    pub fn changed(&self) -> Both {
+    pub fn changed(&self) -> Both<Counts> {
         self.trials.counts()
     }
 

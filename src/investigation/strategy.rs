@@ -29,6 +29,7 @@ use crate::campaign::{Direction, SinkClosed};
 use crate::diagnosis::conclusion::Library;
 use crate::diagnosis::experiment::{Experiment, ToldBy};
 use crate::diagnosis::verdict::UNKNOWN_CAUSE;
+use crate::evidence::experiment::Counts;
 use crate::link::Link;
 use crate::link::dfu_link::DfuLink;
 use crate::link::virtual_board::VirtualUsbBoard;
@@ -220,7 +221,7 @@ impl Desk for Folding {
         Ok(self.ledger().advice())
     }
 
-    fn changed(&mut self) -> Result<Both, SinkClosed> {
+    fn changed(&mut self) -> Result<Both<Counts>, SinkClosed> {
         Ok(self.ledger().changed())
     }
 }

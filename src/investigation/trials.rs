@@ -89,7 +89,7 @@ impl Trials {
     }
 
     /// All outcomes under these conditions.
-    pub fn counts(&self) -> Both {
+    pub fn counts(&self) -> Both<Counts> {
         let tally = self.under.as_ref().and_then(|experiment| self.tallies.get(experiment));
         tally.map_or_else(Both::default, |tally| Both {
             boots: Counts::of(tally.failed_boots, tally.boots),
