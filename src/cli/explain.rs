@@ -123,9 +123,10 @@ fn explain_cause(knowledge: &Knowledge, cause: &Cause, out: &mut impl Write) -> 
     let (own, of_side): (Vec<_>, Vec<_>) =
         telling.partition(|experiment| cause.experiments.iter().any(|prediction| prediction.id == experiment.id));
     for experiment in own.into_iter().chain(of_side).take(4) {
+        let command = experiment.command.as_ref().map(|command| format!(" ({command})")).unwrap_or_default();
         writeln!(
             out,
-            "  {} ({} min): {} It is confirmed if {}.",
+            "  {} ({} min): {}{command} It is confirmed if {}.",
             experiment.id, experiment.minutes, experiment.text, experiment.positive
         )?;
     }
@@ -164,6 +165,9 @@ fn explain_experiment(knowledge: &Knowledge, experiment: &Experiment, out: &mut 
     writeln!(out, "{} (experiment, {} min): {}", experiment.id, experiment.minutes, experiment.text)?;
     let changes = if experiment.changes.is_empty() { "nothing".to_owned() } else { experiment.changes.join(", ") };
     writeln!(out, "It changes: {changes}.")?;
+    if let Some(command) = &experiment.command {
+        writeln!(out, "With this program: {command}.")?;
+    }
     let likely = |cause: &&Cause| cause.predicts(experiment) >= Chance::Likely.probability();
     let names: Vec<_> = knowledge.causes.iter().filter(likely).map(|cause| cause.id.as_str()).collect();
     if !names.is_empty() {

@@ -17,6 +17,9 @@ pub struct Experiment {
     pub id: String,
     /// What to do, as one says it to the person at the bench.
     pub text: String,
+    /// What of this program does it or helps with it; nobody is asked to run it who may not have it.
+    #[serde(default)]
+    pub command: Option<String>,
     /// What the positive outcome is: `the other board works`.
     pub positive: String,
     pub minutes: f64,
@@ -71,11 +74,17 @@ impl ToldBy {
 }
 
 impl Experiment {
+    /// Where the link is not known only what either of them allows.
+    fn is_over(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Other => self.transports.contains(&Transport::Dfu) && self.transports.contains(&Transport::Swd),
+            known => self.transports.contains(&known),
+        }
+    }
+
     /// Whether it can be done to this subject, and is not being done already.
     pub fn is_open_to(&self, subject: &Subject) -> bool {
         let under_way = subject.is_being_booted && self.told_by == ToldBy::MoreBoots;
-        !under_way
-            && (subject.transport == Transport::Other || self.transports.contains(&subject.transport))
-            && device::fits_one(&self.parts, subject.part()).unwrap_or(true)
+        !under_way && self.is_over(subject.transport) && device::fits_one(&self.parts, subject.part()).unwrap_or(true)
     }
 }

@@ -101,6 +101,7 @@ fn describe(bits: f64, experiment: &Experiment) -> NextExperiment {
         bits,
         changes: experiment.changes.clone(),
         text: format!("{}{warning}", experiment.text),
+        command: experiment.command.clone(),
     }
 }
 

@@ -140,6 +140,9 @@ pub struct NextExperiment {
     /// The factors that it changes; more than one means that the outcome cannot tell them apart.
     pub changes: Vec<String>,
     pub text: String,
+    /// The commands of this program that do it or help with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// More digits would only be those of the arithmetic.

@@ -44,7 +44,8 @@ fn part_by_hearsay(observed: &Observed) -> Option<Fact> {
     if observed.parts().next().is_some() || fact(observed, "dev-id").is_some() {
         return None;
     }
-    if let Some(basis) = fact(observed, "part-family") {
+    // What is only held against another part may be the part all the same.
+    if let Some(basis) = fact(observed, "compared-part").or_else(|| fact(observed, "part-family")) {
         return Some(from(basis, "part", basis.value.clone()));
     }
     let basis = observed.facts().iter().find(|fact| fact.key.starts_with("fus-"))?;

@@ -19,6 +19,7 @@ use crate::observation::units::Micros;
 use crate::profile::fus::{self, FusTable};
 use crate::profile::loader::ProfileError;
 use crate::readers::reading::{Readers, Reading};
+use crate::readers::uart_loaders;
 
 /// Failures listed in a verdict.
 const LISTED_FAILURES: usize = 100;
@@ -45,7 +46,7 @@ pub struct Triaged {
     /// Failures that are normal where they stand, with the reason.
     pub normal: Vec<(FailureLine, String)>,
     /// The words of the lines that facts and failures rest on.
-    pub quotes: BTreeMap<u32, FieldText>,
+    pub quotes: BTreeMap<u32, Vec<FieldText>>,
     pub lines: u32,
 }
 
@@ -152,7 +153,7 @@ struct Gathered {
     failures: Vec<FailureLine>,
     course: Vec<Vec<CourseStep>>,
     normal: Vec<(FailureLine, String)>,
-    quotes: BTreeMap<u32, FieldText>,
+    quotes: BTreeMap<u32, Vec<FieldText>>,
     /// Kept until the whole report is read, so that they can be judged with what it says elsewhere.
     attempts: Vec<Cycle>,
 }
@@ -178,7 +179,10 @@ impl Gathered {
             }
             EventKind::FactNoted(fact) => {
                 if let (Origin::Line(line), Some(quote)) = (fact.origin, &fact.quote) {
-                    self.quotes.entry(line).or_insert_with(|| quote.clone());
+                    let of_line = self.quotes.entry(line).or_default();
+                    if !of_line.contains(quote) {
+                        of_line.push(quote.clone());
+                    }
                 }
             }
             _ => {}
@@ -202,7 +206,9 @@ impl Gathered {
 
     /// Where no tool's line tells, the failures or the poster's words name the link.
     fn settle_transport(&mut self) {
-        if self.observed.goes_over(Transport::Dfu) || self.observed.goes_over(Transport::Swd) {
+        // A loader behind a serial port is neither.
+        let over_uart = self.tools.iter().any(|tool| tool == uart_loaders::TOOL.name);
+        if over_uart || self.observed.goes_over(Transport::Dfu) || self.observed.goes_over(Transport::Swd) {
             return;
         }
         let failed_in = |phases: &[Phase]| self.failures.iter().any(|failure| phases.contains(&failure.phase));

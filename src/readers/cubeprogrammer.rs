@@ -97,7 +97,7 @@ const MESSAGES: &[Message] = &[
     message("Data read successfully", Says::Look(memory::read_done)),
     message("Data read failed", Says::Look(memory::read_failed)),
     message("Failed to read the requested memory content", Says::Fails(F::ReadFailed, P::Read)),
-    message("Failed to read memory", Says::Fails(F::ReadFailed, P::Read)),
+    message("Failed to read memory", Says::Otherwise(memory::not_read)),
     message("Opening and parsing file", Says::Look(memory::image_file)),
     message("Error: Parsing fail", Says::Fails(F::BadFile, P::ImageFile)),
     message("parsing count, expecting hex digit", Says::Fails(F::BadFile, P::ImageFile)),
@@ -268,7 +268,8 @@ fn no_dfu_device(notebook: &mut Notebook, line: &Line<'_>) {
 
 fn device_id(notebook: &mut Notebook, line: &Line<'_>) {
     let Some(id) = line.value_of("Device ID").and_then(first_hex) else { return };
-    notebook.at_work(NAME, Transport::Other, line);
+    // stm32flash prints the same words.
+    notebook.at_work_if_alone(NAME, Transport::Other, line);
     notebook.done(P::Identify, line);
     notebook.fact("dev-id", FactValue::Number(f64::from(id)), line);
 }

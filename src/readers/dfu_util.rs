@@ -252,6 +252,10 @@ fn no_functional_descriptor(notebook: &mut Notebook, line: &Line<'_>) {
 
 /// An error left over from an earlier run is cleared at the start; in the middle of work it is the device's answer.
 fn status(notebook: &mut Notebook, line: &Line<'_>) {
+    // Functions of programs end in these letters as well.
+    if !line.contains("dfu") && !line.contains("status") {
+        return;
+    }
     notebook.at_work(NAME, Transport::Dfu, line);
     if !line.contains("dfuERROR") {
         if line.contains("dfuIDLE") {

@@ -18,7 +18,7 @@ const fn message(needle: &'static str, says: Says) -> Message {
 const MESSAGES: &[Message] = &[
     message("*** Using Compiler 'V", Says::Nothing),
     message("Build Time Elapsed:", Says::Nothing),
-    message("Erase Done.", Says::Done(P::Erase)),
+    message("Erase Done.", Says::Look(erase_done)),
     message("Erase skipped!", Says::Nothing),
     message("Programming Done.", Says::Done(P::Write)),
     message("Verify OK.", Says::Done(P::Verify)),
@@ -43,6 +43,14 @@ const MESSAGES: &[Message] = &[
     message("Cannot access target. Shutting down debug session", Says::Fails(F::NoTarget, P::Connect)),
     message("Could not stop Cortex-M device", Says::Fails(F::NotHalted, P::Halt)),
 ];
+
+/// With capitals, as no poster writes it.
+fn erase_done(notebook: &mut Notebook, line: &Line<'_>) {
+    if line.text.contains("Erase Done.") {
+        notebook.at_work(NAME, Transport::Swd, line);
+        notebook.done(P::Erase, line);
+    }
+}
 
 /// `Contents mismatch at: 08000000H  (Flash=FFH  Required=00H) !`, for every word of a download that did not take.
 fn mismatch(notebook: &mut Notebook, line: &Line<'_>) {

@@ -74,6 +74,12 @@ pub fn find_ascii(text: &str, needle: &str) -> Option<usize> {
     text.windows(needle.len().max(1)).position(|window| window.eq_ignore_ascii_case(needle))
 }
 
+/// How often an ASCII needle stands in a text, without regard to case.
+pub fn occurrences(text: &str, needle: &str) -> usize {
+    let (text, needle) = (text.as_bytes(), needle.as_bytes());
+    text.windows(needle.len().max(1)).filter(|window| window.eq_ignore_ascii_case(needle)).count()
+}
+
 /// The first number in the text, with a point or a comma before its decimals.
 pub fn first_number(text: &str) -> Option<f64> {
     let start = text.find(|c: char| c.is_ascii_digit())?;

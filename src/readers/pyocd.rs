@@ -193,7 +193,8 @@ fn target_type(notebook: &mut Notebook, line: &Line<'_>) {
 
 /// `Erased 1024 bytes (1 sector), programmed 1024 bytes (1 page), ...` closes a good run.
 fn erased(notebook: &mut Notebook, line: &Line<'_>) {
-    if line.contains("programmed") {
+    let counts = line.value_of("Erased").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    if counts && line.contains("programmed") {
         notebook.at_work(NAME, Transport::Swd, line);
         notebook.done(P::Write, line);
     }

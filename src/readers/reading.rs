@@ -7,7 +7,7 @@ use crate::profile::loader::ProfileError;
 
 use super::dates;
 use super::encoding::Utf8Stream;
-use super::message::{Line, Message, Says, Tool};
+use super::message::{Line, Message, Says, Tool, occurrences};
 use super::notebook::Notebook;
 use super::opening::Opening;
 use super::phrases::Phrases;
@@ -133,8 +133,8 @@ impl Readers {
         })
     }
 
-    /// A message whose needle is part of another message's needle on the same line is not meant. A reader that only takes
-    /// a closer look may find nothing, so it stands in the way of its own tool's messages only.
+    /// A message whose needle is part of another message's needle on the same line is not meant, unless it stands there once more. A
+    /// reader that only takes a closer look may find nothing, so it stands in the way of its own tool's messages only.
     fn hear_messages(&self, notebook: &mut Notebook, meanings: &[usize], line: &Line<'_>) {
         for &meaning in meanings {
             let (tool, message) = self.messages[meaning];
@@ -143,9 +143,11 @@ impl Readers {
             }
             let part_of_longer = meanings.iter().any(|&other| {
                 let (other_tool, longer) = self.messages[other];
+                let inside = occurrences(longer.needle, message.needle);
                 (!matches!(longer.says, Says::Look(_)) || other_tool.name == tool.name)
                     && longer.needle.len() > message.needle.len()
-                    && super::message::find_ascii(longer.needle, message.needle).is_some()
+                    && inside > 0
+                    && occurrences(line.text, message.needle) <= inside * occurrences(line.text, longer.needle)
             });
             if !part_of_longer {
                 hear(notebook, tool, message, line);

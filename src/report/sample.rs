@@ -265,6 +265,7 @@ fn verdict(cycles: &[Cycle]) -> Verdict {
                 bits: 0.41,
                 changes: vec!["board".to_owned()],
                 text: "Put a board that is known to work on the same port and cable.".to_owned(),
+                command: None,
             },
             NextExperiment {
                 experiment: "other-computer".to_owned(),
@@ -272,6 +273,7 @@ fn verdict(cycles: &[Cycle]) -> Verdict {
                 bits: 0.2,
                 changes: vec!["host".to_owned(), "cable".to_owned()],
                 text: "Take board and cable to another computer.".to_owned(),
+                command: None,
             },
         ],
         alterations: Vec::new(),

@@ -1,5 +1,6 @@
 //! What is missing from a report, as a text to paste into the ticket: the shortest request that separates the leading causes.
 
+use super::triage_text;
 use crate::diagnosis::verdict::{UNKNOWN_CAUSE, VerdictKind};
 use crate::investigation::register_facts::{self, Block};
 use crate::investigation::triage::Triaged;
@@ -37,8 +38,9 @@ pub fn reply(triaged: &Triaged) -> String {
     match triaged.verdict.verdict {
         VerdictKind::Clean => text.push_str("\nThe log shows no fault."),
         VerdictKind::Fault | VerdictKind::Inconclusive => {
-            if let Some(cause) = triaged.leading() {
-                text.push_str(&format!("\nWhat you describe may come from this: {}.", cause.name));
+            match triage_text::favourite(&triaged.verdict) {
+                Some(cause) => text.push_str(&format!("\nWhat you describe may come from this: {}.", cause.name)),
+                None => text.push_str("\nIt does not settle the cause yet."),
             }
             text.push_str("\nTo be sure we need the following. None of it writes to the board.\n");
             let experiment = triaged.verdict.next.first().map(|next| next.text.clone());
@@ -77,9 +79,11 @@ fn registers(triaged: &Triaged, device: Option<&Device>) -> Option<String> {
         return None;
     }
     let command = if with_openocd(triaged) { openocd(device, &blocks) } else { cube_programmer(triaged, &blocks) };
+    let with =
+        if has_st_link(triaged) { "With the ST-LINK attached" } else { "If an ST-LINK is at hand: with it attached" };
     Some(format!(
-        "With an ST-LINK attached while the fault is there, the output of: {command} (of the {}, as far as its profile \
-         knows where they lie: clock, reset cause, option bytes, bootloader version)",
+        "{with} while the fault is there, the output of: {command} (of the {}, as far as its profile knows where they lie: \
+         clock, reset cause, option bytes, bootloader version)",
         device.name
     ))
 }
@@ -95,6 +99,15 @@ fn out_of_reach(triaged: &Triaged) -> bool {
     ];
     triaged.verdict.transport == Some("swd")
         && triaged.verdict.failures.iter().any(|failure| no_target.contains(&failure.class))
+}
+
+/// A Nucleo or Discovery board carries one.
+fn has_st_link(triaged: &Triaged) -> bool {
+    const SHOWN_BY: [&str; 5] =
+        ["probe-firmware", "target-voltage", "dev-board", "stlink-serial", "stlink-still-reaches-target"];
+    const OF_ST: [&str; 4] = ["stlink-utility", "stlink", "stlink-gdb-server", "probe-drive"];
+    triaged.facts.iter().any(|fact| SHOWN_BY.contains(&fact.key.as_str()))
+        || triaged.verdict.tools.iter().any(|tool| OF_ST.contains(&tool.as_str()))
 }
 
 fn with_openocd(triaged: &Triaged) -> bool {
@@ -162,12 +175,32 @@ impl System {
 /// For a target that does not answer the probe: what decides between supply, reset, wires and firmware.
 fn target_view(triaged: &Triaged) -> Option<String> {
     out_of_reach(triaged).then(|| {
+        let under_reset = if triaged.findings.iter().any(|finding| finding.id == "fails-under-reset") {
+            String::new()
+        } else {
+            format!(", and whether it connects with {} (this restarts the firmware)", connect_under_reset(triaged))
+        };
         format!(
             "With the probe attached: the voltage at the VDD, NRST and BOOT0 pins of the chip, which wires go to the probe \
-             and how long they are, and whether it connects with {} -c port=SWD mode=UR freq=480 (this restarts the firmware)",
-            cli_of(System::of(triaged))
+             and how long they are{under_reset}"
         )
     })
+}
+
+/// Slowly and under reset, with the program that the customer uses.
+fn connect_under_reset(triaged: &Triaged) -> String {
+    let is_used = |name: &str| triaged.verdict.tools.iter().any(|tool| tool == name);
+    if with_openocd(triaged) {
+        "OpenOCD and `reset_config srst_only srst_nogate connect_assert_srst; adapter speed 480`".to_owned()
+    } else if is_used("jlink") {
+        "J-Link Commander at 480 kHz while the reset button is held and let go right after `connect`".to_owned()
+    } else if is_used("pyocd") {
+        "pyocd commander --connect under-reset --frequency 480000".to_owned()
+    } else if is_used("probe-rs") {
+        "probe-rs info --protocol swd --speed 480 --connect-under-reset".to_owned()
+    } else {
+        format!("{} -c port=SWD mode=UR freq=480", cli_of(System::of(triaged)))
+    }
 }
 
 fn host_view(triaged: &Triaged) -> Option<String> {

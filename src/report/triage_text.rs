@@ -64,9 +64,9 @@ fn head(text: &mut String, triaged: &Triaged) {
     line(text, &FieldText::new(subject.join(", ")).for_terminal(), "", "  ");
 }
 
-/// Where nothing failed and nothing looks like a failure there is nothing to explain or to mend.
+/// Where nothing failed there is nothing to explain or to mend; what only looks like a failure is told as normal.
 fn verdict_needs_reasons(triaged: &Triaged) -> bool {
-    triaged.verdict.verdict != VerdictKind::Clean || !triaged.normal.is_empty()
+    triaged.verdict.verdict != VerdictKind::Clean
 }
 
 fn course(text: &mut String, triaged: &Triaged) {
@@ -79,7 +79,7 @@ fn course(text: &mut String, triaged: &Triaged) {
 
 /// The words of the report's lines, each quoted once.
 struct Quotes<'a> {
-    of_lines: &'a BTreeMap<u32, FieldText>,
+    of_lines: &'a BTreeMap<u32, Vec<FieldText>>,
     told: BTreeSet<u32>,
     /// What was already given as a reason.
     arguments: BTreeSet<String>,
@@ -90,23 +90,34 @@ fn says_nothing(verdict: &Verdict) -> bool {
     verdict.verdict == VerdictKind::Inconclusive && verdict.causes.iter().all(|cause| cause.speaks_for.is_empty())
 }
 
+/// Causes with a name for which something speaks, the likeliest first.
+fn candidates(verdict: &Verdict) -> impl Iterator<Item = &RankedCause> {
+    verdict.causes.iter().filter(|cause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty())
+}
+
+fn only_reads_alike(cause: &RankedCause) -> bool {
+    cause.speaks_for.iter().all(|reason| reason.finding == READS_ALIKE)
+}
+
+/// The one cause that may be named to a customer: it stands out, and by more than how the report reads.
+pub(super) fn favourite(verdict: &Verdict) -> Option<&RankedCause> {
+    candidates(verdict).next().filter(|cause| cause.probability >= STANDS_OUT && !only_reads_alike(cause))
+}
+
 /// One sentence: the cause, or the few that it may be.
 fn answer(triaged: &Triaged) -> String {
     let verdict = &triaged.verdict;
     if says_nothing(verdict) {
         return wording::headline(verdict);
     }
-    let with_reasons =
-        || verdict.causes.iter().filter(|cause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty());
-    let stands_out = with_reasons().next().is_some_and(|cause| cause.probability >= STANDS_OUT);
-    let named: Vec<_> = with_reasons()
+    let stands_out = candidates(verdict).next().is_some_and(|cause| cause.probability >= STANDS_OUT);
+    let named: Vec<_> = candidates(verdict)
         .enumerate()
         .take_while(|(place, cause)| *place == 0 || cause.probability >= WORTH_THE_FIRST_LINE)
         .take(EXPLAINED)
         .map(|(_, cause)| format!("{} ({})", wording::cause_name(cause), wording::probability(cause.probability)))
         .collect();
-    let only_reads_alike =
-        with_reasons().next().is_some_and(|cause| cause.speaks_for.iter().all(|reason| reason.finding == READS_ALIKE));
+    let only_reads_alike = candidates(verdict).next().is_some_and(only_reads_alike);
     match named.as_slice() {
         [_, ..] if verdict.verdict != VerdictKind::Clean && !verdict.decided && !stands_out => {
             format!("Not decided, and nothing stands out yet. To look at first: {}.", named.join("; "))
@@ -201,7 +212,8 @@ fn also(text: &mut String, triaged: &Triaged, quotes: &mut Quotes<'_>) {
         }
     }
     if !without_own_reason.is_empty() {
-        line(text, &format!("On what is said above alone: {}", without_own_reason.join("; ")), "  ", "    ");
+        let names = without_own_reason.join("; ");
+        line(text, &format!("The same fits, with nothing of their own: {names}"), "  ", "    ");
     }
 }
 
@@ -213,7 +225,10 @@ fn argue(text: &mut String, sign: &str, argument: &Argument, quotes: &mut Quotes
 
 fn arguments(text: &mut String, cause: &RankedCause, quotes: &mut Quotes<'_>) {
     for (sign, arguments) in [("+", &cause.speaks_for), ("-", &cause.speaks_against)] {
-        for argument in arguments {
+        // How a report reads is said once, of the likeliest cause of the family.
+        let is_new =
+            |argument: &&Argument| argument.finding != READS_ALIKE || !quotes.arguments.contains(&argument.text);
+        for argument in arguments.iter().filter(is_new).collect::<Vec<_>>() {
             argue(text, sign, argument, quotes);
         }
     }
@@ -224,7 +239,8 @@ impl Quotes<'_> {
     fn place(&mut self, argument: &Argument) -> String {
         let Some(places) = wording::places(&argument.at, "line") else { return String::new() };
         let first = argument.at.first().copied();
-        let quote = first.and_then(|line| self.of_lines.get(&line)).map(FieldText::for_terminal);
+        let of_line = first.and_then(|line| self.of_lines.get(&line)).map_or(&[][..], Vec::as_slice);
+        let quote = sentence_behind(argument, of_line).map(FieldText::for_terminal);
         let told = argument.text.rsplit(": ").next().unwrap_or_default().trim_end_matches('.');
         let is_new =
             |quote: &String| told.len() < 8 || (!quote.contains(told) && !argument.text.contains(quote.as_str()));
@@ -232,6 +248,17 @@ impl Quotes<'_> {
             (Some(line), Some(quote)) if self.told.insert(line) => format!(" [{places}: \"{quote}\"]"),
             _ => format!(" [{places}]"),
         }
+    }
+}
+
+/// A paragraph may be one line: of its sentences the one that holds the words which the argument gives in brackets. An argument that
+/// gives none can be shown only where the line holds one sentence.
+fn sentence_behind<'q>(argument: &Argument, of_line: &'q [FieldText]) -> Option<&'q FieldText> {
+    let told = argument.text.rsplit_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(code, _)| code);
+    match (told, of_line) {
+        (Some(code), _) => of_line.iter().find(|quote| quote.raw().to_lowercase().contains(&code.to_lowercase())),
+        (None, [only]) => Some(only),
+        (None, _) => None,
     }
 }
 

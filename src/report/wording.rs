@@ -154,7 +154,8 @@ pub fn experiment_terms(next: &NextExperiment) -> String {
         [one] => format!(", changes {one}"),
         several => format!(", changes {} together, so it cannot tell them apart", several.join(" and ")),
     };
-    format!("{} min, {:.2} bit{changes}", trim(next.minutes), next.bits)
+    let command = next.command.as_ref().map(|command| format!("; {command}")).unwrap_or_default();
+    format!("{} min, {:.2} bit{changes}{command}", trim(next.minutes), next.bits)
 }
 
 /// In the unit a person would choose.
@@ -255,6 +256,7 @@ mod tests {
             bits: 0.41,
             changes: vec!["board".to_owned(), "cable".to_owned()],
             text: String::new(),
+            command: None,
         };
         assert_eq!(
             experiment_terms(&next),

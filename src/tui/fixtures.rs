@@ -324,6 +324,7 @@ fn next() -> Vec<NextExperiment> {
         bits,
         changes: changes.iter().map(|&factor| factor.to_owned()).collect(),
         text: text.to_owned(),
+        command: None,
     };
     vec![
         next(

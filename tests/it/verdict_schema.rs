@@ -75,6 +75,7 @@ fn full_verdict() -> Verdict {
             FailureLine { worked: BTreeSet::from([Phase::Layout, Phase::Read]), ..FailureLine::of(&placed, Some(8)) },
         ],
         next: vec![NextExperiment {
+            command: Some("flakescope run --reenter".to_owned()),
             experiment: "golden-board".to_owned(),
             minutes: 3.0,
             bits: 0.41,

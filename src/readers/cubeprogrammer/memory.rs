@@ -31,6 +31,12 @@ pub(super) fn read_failed(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.fail(F::ReadFailed, P::Read, "Data read failed", line);
 }
 
+/// Other tools have these words too.
+pub(super) fn not_read(notebook: &mut Notebook, line: &Line<'_>) {
+    notebook.at_work_if_alone(NAME, Transport::Other, line);
+    notebook.fail(F::ReadFailed, P::Read, "Failed to read memory", line);
+}
+
 /// Reading memory begins; the option bytes before it have come.
 pub(super) fn uploading(notebook: &mut Notebook, line: &Line<'_>) {
     notebook.at_work(NAME, Transport::Other, line);
