@@ -102,6 +102,8 @@ pub enum Unit {
     Reading,
     /// Of a debug probe at the clock of a board.
     Look,
+    /// Of a step; of a boot those of its first failing cycle.
+    Failure,
     /// A tool's session in a report.
     Session,
 }
@@ -115,6 +117,7 @@ impl Unit {
             Self::Transfer => "transfer",
             Self::Reading => "reading",
             Self::Look => "look",
+            Self::Failure => "failure",
             Self::Session => "session",
         }
     }

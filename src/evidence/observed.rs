@@ -239,11 +239,7 @@ impl Observed {
 
     /// What the counts of `failures_that` count.
     pub const fn unit_of_failures(&self) -> Unit {
-        match (self.campaign, self.boots) {
-            (false, _) => Unit::Session,
-            (true, 0 | 1) => Unit::Cycle,
-            (true, _) => Unit::Boot,
-        }
+        if self.campaign { Unit::Failure } else { Unit::Session }
     }
 
     pub fn part_fits(&self, pattern: &str) -> bool {
