@@ -119,6 +119,7 @@ impl Sieve {
         let mut held = 0;
         let mut line_number = 1_u32;
         let mut sifted = 0;
+        let mut in_a_line = false;
         loop {
             let count = fill(source, &mut buffer[held..])?;
             let filled = held + count;
@@ -128,14 +129,14 @@ impl Sieve {
             let scan = if sifted < LONG_BYTES { &self.messages.automaton } else { self.scout.automaton() };
             line_number = self.sift_lines(scan, &buffer[..whole], line_number, &mut visit);
             sifted += whole;
+            in_a_line = buffer[..whole].last().map_or(in_a_line, |&last| last != b'\n');
             buffer.copy_within(whole..filled, 0);
             held = filled - whole;
             if filled == buffer.len() {
                 buffer.resize(CHUNK_BYTES + MAX_LINE_BYTES, 0);
             }
             if ended {
-                let unterminated = whole > 0 && buffer.get(whole.wrapping_sub(1)) != Some(&b'\n');
-                return Ok(line_number - u32::from(!unterminated));
+                return Ok(line_number - u32::from(!in_a_line));
             }
         }
     }
@@ -233,6 +234,16 @@ mod tests {
         text.extend_from_slice(b"\nerror here\n");
         let (lines, _) = sift(&text);
         assert_eq!(lines.last(), Some(&(2, "error here".to_owned())));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_one_line_however_long() {
+        let text = vec![b'x'; FIRST_CHUNK_BYTES + MAX_LINE_BYTES];
+        for length in [1, 9_000, text.len()] {
+            assert_eq!(sift(&text[..length]).1, 1, "{length}");
+        }
+        assert_eq!(sift(b"").1, 0);
+        assert_eq!(sift(b"a\n").1, 1);
     }
 
     #[test]
