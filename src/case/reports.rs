@@ -32,6 +32,14 @@ impl Case {
             .map_err(|_| self.damaged())
     }
 
+    pub fn report_count(&self) -> Result<u64, CaseError> {
+        if !self.has_report_table()? {
+            return Ok(0);
+        }
+        let count = self.database().query_row("SELECT count(*) FROM report", [], |row| row.get::<_, i64>(0));
+        count.map(i64::unsigned_abs).map_err(|_| self.damaged())
+    }
+
     /// Adds a report unless the case holds it already; whether it was added. When this returns, it is durable.
     pub fn add_report(&mut self, report: &StoredReport) -> Result<bool, CaseError> {
         let events = serde_json::to_string(&report.events)

@@ -1,6 +1,6 @@
 //! A case read from end to end: what it comes to, and every cycle.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ledger::{Depth, Ledger};
@@ -18,12 +18,23 @@ pub enum ReadError {
     Case(#[from] CaseError),
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    #[error("{} holds no campaign but {}; `flakescope triage --case {}` shows them", .path.display(), if *.reports == 1 { "1 report".to_owned() } else { format!("{} reports", .reports) }, .path.display())]
+    Reports { path: PathBuf, reports: u64 },
+}
+
+/// Opens a case of which a verdict is wanted; one that holds nothing but reports has as many verdicts as reports.
+fn open(path: &Path) -> Result<Case, ReadError> {
+    let case = Case::open(path)?;
+    match case.report_count()? {
+        reports @ 1.. if case.is_empty() => Err(ReadError::Reports { path: path.to_owned(), reports }),
+        _ => Ok(case),
+    }
 }
 
 /// Why a cause stands where it stands in the verdict on the case at `path`; `Err` in the answer names the nearest cause.
 pub fn why(path: &Path, cause: &str, question: Question) -> Result<Result<String, String>, ReadError> {
     let library = Arc::new(Library::load()?);
-    let ledger = Ledger::of_case(&Case::open(path)?, Arc::clone(&library))?;
+    let ledger = Ledger::of_case(&open(path)?, Arc::clone(&library))?;
     let answer = ledger.why(cause, question);
     Ok(answer.ok_or_else(|| {
         let names = library.knowledge.causes.iter().map(|cause| cause.id.as_str());
@@ -37,7 +48,7 @@ pub fn why(path: &Path, cause: &str, question: Question) -> Result<Result<String
 
 /// Folds the case at `path` and gives its verdict.
 pub fn read(path: &Path) -> Result<(Snapshot, Vec<Cycle>), ReadError> {
-    let case = Case::open(path)?;
+    let case = open(path)?;
     let mut ledger = Ledger::new(Arc::new(Library::load()?));
     let mut cycles = Vec::new();
     case.for_each(|event| {
