@@ -1,10 +1,14 @@
 //! Where reports come from: files, folders, standard input, and gzip, zip or tar around them.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+
+use super::not_text;
+use super::packed::{Packed, Watched, spoilt};
 
 /// An input that could not be read; the others are.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +19,7 @@ pub struct InputError {
 }
 
 impl InputError {
-    fn new(name: &str, reason: impl std::fmt::Display) -> Self {
+    pub(super) fn new(name: &str, reason: impl std::fmt::Display) -> Self {
         Self { name: name.to_owned(), reason: reason.to_string() }
     }
 }
@@ -46,9 +50,15 @@ pub fn each_in_stream(name: &str, source: &mut dyn Read, visit: &mut Visit<'_>) 
     errors
 }
 
-/// Labels and images lie beside reports in folders of reports.
-const NOT_REPORTS: [&str; 12] =
-    ["json", "toml", "png", "jpg", "jpeg", "gif", "pdf", "bin", "hex", "elf", "dfu", "sqlite"];
+/// Labels, images and the case that keeps them lie beside reports in folders and archives of reports.
+const NOT_REPORTS: [&str; 15] = [
+    "json", "toml", "png", "jpg", "jpeg", "gif", "pdf", "bin", "hex", "elf", "dfu", "sqlite", "case", "case-wal",
+    "case-shm",
+];
+
+fn lies_beside(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| NOT_REPORTS.iter().any(|kind| extension.eq_ignore_ascii_case(kind)))
+}
 
 fn files_below(folder: &Path, errors: &mut Vec<InputError>) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -63,12 +73,9 @@ fn files_below(folder: &Path, errors: &mut Vec<InputError>) -> Vec<PathBuf> {
         };
         for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            let other = path
-                .extension()
-                .is_some_and(|extension| NOT_REPORTS.iter().any(|kind| extension.eq_ignore_ascii_case(kind)));
             if path.is_dir() && !path.is_symlink() && !hidden {
                 folders.push(path);
-            } else if path.is_file() && !hidden && !other {
+            } else if path.is_file() && !hidden && !lies_beside(&path) {
                 found.push(path);
             }
         }
@@ -86,7 +93,7 @@ fn each_in_file(path: &Path, visit: &mut Visit<'_>, errors: &mut Vec<InputError>
 }
 
 fn unpack(name: &str, source: &mut dyn Read, visit: &mut Visit<'_>, errors: &mut Vec<InputError>, depth: u32) {
-    let mut head = [0; 512];
+    let mut head = [0; not_text::LOOK_BYTES];
     let filled = match super::sieve::fill(source, &mut head) {
         Ok(filled) => filled,
         Err(error) => return errors.push(InputError::new(name, error)),
@@ -94,47 +101,69 @@ fn unpack(name: &str, source: &mut dyn Read, visit: &mut Visit<'_>, errors: &mut
     let head = &head[..filled];
     let mut whole = head.chain(source);
     if depth > 0 && head.starts_with(&[0x1f, 0x8b]) {
-        let inner = name.trim_end_matches(".gz");
-        unpack(inner, &mut MultiGzDecoder::new(&mut whole), visit, errors, depth - 1);
+        unpack_gz(name, &mut whole, visit, errors, depth - 1);
     } else if depth > 0 && head.starts_with(b"PK\x03\x04") {
         unpack_zip(name, &mut whole, visit, errors, depth - 1);
     } else if depth > 0 && head.get(257..262) == Some(b"ustar") {
         unpack_tar(name, &mut whole, visit, errors, depth - 1);
+    } else if let Some(refusal) = not_text::refusal(name, head) {
+        errors.push(InputError::new(name, refusal));
     } else if let Err(error) = visit(name, &mut whole) {
         errors.push(InputError::new(name, error));
     }
 }
 
+fn unpack_gz(name: &str, source: &mut dyn Read, visit: &mut Visit<'_>, errors: &mut Vec<InputError>, depth: u32) {
+    let ended = Cell::new(false);
+    let mut packed = Packed { inner: MultiGzDecoder::new(Watched { source, ended: &ended }), failed: None };
+    unpack(name.trim_end_matches(".gz"), &mut packed, visit, errors, depth);
+    if let Some(reason) = packed.failed {
+        // What was packed has told it under its own name.
+        errors.pop();
+        errors.push(spoilt(name, &ended, reason));
+    }
+}
+
 fn unpack_zip(name: &str, source: &mut dyn Read, visit: &mut Visit<'_>, errors: &mut Vec<InputError>, depth: u32) {
-    let mut source = source;
+    let ended = Cell::new(false);
+    let mut source = Watched { source, ended: &ended };
     loop {
         match zip::read::read_zipfile_from_stream(&mut source) {
             Ok(Some(mut entry)) => {
                 let inner = format!("{name}/{}", entry.name());
-                if entry.is_file() {
-                    unpack(&inner, &mut entry, visit, errors, depth);
+                if !entry.is_file() || lies_beside(Path::new(entry.name())) {
+                    continue;
+                }
+                let mut packed = Packed { inner: &mut entry, failed: None };
+                unpack(&inner, &mut packed, visit, errors, depth);
+                if let Some(reason) = packed.failed {
+                    errors.pop();
+                    return errors.push(spoilt(name, &ended, reason));
                 }
             }
             Ok(None) => return,
-            Err(error) => return errors.push(InputError::new(name, error)),
+            Err(error) => return errors.push(spoilt(name, &ended, error)),
         }
     }
 }
 
 fn unpack_tar(name: &str, source: &mut dyn Read, visit: &mut Visit<'_>, errors: &mut Vec<InputError>, depth: u32) {
-    let mut archive = tar::Archive::new(source);
+    let ended = Cell::new(false);
+    let mut archive = tar::Archive::new(Watched { source, ended: &ended });
     let entries = match archive.entries() {
         Ok(entries) => entries,
-        Err(error) => return errors.push(InputError::new(name, error)),
+        Err(error) => return errors.push(spoilt(name, &ended, error)),
     };
     for entry in entries {
         match entry {
             Ok(mut entry) if entry.header().entry_type().is_file() => {
                 let inner = entry.path().map(|path| path.display().to_string()).unwrap_or_default();
-                unpack(&format!("{name}/{inner}"), &mut entry, visit, errors, depth);
+                if !lies_beside(Path::new(&inner)) {
+                    unpack(&format!("{name}/{inner}"), &mut entry, visit, errors, depth);
+                }
             }
             Ok(_) => {}
-            Err(error) => return errors.push(InputError::new(name, error)),
+            Err(error) => return errors.push(spoilt(name, &ended, error)),
         }
     }
 }
@@ -190,12 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_archive_is_an_error_that_names_it() {
-        let mut bytes = gzip(&vec![b'x'; 10_000]);
-        bytes.truncate(bytes.len() / 2);
-        let (_, errors) = read_all(&bytes);
-        assert_eq!(errors.len(), 1);
-        assert!(errors[0].to_string().starts_with("report: "), "{}", errors[0]);
+    fn what_is_no_report_is_refused_and_what_lies_beside_reports_is_passed_over() {
+        let (found, errors) = read_all(&tar_of("fw.img", &[0xff; 900]));
+        assert!(found.is_empty());
+        assert!(errors[0].to_string().starts_with("report/fw.img: this is no text"), "{}", errors[0]);
+        let (found, errors) = read_all(&tar_of("photo.PNG", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"));
+        assert_eq!((found.len(), errors.len()), (0, 0));
     }
 
     #[test]

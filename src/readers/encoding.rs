@@ -4,6 +4,9 @@ use std::io::{self, Read};
 
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
 
+/// So much of the beginning decides.
+const HEAD_BYTES: usize = 64;
+
 /// A reader that always yields UTF-8 or the bytes as they were.
 pub struct Utf8Stream<R> {
     inner: R,
@@ -23,7 +26,7 @@ impl<R> std::fmt::Debug for Utf8Stream<R> {
 
 impl<R: Read> Utf8Stream<R> {
     pub fn new(mut inner: R) -> io::Result<Self> {
-        let mut head = vec![0; 64];
+        let mut head = vec![0; HEAD_BYTES];
         let mut filled = 0;
         while filled < head.len() {
             match inner.read(&mut head[filled..])? {
@@ -48,6 +51,11 @@ impl<R: Read> Utf8Stream<R> {
         self.head.drain(..count);
         Ok(count)
     }
+}
+
+/// Whether text that begins so is UTF-16.
+pub fn is_utf16(head: &[u8]) -> bool {
+    utf16_of(&head[..head.len().min(HEAD_BYTES)]).is_some()
 }
 
 /// By its mark, or by zeros in every other of the first bytes.

@@ -68,6 +68,21 @@ fn the_log_of_another_tool_is_sent_to_triage() {
 }
 
 #[test]
+fn a_case_is_no_report_and_a_case_of_reports_is_sent_to_triage() {
+    let folder = tempfile::tempdir().unwrap();
+    make_case(folder.path(), "a.case");
+    let made = in_folder(folder.path(), &["triage", "a.case"]);
+    made.refused(4, &["a.case: this is a case of flakescope", "diagnose a.case", "triage --case a.case"]);
+    assert_eq!(made.out, "");
+    fs::write(folder.path().join("log.txt"), "dfu-util: No DFU capable USB device available\n").unwrap();
+    in_folder(folder.path(), &["triage", "log.txt", "--case", "reports.case"]);
+    for command in READ_A_CASE {
+        in_folder(folder.path(), &[command, &["reports.case"]].concat())
+            .refused(4, &["reports.case holds no campaign but 1 report", "triage --case reports.case"]);
+    }
+}
+
+#[test]
 fn other_reports_are_spoken_of_only_where_there_are_any() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("log.txt"), "dfu-util: No DFU capable USB device available\n").unwrap();

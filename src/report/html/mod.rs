@@ -11,6 +11,7 @@ use super::wording;
 use crate::diagnosis::verdict::{Verdict, VerdictKind};
 use crate::investigation::snapshot::Snapshot;
 use crate::observation::field_text::FieldText;
+use crate::readers::not_text::PAGE_MARK;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -45,6 +46,7 @@ fn document(title: &str, body: &Markup, origin: &Markup) -> String {
             head {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                meta name="generator" content={ (PAGE_MARK) " " (env!("CARGO_PKG_VERSION")) };
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
@@ -115,6 +117,13 @@ mod tests {
     use super::*;
     use crate::observation::field_text::is_unsafe_to_show;
     use crate::report::sample;
+
+    #[test]
+    fn a_page_is_known_as_ours_when_it_is_taken_for_a_report() {
+        let page = campaign_page(&sample::hostile_campaign());
+        let head = &page.as_bytes()[..crate::readers::not_text::LOOK_BYTES];
+        assert!(crate::readers::not_text::refusal("x.html", head).is_some());
+    }
 
     fn campaign_page(snapshot: &Snapshot) -> String {
         page(&snapshot.verdict, Some(snapshot))
