@@ -48,7 +48,7 @@ pub struct Factor {
 
 impl FactorName {
     /// What a user can vary.
-    const VARIED: [Self; 5] = [Self::TransferSize, Self::Speed, Self::Connect, Self::Block, Self::Probe];
+    pub const VARIED: [Self; 5] = [Self::TransferSize, Self::Speed, Self::Connect, Self::Block, Self::Probe];
 
     /// It is changed at the bench, and therefore between boots.
     pub const fn is_of_the_bench(self) -> bool {
@@ -66,7 +66,7 @@ impl FactorName {
     }
 
     /// The level as it is kept, or why it is none.
-    fn level(self, text: &str) -> Result<String, &'static str> {
+    pub fn level(self, text: &str) -> Result<String, &'static str> {
         match self {
             Self::TransferSize => whole(text, 2, 2048, "a block of the ROM bootloader has 2 to 2048 bytes"),
             Self::Block => {

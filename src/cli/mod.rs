@@ -7,6 +7,7 @@ pub mod board_choice;
 pub mod clock;
 mod clock_measure;
 pub mod compare;
+mod compare_side;
 pub mod completions;
 pub mod console;
 pub mod diagnose;

@@ -90,6 +90,24 @@ fn the_board_as_found_is_compared_with_itself_under_an_experiment() {
 }
 
 #[test]
+fn a_part_of_a_case_that_holds_nothing_is_told_with_what_the_case_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("a.case");
+    let vary = ["--link", "swd", "--vary", "speed=480kHz,4MHz", "--boots", "2", "--cycles", "2"];
+    run(&case, "swd-healthy-f407", &vary);
+    let side = |filter: &str| format!("{}{filter}", case.display());
+    let compare = |a: &str, b: &str| answer(flakescope().arg("compare").args([side(a), side(b)]));
+    assert_eq!(compare("@speed=480kHz", "@speed=4000 kHz").code, Some(0));
+    let all = "the case has: probe (attached); speed (4000 kHz, 480 kHz); boots 1-2";
+    compare("@speed=480kHz", "@speed=8MHz").refused(4, &["no finished cycle", "@speed=8MHz", all]);
+    compare("@speed=480kHz", "@sped=4MHz").refused(4, &["no cycle of", "`sped`; did you mean `speed`?", all]);
+    compare("@boots=1-1", "@boots=3-9").refused(4, &["@boots=3-9 lies beyond the boots", all]);
+    compare("@boots=1-1", "@boots=2-1").refused(2, &["runs backwards; write 1-2"]);
+    let other = folder.path().join("..").join(folder.path().file_name().unwrap()).join("a.case");
+    answer(flakescope().arg("compare").arg(&case).arg(other)).refused(2, &["both sides hold 4 cycles"]);
+}
+
+#[test]
 fn what_a_guided_campaign_prints() {
     let folder = tempfile::tempdir().unwrap();
     let said = run(&folder.path().join("a.case"), "healthy-f407", &["--guided", "--boots", "10"]);
