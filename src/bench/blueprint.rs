@@ -14,6 +14,7 @@ use super::rom::sheet::{self, OptionArea, RomModel, UsbClock};
 use super::swd::setup::SwdSetup;
 use super::wire::Pace;
 use crate::observation::units::{Address, Micros};
+use crate::profile::device;
 use crate::profile::loader::{self, ProfileError};
 
 /// One file of `profiles/benches`, or of the user's.
@@ -127,6 +128,10 @@ impl Blueprint {
                 return Err(refuse(&["rom"], format!("there is no ROM `{}`; known are {known}", blueprint.rom), hint));
             }
         };
+        if device::fits_one(&rom.parts, Some(&blueprint.part)) == Some(false) {
+            let (message, hint) = contradicted(&blueprint.part, &blueprint.rom, &rom)?;
+            return Err(refuse(&["part"], message, hint));
+        }
         blueprint.check(&rom).map_err(|impossible| {
             let mechanism = impossible.mechanism.map(|field| field.replace('_', "-"));
             let keys: Vec<_> = mechanism.as_deref().into_iter().chain([impossible.key]).collect();
@@ -310,6 +315,24 @@ impl Blueprint {
     }
 }
 
+/// Why a part cannot have this ROM: it is none, or it has another.
+fn contradicted(part: &str, name: &str, rom: &RomModel) -> Result<(String, Option<String>), ProfileError> {
+    let devices = device::catalogue()?;
+    let patterns = rom.parts.join(", ");
+    if devices.by_part(part).is_none() && devices.candidates(part).is_empty() {
+        let message = format!("no device profile knows the part `{part}`; the ROM `{name}` is that of {patterns}");
+        return Ok((message, None));
+    }
+    let fits = |sheet: &str| {
+        let rom = sheet::by_name(sheet, false)?.ok()?;
+        (device::fits_one(&rom.parts, Some(part)) != Some(false)).then(|| format!("`{sheet}`"))
+    };
+    let names = sheet::names();
+    let own: Vec<_> = names.iter().filter_map(|sheet| fits(sheet)).collect();
+    let hint = (!own.is_empty()).then(|| format!("its ROM is {}", own.join(" or ")));
+    Ok((format!("contradicts the ROM: `{part}` does not have `{name}`, which is that of {patterns}"), hint))
+}
+
 const NOT_MEASURED: &str = "has no effect: this ROM does not measure a crystal with its internal oscillator";
 const NO_CRYSTAL: &str = "has no effect: this ROM needs no crystal";
 
@@ -322,6 +345,20 @@ mod tests {
     }
 
     const HEAD: &str = "text = \"a board\"\npart = \"STM32F407VG\"\nrom = \"f40x-v9\"\n";
+
+    #[test]
+    fn a_part_that_is_none_and_a_part_with_another_rom_are_refused() {
+        let with = |part: &str| refusal(&format!("{}crystal-mhz = 8.0\n", HEAD.replace("STM32F407VG", part)));
+        let error = with("STM32F999VGT6");
+        assert!(error.starts_with("board.toml:2: no device profile knows the part `STM32F999VGT6`"), "{error}");
+        let error = with("STM32F746ZGT6");
+        assert!(error.starts_with("board.toml:2: contradicts the ROM: `STM32F746ZGT6` does not have"), "{error}");
+        assert!(error.ends_with("its ROM is `f74x`"), "{error}");
+        for part in ["f407", "STM32F4", "STM32F417ZET6"] {
+            let text = format!("{}crystal-mhz = 8.0\n", HEAD.replace("STM32F407VG", part));
+            assert!(Blueprint::parse("board.toml", &text).is_ok(), "{part}");
+        }
+    }
 
     #[test]
     fn a_typo_names_line_and_nearest_key() {

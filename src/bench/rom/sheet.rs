@@ -114,6 +114,8 @@ pub struct RomModel {
     pub sheet: RomSheet,
     /// The device's name in words.
     pub device: String,
+    /// Patterns of the parts that have it.
+    pub parts: Vec<String>,
     pub family: String,
     /// What it calls itself on the bus.
     pub product: String,
@@ -239,6 +241,7 @@ fn resolve(file: &Sheet, lse_fitted: bool) -> Result<RomModel, ProfileError> {
     let bcd_device = bcd_device(&rom.dfu).or_else(|| bcd_device(&assumed?));
     Ok(RomModel {
         device: device.name.clone(),
+        parts: device.parts.clone(),
         family: device.family.clone(),
         product: ROM_PRODUCT.to_owned(),
         option_layout: OptionLayout::of(&device),
