@@ -65,6 +65,11 @@ impl FactorName {
         }
     }
 
+    /// A factor that no step of the recipes knows would be varied to no purpose.
+    pub fn changes_a_step_of(self, recipe: &Recipe) -> bool {
+        recipe.steps.iter().any(|line| self.changes(&line.step, recipe.link))
+    }
+
     /// The level as it is kept, or why it is none.
     pub fn level(self, text: &str) -> Result<String, &'static str> {
         match self {

@@ -54,9 +54,11 @@ fn text(costs: &Costs, out: &mut impl Write) -> io::Result<()> {
         "strategy", "decided", "right of these", "boots", "cycles", "min", "mean min", "min decided"
     )?;
     for cost in &costs.strategies {
+        let minutes = cost.median_minutes_to_decision;
+        let to_decision = if minutes.is_finite() { format!("{minutes:.1}") } else { "none".to_owned() };
         writeln!(
             out,
-            "{:<14} {:>12} {:>14} {:>7.0} {:>8.0} {:>9.1} {:>9.1} {:>11.1}",
+            "{:<14} {:>12} {:>14} {:>7.0} {:>8.0} {:>9.1} {:>9.1} {:>11}",
             cost.strategy.name(),
             of(cost.decided),
             of(cost.right),
@@ -64,7 +66,7 @@ fn text(costs: &Costs, out: &mut impl Write) -> io::Result<()> {
             cost.median_cycles,
             cost.median_minutes,
             cost.mean_minutes,
-            cost.median_minutes_to_decision
+            to_decision
         )?;
     }
     match costs.guided_over_sweep {

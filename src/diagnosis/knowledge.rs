@@ -134,6 +134,15 @@ impl Knowledge {
         self.causes.iter().find(|cause| cause.id == id)
     }
 
+    /// What may have been meant by a name that is no family: that of a cause, or one that is misspelt.
+    pub fn family_hint(&self, wrong: &str) -> Option<String> {
+        if let Some(cause) = self.causes.iter().find(|cause| cause.id == wrong) {
+            return Some(format!("the cause `{wrong}` is of the family `{}`", cause.family));
+        }
+        let near = loader::nearest(wrong, self.families.iter().map(|family| family.id.as_str()));
+        near.map(|near| format!("did you mean `{near}`?"))
+    }
+
     pub fn experiment(&self, id: &str) -> Option<&Experiment> {
         self.experiments.iter().find(|experiment| experiment.id == id)
     }

@@ -24,6 +24,7 @@ pub mod part_facts;
 pub mod register_facts;
 pub mod replay;
 pub mod scenario;
+mod scenario_check;
 pub mod score;
 pub mod snapshot;
 pub mod standby;

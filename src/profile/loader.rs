@@ -39,7 +39,19 @@ pub fn refuse(file: &str, text: &str, needle: &str, message: String, hint: Optio
 
 /// The same for a key inside a table: `keys` leads there from the outside, each looked for after the one before.
 pub fn refuse_at(file: &str, text: &str, keys: &[&str], message: String, hint: Option<String>) -> ProfileError {
-    let offset = keys.iter().fold(0, |from, key| from + place_of(&text[from..], key).unwrap_or(0));
+    refuse_after(file, text, 0, keys, message, hint)
+}
+
+/// The same where the outermost key is looked for behind an offset.
+pub fn refuse_after(
+    file: &str,
+    text: &str,
+    offset: usize,
+    keys: &[&str],
+    message: String,
+    hint: Option<String>,
+) -> ProfileError {
+    let offset = keys.iter().fold(offset, |from, key| from + place_of(&text[from..], key).unwrap_or(0));
     ProfileError::Malformed { file: file.to_owned(), line: line_of(text, offset), message, hint }
 }
 
@@ -50,7 +62,8 @@ fn place_of(text: &str, key: &str) -> Option<usize> {
     text.match_indices(key).map(|(at, _)| at).find(alone)
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
+/// Counted from 1.
+pub fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
 

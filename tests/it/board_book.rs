@@ -10,6 +10,7 @@ use flakescope::investigation::scenario;
 use serde_json::Value;
 
 use super::kept_block;
+use super::program::{answer, flakescope};
 
 const BEGIN: &str = "<!-- mechanisms: begin -->\n";
 const END: &str = "<!-- mechanisms: end -->";
@@ -44,6 +45,20 @@ fn the_examples_of_the_page_work() {
         } else {
             VirtualBoard::from_toml("mine.toml", block, 1).unwrap();
         }
+    }
+}
+
+/// Whoever makes the first board of the page sees it fail in the boots that the page runs, whatever the seed.
+#[test]
+fn the_flaky_board_of_the_page_is_flaky() {
+    let text = fs::read_to_string(page()).unwrap();
+    let board = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine.toml"), board).unwrap();
+    for seed in ["1", "2", "3"] {
+        let run = ["run", "--virtual", "mine.toml", "--boots", "30", "--headless", "--case", seed, "--seed", seed];
+        let said = answer(flakescope().current_dir(folder.path()).args(run));
+        assert_eq!(said.code, Some(1), "{said:?}");
     }
 }
 

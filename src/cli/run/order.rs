@@ -130,7 +130,7 @@ fn plan(args: &RunArgs, named: Recipe, (boots, cycles_per_boot): (u32, u32)) -> 
 fn demand_effect(plan: &Plan) -> Result<(), Refusal> {
     let recipes = || std::iter::once(&plan.recipe).chain(&plan.beside);
     let has_effect = |factor: &&Factor| {
-        let changes = |recipe: &Recipe| recipe.steps.iter().any(|line| factor.name.changes(&line.step, recipe.link));
+        let changes = |recipe| factor.name.changes_a_step_of(recipe);
         factor.name == FactorName::Link || factor.name.is_of_the_bench() || recipes().any(changes)
     };
     match plan.factors.iter().find(|factor| !has_effect(factor)) {
