@@ -12,6 +12,7 @@ use super::triage_score;
 use crate::diagnosis::verdict::Verdict;
 use crate::investigation::collection::{Collection, Summary};
 use crate::investigation::crew;
+use crate::investigation::labels;
 use crate::investigation::learning;
 use crate::investigation::score;
 use crate::investigation::triage::{Triage, Triaged};
@@ -66,7 +67,7 @@ pub fn run(args: &TriageArgs, console: &mut Console) -> ExitCode {
     if let Some(folder) = args.score.as_ref().or(args.learn.as_ref()) {
         return match from_labels(triage, folder, args, console) {
             Ok(()) => ExitCode::Clean,
-            Err(error) => refuse(console, &format!("{}: {error}", folder.display()), ExitCode::UnreadableInput),
+            Err(error) => refuse(console, &error.to_string(), ExitCode::UnreadableInput),
         };
     }
     let mut archive = match args.case.as_deref().map(Archive::open).transpose() {
@@ -96,9 +97,10 @@ pub fn run(args: &TriageArgs, console: &mut Console) -> ExitCode {
 
 /// What needs reports whose cause is known.
 fn from_labels(triage: Triage, folder: &Path, args: &TriageArgs, console: &mut Console) -> io::Result<()> {
-    let reports = score::labelled(folder)?;
+    let reports = labels::labelled(folder, &triage.library.knowledge)?;
     if reports.is_empty() {
-        return Err(io::Error::other("no folder in it holds a report.txt and a label.json"));
+        let text = format!("{}: no folder in it holds a report.txt and a label.json", folder.display());
+        return Err(io::Error::other(text));
     }
     if args.learn.is_some() {
         let lessons = learning::lessons(&triage, &reports)?;

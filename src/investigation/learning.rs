@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 
-use super::score::{self, Label, Labelled, Scored};
+use super::labels::{Label, Labelled};
+use super::score::{self, Scored};
 use super::triage::Triage;
 use crate::diagnosis::likeness::{self, Likeness, Row, soft_max};
 

@@ -1,68 +1,15 @@
-//! Scores triage against reports whose cause is known: `label.json` beside `report.txt`.
+//! Scores triage against reports whose cause is known.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::Deserialize;
-
+use super::labels::{self, Labelled, NOTHING_WRONG};
 use super::triage::Triage;
 use crate::diagnosis::verdict::{UNKNOWN_CAUSE, VerdictKind};
 
 /// Above this a verdict counts as confident.
 const CONFIDENT: f64 = 0.7;
-
-/// What is known of a report.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Label {
-    pub confirmed_cause: String,
-    pub confirmation: String,
-    #[serde(default)]
-    pub acceptable_causes: Vec<String>,
-    #[serde(default)]
-    pub evidence_in_report: bool,
-    /// How sure the cause is.
-    #[serde(default)]
-    pub probability: Option<f64>,
-}
-
-impl Label {
-    /// By the poster or a maintainer.
-    pub fn is_confirmed(&self) -> bool {
-        ["poster-confirmed", "maintainer-confirmed", "written-for-this-test"].contains(&self.confirmation.as_str())
-    }
-}
-
-/// A report with its label.
-#[derive(Clone, Debug)]
-pub struct Labelled {
-    pub name: String,
-    report: PathBuf,
-    pub label: Label,
-}
-
-impl Labelled {
-    pub fn open(&self) -> io::Result<File> {
-        File::open(&self.report)
-    }
-}
-
-/// Every folder below a path that holds a report and a label, by name.
-pub fn labelled(folder: &Path) -> io::Result<Vec<Labelled>> {
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    folders.sort();
-    let mut found = Vec::new();
-    for folder in folders {
-        let (report, label) = (folder.join("report.txt"), folder.join("label.json"));
-        if report.is_file() && label.is_file() {
-            let label: Label = serde_json::from_reader(File::open(&label)?).map_err(io::Error::from)?;
-            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            found.push(Labelled { name, report, label });
-        }
-    }
-    Ok(found)
-}
 
 /// How one report came out.
 #[derive(Clone, Debug)]
@@ -82,18 +29,18 @@ pub struct Scored {
 
 /// Scores every folder below a path that holds a report and a label.
 pub fn score(triage: &Triage, folder: &Path) -> io::Result<Vec<Scored>> {
-    labelled(folder)?.iter().map(|one| score_one(triage, one)).collect()
+    labels::labelled(folder, &triage.library.knowledge)?.iter().map(|one| score_one(triage, one)).collect()
 }
 
 pub fn score_one(triage: &Triage, labelled: &Labelled) -> io::Result<Scored> {
     let Labelled { name, label, .. } = labelled;
     let triaged = triage.report(name, &mut labelled.open()?)?;
     let families = families(triaged.verdict.causes.iter().map(|cause| (cause.family.as_str(), cause.probability)));
-    let negative = label.confirmed_cause == "none";
+    let negative = label.confirmed_cause == NOTHING_WRONG;
     let acceptable = |family: &String| *family == label.confirmed_cause || label.acceptable_causes.contains(family);
     let clean = triaged.verdict.verdict == VerdictKind::Clean;
     // A harmless message is answered by a clean verdict as well as by its name.
-    let harmless = clean && label.acceptable_causes.iter().any(|cause| cause == "none");
+    let harmless = clean && label.acceptable_causes.iter().any(|cause| cause == NOTHING_WRONG);
     let first = if negative { clean } else { families.first().is_some_and(|(id, _)| *id == label.confirmed_cause) };
     Ok(Scored {
         counts: label.is_confirmed() && label.evidence_in_report && !negative && label.confirmed_cause != UNKNOWN_CAUSE,
