@@ -31,6 +31,13 @@ pub struct DiagnoseArgs {
 pub fn run(args: &DiagnoseArgs, console: &mut Console) -> ExitCode {
     let question = args.why.as_ref().map(|cause| (cause, Question::Why));
     if let Some((cause, question)) = question.or(args.why_not.as_ref().map(|cause| (cause, Question::WhyNot))) {
+        if args.format != Format::Text {
+            console.error(
+                "--why and --why-not answer in words only; the arguments for and against each cause stand in the JSON of \
+                 `flakescope diagnose` without them",
+            );
+            return ExitCode::Usage;
+        }
         return why(&args.case, cause, question, console);
     }
     let (snapshot, _) = match whole_case::read(&args.case) {

@@ -60,6 +60,10 @@ pub enum TriageFormat {
 }
 
 pub fn run(args: &TriageArgs, console: &mut Console) -> ExitCode {
+    if args.reply && args.format != TriageFormat::Text {
+        let text = "--reply writes a text to paste, in no other form; the JSON of a verdict is printed without --reply";
+        return refuse(console, text, ExitCode::Usage);
+    }
     let triage = match Triage::load() {
         Ok(triage) => triage,
         Err(error) => return refuse(console, &error.to_string(), ExitCode::Usage),

@@ -83,6 +83,20 @@ fn a_case_is_no_report_and_a_case_of_reports_is_sent_to_triage() {
 }
 
 #[test]
+fn what_is_said_in_words_only_is_not_taken_for_json() {
+    let folder = tempfile::tempdir().unwrap();
+    make_case(folder.path(), "a.case");
+    for question in ["--why", "--why-not"] {
+        in_folder(folder.path(), &["diagnose", "a.case", question, "usb-cable", "--format", "json"])
+            .refused(2, &["in words only"]);
+        in_folder(folder.path(), &["diagnose", "a.case", question, "usb-cabel"])
+            .refused(2, &["no cause is called `usb-cabel`; did you mean `usb-cable`?"]);
+    }
+    fs::write(folder.path().join("log.txt"), "dfu-util: No DFU capable USB device available\n").unwrap();
+    in_folder(folder.path(), &["triage", "log.txt", "--reply", "--format", "json"]).refused(2, &["--reply"]);
+}
+
+#[test]
 fn other_reports_are_spoken_of_only_where_there_are_any() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("log.txt"), "dfu-util: No DFU capable USB device available\n").unwrap();
