@@ -32,8 +32,12 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// One line per virtual board
+    #[command(after_help = "Example:\n  flakescope bench list")]
     List,
     /// A board in words, with the boots it goes through
+    #[command(
+        after_help = "Examples:\n  flakescope bench show f746-25mhz-warm-hsi\n  flakescope bench show mine.toml --seed 7"
+    )]
     Show {
         /// A name from the list, or a TOML file of your own
         name: String,
@@ -41,10 +45,19 @@ enum Action {
         seed: u64,
     },
     /// Make a coprocessor image that virtual STM32WB boards install
+    #[command(
+        after_help = "Example:\n  flakescope bench image --address 0x080C7000 --out stm32wb5x_BLE_Stack_full_fw.bin"
+    )]
     Image(bench_image::ImageArgs),
     /// Judge the diagnosis over scenario files: virtual campaigns whose truth is known
+    #[command(
+        after_help = "Examples:\n  flakescope bench evaluate tests/evaluation/quick.toml\n  flakescope bench evaluate mine.toml --draws 20 --strategies"
+    )]
     Evaluate(EvaluateArgs),
     /// Serve boards over USB/IP, or plug one into this computer's own kernel
+    #[command(
+        after_help = "Examples:\n  flakescope bench serve healthy-f407 f407-noisy-pair\n  flakescope bench serve mine.toml --as stlink-v3"
+    )]
     Serve {
         /// Names from the list, or TOML files of your own
         #[arg(required = true)]

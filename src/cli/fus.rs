@@ -27,6 +27,9 @@ pub struct FusArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Type, address, size and upgrade path: what will fail, and why
+    #[command(
+        after_help = "Example:\n  flakescope fus check stm32wb5x_BLE_Stack_full_fw.bin --part STM32WB55CE --release 1.13.0 --address 0x08053000"
+    )]
     Check {
         /// The image; a name will do, a file tells its size too
         image: PathBuf,
@@ -47,6 +50,7 @@ enum Action {
         sfsa: Option<u8>,
     },
     /// Where a release wants each image
+    #[command(after_help = "Example:\n  flakescope fus addresses --release 1.24.0 --part STM32WB55CE")]
     Addresses {
         #[arg(long)]
         release: String,
@@ -55,6 +59,7 @@ enum Action {
         part: Option<String>,
     },
     /// What a state or error of the FUS means
+    #[command(after_help = "Examples:\n  flakescope fus explain FUS_IMAGE_WRTERROR\n  flakescope fus explain 0x07")]
     Explain {
         /// A name (FUS_IMAGE_WRTERROR) or the error byte (0x07)
         code: String,

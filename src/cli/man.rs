@@ -9,47 +9,83 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::console::Console;
 use super::exit::ExitCode;
+use crate::profile::loader;
 
 /// Print the manual
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   flakescope man | man -l -
   flakescope man run | man -l -
+  flakescope man bench show | man -l -
   flakescope man --out ~/.local/share/man/man1")]
 pub struct ManArgs {
-    /// The command whose page is wanted; the main page where absent
+    /// The command whose page is wanted, such as run or bench show; the main page where absent
     #[arg(value_name = "COMMAND")]
-    command: Option<String>,
+    command: Vec<String>,
     /// Write every page into this folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
     out: Option<PathBuf>,
 }
 
 pub fn run(args: &ManArgs, console: &mut Console) -> ExitCode {
-    let mut root = super::command();
-    root.build();
+    let root = root();
     if let Some(folder) = &args.out {
         return write_all(&root, folder, console);
     }
-    let page = match &args.command {
-        None => main_page(&root),
-        Some(name) => match root.get_subcommands().find(|command| command.get_name() == name) {
-            Some(command) => page_of(command),
+    let page = if args.command.is_empty() {
+        main_page(&root)
+    } else {
+        let asked = args.command.join("-").replace(' ', "-");
+        let asked = format!("{}{asked}", if asked.starts_with(PREFIX) { "" } else { PREFIX });
+        let pages = pages(&root);
+        match pages.iter().find(|(name, _)| *name == asked) {
+            Some((name, command)) => page_of(name, command),
             None => {
-                console.error(&format!("there is no command `{name}`; `flakescope --help` lists them"));
+                let names = pages.iter().map(|(name, _)| name.trim_start_matches(PREFIX));
+                let near = loader::nearest(asked.trim_start_matches(PREFIX), names);
+                let hint =
+                    near.map_or("`flakescope --help` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+                console.error(&format!("there is no command `{}`; {hint}", args.command.join(" ")));
                 return ExitCode::Usage;
             }
-        },
+        }
     };
     let written = page.and_then(|page| console.out.write_all(&page));
     console.end(written, ExitCode::Clean)
 }
 
+/// What the pages of commands are called before their names.
+const PREFIX: &str = "flakescope-";
+
+/// The command line without the commands that only print help: they have no page.
+fn root() -> Command {
+    fn without_help(command: Command) -> Command {
+        command.disable_help_subcommand(true).mut_subcommands(without_help)
+    }
+    let mut root = without_help(super::command());
+    root.build();
+    root
+}
+
+/// Every command that is shown, the inner ones too: `flakescope-bench-show`.
+fn pages(root: &Command) -> Vec<(String, &Command)> {
+    fn below<'a>(command: &'a Command, prefix: &str, found: &mut Vec<(String, &'a Command)>) {
+        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+            let name = format!("{prefix}{}", inner.get_name());
+            below(inner, &format!("{name}-"), found);
+            found.push((name, inner));
+        }
+    }
+    let mut found = Vec::new();
+    below(root, PREFIX, &mut found);
+    found
+}
+
 fn write_all(root: &Command, folder: &Path, console: &mut Console) -> ExitCode {
     let written = std::fs::create_dir_all(folder).and_then(|()| {
         std::fs::write(folder.join("flakescope.1"), main_page(root)?)?;
-        for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
-            std::fs::write(folder.join(format!("flakescope-{}.1", command.get_name())), page_of(command)?)?;
+        for (name, command) in pages(root) {
+            std::fs::write(folder.join(format!("{name}.1")), page_of(&name, command)?)?;
         }
         Ok(())
     });
@@ -123,10 +159,9 @@ fn main_page(root: &Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-fn page_of(command: &Command) -> io::Result<Vec<u8>> {
-    let name = format!("flakescope-{}", command.get_name());
+fn page_of(name: &str, command: &Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    Man::new(command.clone().name(name)).render(&mut page)?;
+    Man::new(command.clone().name(name.to_owned())).render(&mut page)?;
     Ok(page)
 }
 
@@ -149,5 +184,21 @@ mod tests {
             let name = command.get_name().replace('-', "\\-");
             assert!(page.contains(&format!("flakescope\\-{name}")), "{name}");
         }
+    }
+
+    #[test]
+    fn every_page_that_a_page_names_is_there() {
+        let root = root();
+        let pages = pages(&root);
+        let text = |page: Vec<u8>| String::from_utf8(page).unwrap().replace('\\', "");
+        let all = pages.iter().map(|(name, command)| text(page_of(name, command).unwrap()));
+        for page in all.chain([text(main_page(&root).unwrap())]) {
+            for (before, _) in page.match_indices("(1)").map(|(at, _)| page.split_at(at)) {
+                let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap();
+                let is_there = name == "flakescope" || pages.iter().any(|(page, _)| page == name);
+                assert!(is_there, "{name}");
+            }
+        }
+        assert!(pages.iter().any(|(name, _)| name == "flakescope-option-bytes-set"));
     }
 }

@@ -38,6 +38,7 @@ pub mod triage_case;
 pub mod triage_score;
 pub mod worker;
 
+use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -102,7 +103,7 @@ pub fn command() -> clap::Command {
 
 /// Runs the program with the arguments of the process and says how it ended.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(without_help_on_help(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(refusal) => return refuse(&refusal),
     };
@@ -114,6 +115,24 @@ pub fn run() -> ExitCode {
             ExitCode::Bug
         }
     }
+}
+
+/// `help` takes names of commands only; who asks it for help gets what it prints without being asked.
+fn without_help_on_help(args: Vec<OsString>) -> Vec<OsString> {
+    let root = command();
+    let mut inner = &root;
+    for (place, word) in args.iter().enumerate().skip(1) {
+        if word == "help" {
+            let (before, after) = args.split_at(place + 1);
+            let names = after.iter().filter(|word| *word != "--help" && *word != "-h");
+            return before.iter().chain(names).cloned().collect();
+        }
+        match inner.find_subcommand(word).filter(|command| command.has_subcommands()) {
+            Some(command) => inner = command,
+            None => break,
+        }
+    }
+    args
 }
 
 fn dispatch(command: &Command, console: &mut Console) -> ExitCode {

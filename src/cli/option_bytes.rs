@@ -29,6 +29,9 @@ pub struct OptionBytesArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Every field that matters for DFU, and complements that do not fit; of a board, or of a file
+    #[command(
+        after_help = "Examples:\n  flakescope option-bytes show --part STM32F746ZG\n  flakescope option-bytes show board.case --part STM32F746ZG"
+    )]
     Show {
         /// Raw bytes, lines of addresses and words, or a case; the board itself if not given
         file: Option<PathBuf>,
@@ -36,6 +39,9 @@ enum Action {
         how: How,
     },
     /// The fields that differ between two reads: two files, a file and the board, both links of the board, or two reads of a case
+    #[command(
+        after_help = "Examples:\n  flakescope option-bytes diff before.bin after.bin --part STM32F746ZG\n  flakescope option-bytes diff board.case --cycles --part STM32F746ZG"
+    )]
     Diff {
         /// The earlier read: raw bytes, lines of addresses and words, or a case
         before: Option<PathBuf>,
@@ -48,8 +54,12 @@ enum Action {
         how: How,
     },
     /// ALTERS the board: changes fields that can be changed back; the values from before are kept in the case
+    #[command(
+        after_help = "Example:\n  flakescope option-bytes set BOR_LEV=0 --part STM32F407VG --case board.case --write"
+    )]
     Set(write::SetArgs),
     /// ALTERS the board: writes the option bytes that a case has kept
+    #[command(after_help = "Example:\n  flakescope option-bytes restore board.case --part STM32F407VG --write")]
     Restore(write::RestoreArgs),
 }
 

@@ -33,6 +33,7 @@ pub struct OtpArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Whether an address is OTP on a part, and whose it is otherwise
+    #[command(after_help = "Example:\n  flakescope otp check 0x1FF0F000 --part STM32F429ZI")]
     Check {
         #[arg(value_parser = reading::address)]
         address: Address,
@@ -40,6 +41,9 @@ enum Action {
         part: String,
     },
     /// Blocks, locks and programmed bytes
+    #[command(
+        after_help = "Examples:\n  flakescope otp show --part STM32F429ZI\n  flakescope otp show --link both --virtual healthy-f429\n  flakescope otp show otp.bin --part STM32F429ZI"
+    )]
     Show(ShowArgs),
 }
 

@@ -36,16 +36,19 @@ pub struct ProfileArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// One line per profile
+    #[command(after_help = "Example:\n  flakescope profile list boards")]
     List {
         #[arg(value_enum, default_value_t = Kind::Devices)]
         kind: Kind,
     },
     /// The data-sheet page of a part, or the text of any other profile
+    #[command(after_help = "Examples:\n  flakescope profile show STM32F746ZG\n  flakescope profile show 0x449")]
     Show {
         /// An order code (STM32F746ZG), a DEV_ID (0x449), or the name of a profile
         name: String,
     },
     /// Check profiles: names file, line and the nearest valid key
+    #[command(after_help = "Example:\n  flakescope profile check my-board.toml --kind boards")]
     Check {
         /// Your own files; everything on the shelf if none is named
         files: Vec<PathBuf>,

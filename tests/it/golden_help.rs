@@ -28,10 +28,60 @@ fn help_of_every_command() {
 
 #[test]
 fn every_command_has_an_example() {
-    for path in commands().into_iter().filter(|path| path.len() == 1) {
+    for path in commands().into_iter().filter(|path| !path.is_empty()) {
         let help = answer(flakescope().args(&path).arg("--help"));
         assert!(help.out.contains(&format!("flakescope {}", path.join(" "))), "{path:?}\n{}", help.out);
         assert!(help.out.contains("Example"), "{path:?} has no example");
+    }
+}
+
+/// An example that the command line does not take is none. Those that a shell puts together are left out.
+#[test]
+fn every_example_is_taken() {
+    let root = flakescope::cli::command();
+    let mut taken = 0;
+    for path in commands() {
+        let command = path.iter().fold(&root, |command, name| command.find_subcommand(name).unwrap());
+        let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = examples
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("flakescope ") && !line.contains(['|', '>']));
+        for line in lines {
+            let parsed = flakescope::cli::command().try_get_matches_from(line.split_whitespace());
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            taken += 1;
+        }
+    }
+    assert!(taken > 40, "{taken}");
+}
+
+#[test]
+fn help_on_help_is_help() {
+    let plain = answer(flakescope().arg("help"));
+    for asked in [["help", "--help"], ["help", "-h"]] {
+        let said = answer(flakescope().args(asked));
+        assert_eq!((said.code, said.out), (Some(0), plain.out.clone()));
+    }
+    let inner = answer(flakescope().args(["help", "bench", "--help"]));
+    assert!(inner.code == Some(0) && inner.out.contains("flakescope bench list"), "{inner:?}");
+    assert_eq!(answer(flakescope().args(["bench", "help", "--help"])).code, Some(0));
+    assert_eq!(answer(flakescope().args(["explain", "help"])).code, Some(2));
+}
+
+#[test]
+fn inner_commands_have_a_page_however_they_are_written() {
+    let page = answer(flakescope().args(["man", "bench", "show"]));
+    assert!(page.code == Some(0) && page.out.contains("flakescope\\-bench\\-show"), "{page:?}");
+    for name in ["bench show", "bench-show", "flakescope-bench-show"] {
+        assert_eq!(answer(flakescope().args(["man", name])).out, page.out);
+    }
+    answer(flakescope().args(["man", "bench", "shw"])).refused(2, &["`bench shw`; did you mean `bench-show`?"]);
+    let folder = tempfile::tempdir().unwrap();
+    answer(flakescope().args(["man", "--out"]).arg(folder.path()));
+    for path in commands() {
+        let name = std::iter::once("flakescope").chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join("-");
+        assert!(folder.path().join(format!("{name}.1")).is_file(), "{name}");
     }
 }
 
