@@ -125,7 +125,7 @@ impl SpeedCurve {
 
     fn rise(&self, slow: Count, fast: Count, p: f64, method: &str) -> Finding {
         let (difference, interval, after) = self.size(slow, fast);
-        let text = format!("Trouble on the debug wires rises with speed: {}.", self.curve());
+        let text = format!("Trouble on the debug wires rises with speed: {TROUBLE} {}.", self.curve());
         Finding::new("swd-errors-rise-with-speed", text, self.cycles(), Unit::Cycle)
             .of_size(difference, Some(interval), "difference of shares of cycles")
             .by(
@@ -143,7 +143,7 @@ impl SpeedCurve {
             return None;
         }
         let text = format!(
-            "Trouble on the debug wires does not rise with speed: {}. That does not clear the wires: an edge that is counted twice does not depend on speed.",
+            "Trouble on the debug wires does not rise with speed: {TROUBLE} {}. That does not clear the wires: an edge that is counted twice does not depend on speed.",
             self.curve()
         );
         Some(
@@ -207,6 +207,9 @@ impl Differences {
     }
 }
 
+/// What is counted, which is more than the cycles that fail.
+const TROUBLE: &str = "an access was made again or failed in";
+
 fn kilohertz(level: &str) -> Option<u32> {
     level.strip_suffix(" kHz")?.parse().ok()
 }
@@ -248,7 +251,11 @@ mod tests {
         let found = found(20, |level| [0.0, 0.02, 0.2, 0.7][level]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].id, "swd-errors-rise-with-speed");
-        assert!(found[0].text.contains("0 of 40 cycles at 100 kHz (0 to 9 %)"), "{}", found[0].text);
+        assert!(
+            found[0].text.contains("an access was made again or failed in 0 of 40 cycles at 100 kHz (0 to 9 %)"),
+            "{}",
+            found[0].text
+        );
         assert!(found[0].weight > 0.9 && found[0].effect.as_ref().unwrap().value > 0.4);
     }
 
