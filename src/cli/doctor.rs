@@ -10,6 +10,7 @@ use crate::host::inventory::{self, Kind};
 use crate::host::sys_root::SysRoot;
 use crate::link::hardware::libusb_board;
 use crate::profile::device;
+use crate::report::wording::count;
 
 use super::console::Console;
 use super::exit::ExitCode;
@@ -47,7 +48,7 @@ pub fn run(args: &DoctorArgs, console: &mut Console) -> ExitCode {
 
 fn libusb() -> Check {
     match libusb_board::boards() {
-        Ok(boards) => Check::good("libusb", format!("works; it lists {} devices", boards.len())),
+        Ok(boards) => Check::good("libusb", format!("works; it lists {}", count(boards.len() as u64, "device"))),
         Err(error) => Check::missing("libusb", format!("cannot list devices: {}", error.code))
             .mended_by("see the checks above; libusb needs the kernel's USB and its device nodes"),
     }
@@ -67,7 +68,11 @@ fn profiles(root: &SysRoot) -> Check {
         }
         None => {
             let probes = boards.iter().filter(|board| board.listed.kind == Kind::Probe).count();
-            let text = format!("{} boards and {probes} probes, none with a problem", boards.len() - probes);
+            let text = format!(
+                "{} and {}, none with a problem",
+                count((boards.len() - probes) as u64, "board"),
+                count(probes as u64, "probe")
+            );
             Check::good("boards", text)
         }
     }

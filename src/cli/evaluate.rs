@@ -15,6 +15,7 @@ use crate::investigation::evaluation::{self, EvaluationError};
 use crate::investigation::evaluation_score::{Figures, Score, Share};
 use crate::investigation::scenario::{self, Scenario};
 use crate::profile::loader::ProfileError;
+use crate::report::wording::count;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -127,8 +128,12 @@ fn figures(of: &Figures, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "  {} configurations, {} campaigns, {} boots, {} cycles, {:.0} simulated minutes",
-        of.configurations, of.trials, of.boots, of.cycles, of.simulated_minutes
+        "  {}, {}, {}, {}, {:.0} simulated minutes",
+        count(of.configurations, "configuration"),
+        count(of.trials, "campaign"),
+        count(of.boots, "boot"),
+        count(of.cycles, "cycle"),
+        of.simulated_minutes
     )
 }
 

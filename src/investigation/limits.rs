@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::evidence::finding::Unit;
 use crate::observation::boot::BootProof;
 use crate::observation::event::{CampaignStart, Reentry};
 
@@ -18,8 +19,9 @@ pub fn of(start: &CampaignStart, boots: &[BootStrip]) -> Vec<String> {
     let inferred = boots.iter().filter(|strip| strip.boot.proof == BootProof::Inferred).count();
     if inferred > 0 {
         limits.push(format!(
-            "{inferred} of {} boots are inferred: nothing proved that the board was without power in between.",
-            boots.len()
+            "{inferred} of {} {} inferred: nothing proved that the board was without power in between.",
+            Unit::Boot.count(boots.len() as u64),
+            if inferred == 1 { "is" } else { "are" }
         ));
     }
     let kinds: BTreeSet<_> = boots.iter().map(|strip| strip.boot.kind.name()).collect();

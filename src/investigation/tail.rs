@@ -2,6 +2,7 @@
 
 use super::snapshot::TailLine;
 use crate::evidence::experiment::{CONDITIONS, OUTCOME};
+use crate::evidence::finding::Unit;
 use crate::observation::alteration::AlterationOutcome;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind};
@@ -13,7 +14,12 @@ use crate::observation::field_text::FieldText;
 pub fn line(event: &Event) -> Option<TailLine> {
     let (text, bad) = match &event.kind {
         EventKind::CampaignStarted(start) => (
-            format!("campaign: {} boots of {} cycles, recipe {}", start.boots, start.cycles_per_boot, start.recipe),
+            format!(
+                "campaign: {} of {}, recipe {}",
+                Unit::Boot.count(start.boots.into()),
+                Unit::Cycle.count(start.cycles_per_boot.into()),
+                start.recipe
+            ),
             false,
         ),
         EventKind::SessionStarted(session) => (format!("session of {} at line {}", session.tool, session.line), false),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::advice::Both;
 use crate::evidence::experiment::{self, CONDITIONS, Counts, OUTCOME};
-use crate::evidence::finding::{Finding, NAMED_CYCLES};
+use crate::evidence::finding::{Finding, NAMED_CYCLES, Unit};
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind};
 use crate::observation::fact::{Fact, FactValue};
@@ -103,7 +103,7 @@ impl Trials {
         let each = self.tallies.iter().map(|(experiment, tally)| format!("{experiment} {}", tally.boots));
         let list = each.collect::<Vec<_>>().join(", ");
         (boots > 0).then(|| {
-            format!("{boots} boots ran under changed conditions ({list}); they are shown, and count in no rate.")
+            format!("{} ran under changed conditions ({list}), shown and counted in no rate.", Unit::Boot.count(boots))
         })
     }
 
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(trials.counts(), Both { boots: Counts::of(1, 2), cycles: Counts::of(2, 4) });
         assert_eq!(
             trials.limit().as_deref(),
-            Some("2 boots ran under changed conditions (swap-cable 2); they are shown, and count in no rate.")
+            Some("2 boots ran under changed conditions (swap-cable 2), shown and counted in no rate.")
         );
         trials.takes(&conditions(""));
         assert!(!trials.takes(&cycle(6, 4, true)) && trials.counts() == Both::default());

@@ -57,7 +57,12 @@ fn head(text: &mut String, triaged: &Triaged) {
     let verdict = &triaged.verdict;
     let word = wording::verdict_word(verdict.verdict);
     line(text, &format!("{word}  {}", FieldText::new(answer(triaged)).for_terminal()), "", "  ");
-    line(text, &format!("{}, {} lines", verdict.source.for_terminal(), triaged.lines), "", "  ");
+    line(
+        text,
+        &format!("{}, {}", verdict.source.for_terminal(), wording::count(triaged.lines.into(), "line")),
+        "",
+        "  ",
+    );
     let mut subject = vec![verdict.device.clone().unwrap_or_else(|| "part not named".to_owned())];
     subject.extend(verdict.transport.filter(|transport| *transport != "other").map(str::to_owned));
     subject.extend(verdict.tools.iter().cloned());

@@ -17,7 +17,7 @@ pub fn strict(campaign: Option<CampaignFigures>, rate: f64) -> Option<String> {
     if high < rate {
         return None;
     }
-    let seen = format!("{} of {} boots failed", figures.failed_boots, figures.boots);
+    let seen = format!("{} of {} failed", figures.failed_boots, Unit::Boot.count(figures.boots.into()));
     if low >= rate {
         return Some(format!("{demanded}: {seen}, so at least {low:.3} of them fail (95 %)"));
     }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use crate::investigation::snapshot::{BootStrip, CycleMark};
 use crate::observation::failure::FailureClass;
+use crate::report::wording;
 
 /// Beyond this many cycles a boot is one cell.
 const MOST_CELLS: usize = 3_000;
@@ -72,12 +73,12 @@ fn boot_as_one_cell(strip: &BootStrip) -> Markup {
 fn words(strip: &BootStrip) -> String {
     let boot = &strip.boot;
     format!(
-        "Boot {}, {} ({}): {} of {} cycles failed",
+        "Boot {}, {} ({}): {} of {} failed",
         boot.number,
         boot.kind,
         boot.proof.name(),
         failed(strip),
-        strip.cycles.len()
+        wording::count(strip.cycles.len() as u64, "cycle")
     )
 }
 
