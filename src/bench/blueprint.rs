@@ -330,7 +330,10 @@ fn contradicted(part: &str, name: &str, rom: &RomModel) -> Result<(String, Optio
     let names = sheet::names();
     let own: Vec<_> = names.iter().filter_map(|sheet| fits(sheet)).collect();
     let hint = (!own.is_empty()).then(|| format!("its ROM is {}", own.join(" or ")));
-    Ok((format!("contradicts the ROM: `{part}` does not have `{name}`, which is that of {patterns}"), hint))
+    Ok((
+        format!("part and ROM contradict each other: `{part}` does not have `{name}`, which is that of {patterns}"),
+        hint,
+    ))
 }
 
 const NOT_MEASURED: &str = "has no effect: this ROM does not measure a crystal with its internal oscillator";
@@ -352,7 +355,10 @@ mod tests {
         let error = with("STM32F999VGT6");
         assert!(error.starts_with("board.toml:2: no device profile knows the part `STM32F999VGT6`"), "{error}");
         let error = with("STM32F746ZGT6");
-        assert!(error.starts_with("board.toml:2: contradicts the ROM: `STM32F746ZGT6` does not have"), "{error}");
+        assert!(
+            error.starts_with("board.toml:2: part and ROM contradict each other: `STM32F746ZGT6` does not"),
+            "{error}"
+        );
         assert!(error.ends_with("its ROM is `f74x`"), "{error}");
         for part in ["f407", "STM32F4", "STM32F417ZET6"] {
             let text = format!("{}crystal-mhz = 8.0\n", HEAD.replace("STM32F407VG", part));
