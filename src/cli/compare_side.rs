@@ -89,7 +89,12 @@ impl Choice {
     }
 
     fn told(&self) -> String {
-        let join = |levels: &BTreeSet<String>| levels.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let number = |level: &str| level.split(' ').next().and_then(|number| number.parse::<u32>().ok());
+        let join = |levels: &BTreeSet<String>| {
+            let mut levels: Vec<_> = levels.iter().map(String::as_str).collect();
+            levels.sort_by_key(|level| number(level));
+            levels.join(", ")
+        };
         let factors = self.levels.iter().map(|(factor, levels)| format!("{factor} ({})", join(levels)));
         let mut told = Vec::from_iter(factors);
         told.extend(self.boots.map(|(low, high)| format!("boots {low}-{high}")));

@@ -161,7 +161,10 @@ fn sentence(a: &Side, b: &Side, found: &Comparison) -> String {
     if found.p >= 0.05 {
         text.push_str(" That does not show a difference");
         if let Some(needed) = found.needed {
-            text.push_str(&format!("; one of this size would take about {needed} more {unit}s per side"));
+            text.push_str(&format!(
+                "; one of this size would take about {needed} more {unit}{} per side",
+                if needed == 1 { "" } else { "s" }
+            ));
         }
         text.push('.');
     }

@@ -98,7 +98,7 @@ fn a_part_of_a_case_that_holds_nothing_is_told_with_what_the_case_has() {
     let side = |filter: &str| format!("{}{filter}", case.display());
     let compare = |a: &str, b: &str| answer(flakescope().arg("compare").args([side(a), side(b)]));
     assert_eq!(compare("@speed=480kHz", "@speed=4000 kHz").code, Some(0));
-    let all = "the case has: probe (attached); speed (4000 kHz, 480 kHz); boots 1-2";
+    let all = "the case has: probe (attached); speed (480 kHz, 4000 kHz); boots 1-2";
     compare("@speed=480kHz", "@speed=8MHz").refused(4, &["no finished cycle", "@speed=8MHz", all]);
     compare("@speed=480kHz", "@sped=4MHz").refused(4, &["no cycle of", "`sped`; did you mean `speed`?", all]);
     compare("@boots=1-1", "@boots=3-9").refused(4, &["@boots=3-9 lies beyond the boots", all]);
