@@ -1,6 +1,6 @@
 //! The journal of alterations, folded from the events of a case: what was altered, and what the board was left in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::observation::alteration::{
     AlterationEnd, AlterationLine, AlterationNote, AlterationOutcome, Payload, Place,
@@ -19,6 +19,8 @@ pub struct Journal {
     stack: Stack,
     image: Image,
     options: BTreeMap<Address, Options>,
+    /// Option bytes that do not hold what they held before they were altered first.
+    changed: BTreeSet<Address>,
 }
 
 /// An alteration, and how it ended if the end was written.
@@ -111,13 +113,16 @@ impl Journal {
     }
 
     /// What is read from a range that is already altered is not what it held before. Option bytes that read as the old or the
-    /// new ones are whole.
+    /// new ones are whole; until they are put back, what they held first is what is kept.
     fn save(&mut self, address: Address, data: &Payload) {
         if let Some(options) = self.options.get(&address) {
             if options.wanted == *data || self.saved.get(&address) == Some(data) {
                 self.options.remove(&address);
+                if self.saved.get(&address) == Some(data) {
+                    self.changed.remove(&address);
+                }
             }
-        } else if self.scratch.is_none_or(|scratch| scratch.address != address) {
+        } else if !self.changed.contains(&address) && self.scratch.is_none_or(|scratch| scratch.address != address) {
             self.saved.insert(address, data.clone());
         }
     }
@@ -138,6 +143,7 @@ impl Journal {
             (Phase::OptionBytesWrite, _, Some(address), _) => {
                 if let Some(wanted) = &note.data {
                     self.options.insert(address, Options { wanted: wanted.clone(), why: None });
+                    self.changed.insert(address);
                 }
             }
             _ => {}
@@ -164,6 +170,9 @@ impl Journal {
             (Phase::FusUpgrade, ..) => self.stack = Stack::Installed,
             (Phase::OptionBytesWrite, _, Some(address)) => {
                 self.options.remove(&address);
+                if note.data.is_some() && note.data.as_ref() == self.saved.get(&address) {
+                    self.changed.remove(&address);
+                }
             }
             _ => {}
         }
@@ -283,6 +292,20 @@ pub mod tests {
         assert_eq!(journal(&wrong).stack(), &Stack::InstallUncertain(Some("FUS_IMAGE_WRTERROR".to_owned())));
         events.push(done());
         assert_eq!(journal(&events).stack(), &Stack::Installed);
+    }
+
+    #[test]
+    fn option_bytes_go_back_to_what_they_held_before_they_were_altered_first() {
+        let write = |byte: u8| began(&Alteration::OptionBytes { address: SCRATCH, data: Payload::new(vec![byte; 16]) });
+        let twice = [saved(3), write(0), done(), saved(0), write(1), done()];
+        let kept = |events: &[EventKind]| journal(events).saved(SCRATCH).unwrap().bytes()[0];
+        assert_eq!(kept(&twice), 3);
+        let back = [&twice[..], &[saved(1), write(3), done()]].concat();
+        assert_eq!(kept(&back), 3);
+        // What it holds by other means after it was put back is the original of the next alteration.
+        assert_eq!(kept(&[&back[..], &[saved(2), write(0), done()]].concat()), 2);
+        let refused = ended(AlterationOutcome::NotBegun(FieldText::from("no permit")));
+        assert_eq!(kept(&[&twice[..], &[write(2), refused, saved(1)]].concat()), 3);
     }
 
     #[test]
