@@ -3,7 +3,8 @@
 use super::board_choice::Refusal;
 use super::console::Console;
 use super::exit::ExitCode;
-use crate::observation::fact::{Fact, FactValue};
+use crate::observation::fact::{Fact, FactValue, Origin};
+use crate::observation::field_text::FieldText;
 use crate::profile::device::{self, Device, Devices};
 
 /// All profiles, or the complaint about the one that is not sound.
@@ -35,6 +36,12 @@ pub fn find<'a>(devices: &'a Devices, name: &str, console: &mut Console) -> Resu
 pub fn said(facts: &[Fact]) -> Option<String> {
     let said = facts.iter().find(|fact| fact.key == "part")?;
     if let FactValue::Text(part) = &said.value { Some(part.raw().to_owned()) } else { None }
+}
+
+/// What somebody names a board with --part, to be kept with its case.
+pub fn named(part: &str) -> Fact {
+    let value = FactValue::Text(FieldText::from(part));
+    Fact { key: "part".to_owned(), value, origin: Origin::Operator, quote: None }
 }
 
 /// The profile of a board that was looked at: the part that was named, or the one whose DEV_ID it shows; never one that

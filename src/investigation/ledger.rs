@@ -8,6 +8,7 @@ use super::advice::{Advice, Both};
 use super::board_facts::{self, BoardFacts};
 use super::limits;
 use super::snapshot::{BootStrip, CycleMark, RunState, Snapshot, TailLine};
+use super::subjects::Subjects;
 use super::tail;
 use super::trials::Trials;
 use super::troubles::Troubles;
@@ -62,6 +63,7 @@ pub struct Ledger {
     board_facts: BoardFacts,
     trials: Trials,
     troubles: Troubles,
+    subjects: Subjects,
     /// With the place of their boot among the boots.
     failures: Vec<(FailureLine, usize)>,
     /// What went well in each boot.
@@ -90,6 +92,7 @@ impl Ledger {
             board_facts: BoardFacts::default(),
             trials: Trials::default(),
             troubles: Troubles::default(),
+            subjects: Subjects::default(),
             failures: Vec::new(),
             worked: Vec::new(),
             listed: BTreeSet::new(),
@@ -118,6 +121,7 @@ impl Ledger {
             self.evidence.absorb(event);
             self.observed.absorb(event);
             self.decode(event);
+            self.subjects.absorb(&event.kind);
         }
         match &event.kind {
             EventKind::CampaignStarted(start) => self.start = Some(start.clone()),
@@ -209,6 +213,10 @@ impl Ledger {
         self.numbering
     }
 
+    pub const fn subjects(&self) -> &Subjects {
+        &self.subjects
+    }
+
     pub const fn journal(&self) -> &Journal {
         &self.journal
     }
@@ -253,6 +261,7 @@ impl Ledger {
                 .into_iter()
                 .chain(self.trials.limit())
                 .chain(self.troubles.limits())
+                .chain(self.subjects.limits(&self.library.devices))
                 .collect(),
             tail: self.tail.iter().cloned().collect(),
             conditions: self.trials.under().map(str::to_owned),

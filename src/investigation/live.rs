@@ -101,7 +101,7 @@ impl LiveRun {
             let commands = Commands::new(receiver, order.pace, order.flags);
             let mut link = order.link;
             let mut sink = sink;
-            announce(&mut sink, order.start, order.facts)?;
+            announce(&mut sink, order.start, order.facts, link.as_ref())?;
             let asking = Asking { commands: commands.clone(), sink: sink.clone(), turns: Rc::default() };
             let mut reenter = reentry(&order.plan, &order.conduct.sensors, &asking);
             let mut attend = standby(&order.conduct, &library, &asking);
@@ -159,9 +159,15 @@ impl LiveRun {
     }
 }
 
-fn announce(sink: &mut EngineSink, start: CampaignStart, facts: Vec<Fact>) -> Result<(), SinkClosed> {
+/// A board that was looked at before, as one that will be altered is, shows the runner nothing new of itself.
+fn announce(sink: &mut EngineSink, start: CampaignStart, facts: Vec<Fact>, link: &dyn Link) -> Result<(), SinkClosed> {
     sink.accept(None, EventKind::CampaignStarted(start))?;
-    facts.into_iter().try_for_each(|fact| sink.accept(None, EventKind::FactNoted(fact)))
+    facts.into_iter().try_for_each(|fact| sink.accept(None, EventKind::FactNoted(fact)))?;
+    let board = link.identity();
+    if board.serial.is_some() || board.dev_id.is_some() {
+        sink.accept(None, EventKind::BoardSeen(board))?;
+    }
+    Ok(())
 }
 
 fn reentry(plan: &Plan, sensors: &[Sensor], asking: &Asking) -> Box<dyn Reenter> {

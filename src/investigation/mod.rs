@@ -31,6 +31,7 @@ pub mod snapshot;
 pub mod standby;
 mod steadiness;
 pub mod strategy;
+pub mod subjects;
 pub mod tail;
 pub mod triage;
 pub mod trials;

@@ -1,5 +1,7 @@
 //! What must not be done to option bytes: what cannot be taken back, and what is not known to be safe.
 
+use crate::observation::units::Address;
+
 use super::boot_entry::{BootEntry, is_boot_field};
 use super::device::Device;
 use super::memory::{Encoding, OptionBytes, OptionField};
@@ -40,8 +42,17 @@ pub enum ChangeRefusal {
     Locked { part: String },
     #[error("what was saved cannot be read from the case: {why}; nothing was changed")]
     Unreadable { why: String },
+    #[error(
+        "the case keeps no option bytes of {}; over the other link they lie elsewhere, so restore them over the link that they were changed over; nothing was changed",
+        listed(at)
+    )]
+    NoneKept { at: Vec<Address> },
     #[error("every field has that value already; nothing was written")]
     Nothing,
+}
+
+fn listed(at: &[Address]) -> String {
+    at.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Over SWD the way through the controller has to be known.

@@ -16,12 +16,13 @@ use crate::cli::console::Console;
 use crate::cli::exit::ExitCode;
 use crate::cli::gate::GateArgs;
 use crate::cli::look::Look;
-use crate::cli::{new_case, part};
+use crate::cli::{new_case, ownership, part};
 use crate::dfu::layout::Area;
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
 use crate::investigation::live::{Conduct, LiveRun, Order};
 use crate::investigation::snapshot::Snapshot;
+use crate::investigation::subjects::Present;
 use crate::link::link_used::LinkUsed;
 use crate::observation::alteration::Payload;
 use crate::observation::event::{CampaignStart, EventKind, Reentry};
@@ -119,7 +120,11 @@ pub fn restore(args: &RestoreArgs, console: &mut Console) -> ExitCode {
             let bytes = journal.saved(reading.address)?.bytes().to_vec();
             Some(Reading { address: reading.address, bytes })
         });
-        option_change::plan_back(device, view, now, &saved.collect::<Vec<_>>())
+        let saved: Vec<_> = saved.collect();
+        if saved.is_empty() {
+            return Err(ChangeRefusal::NoneKept { at: now.iter().map(|reading| reading.address).collect() });
+        }
+        option_change::plan_back(device, view, now, &saved)
     };
     if !args.case.exists() {
         console.error(&format!("there is no case file {}", args.case.display()));
@@ -164,6 +169,9 @@ fn change(
     let view = args.link.view();
     let mut case = new_case::open(case, &args.choice)?;
     let path = case.path().to_owned();
+    let part = args.part.clone().or_else(|| part::said(&facts)).unwrap_or_else(|| device.name.clone());
+    let here = Present { part: Some(part), device: Some(device), identity: link.identity() };
+    let untold = ownership::demand(&case, &here, &devices)?;
     let changes = match planning(device, view, &look.option_bytes, &case) {
         Ok(changes) => changes,
         Err(ChangeRefusal::Nothing) => {
@@ -174,11 +182,13 @@ fn change(
         Err(refusal) => return Err(Refusal::of(ExitCode::Usage, &refusal)),
     };
     let plan = format!(
-        "About to ALTER the option bytes of {}\n{}",
+        "About to ALTER the option bytes of {}\n{}{}",
         device.name,
-        before_and_after(device, view, &look, &changes)
+        before_and_after(device, view, &look, &changes),
+        untold.unwrap_or_default()
     );
     args.gate.open(link.as_mut(), &plan, args.choice.virtual_board.is_some(), console)?;
+    let facts = facts.into_iter().chain(args.part.as_deref().map(part::named)).collect();
     let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     let order = Order {
         library: Arc::new(library),

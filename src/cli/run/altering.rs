@@ -9,13 +9,15 @@ use crate::campaign::journal::Journal;
 use crate::campaign::materials::{Image, Materials, Scratch};
 use crate::campaign::recipe::Recipe;
 use crate::campaign::recovery;
+use crate::case::file::Case;
 use crate::cli::board_choice::Refusal;
 use crate::cli::console::Console;
 use crate::cli::exit::ExitCode;
 use crate::cli::gate::GateArgs;
 use crate::cli::look::Look;
-use crate::cli::reading;
+use crate::cli::{ownership, part, reading};
 use crate::dfu::alter_scope::flash_sectors;
+use crate::investigation::subjects::Present;
 use crate::link::Link;
 use crate::observation::alteration::Payload;
 use crate::observation::fact::{Fact, FactValue, Origin};
@@ -87,6 +89,7 @@ pub struct Occasion<'a> {
     pub seed: u64,
     /// How often it will be performed.
     pub times: u32,
+    pub case: &'a Case,
     pub journal: &'a Journal,
     /// What was said about the board.
     pub facts: &'a [Fact],
@@ -106,6 +109,10 @@ impl AlterArgs {
         let part = self.part(occasion);
         let mut prepared = Prepared::default();
         let mut plan = self.board_in_words(link, part.as_deref());
+        let devices = device::catalogue().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
+        let here = Present::named(part.as_deref(), link.identity(), &devices);
+        plan.extend(ownership::demand(occasion.case, &here, &devices)?);
+        prepared.facts.extend(self.part.as_deref().map(part::named));
         self.refuse_protected(&look, part.as_deref())?;
         if let Some(range) = self.scratch_range(occasion.journal) {
             let scratch = whole_sectors(range, &look, occasion)?;

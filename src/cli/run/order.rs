@@ -72,7 +72,15 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
         let times = if sketch.reentry == Reentry::None { cycles } else { boots.saturating_mul(cycles) };
         let is_virtual = args.choice.virtual_board.is_some();
         let said: Vec<_> = facts.iter().chain(&profiled).cloned().collect();
-        let occasion = Occasion { recipe: named, seed: args.seed, times, journal: &journal, facts: &said, is_virtual };
+        let occasion = Occasion {
+            recipe: named,
+            seed: args.seed,
+            times,
+            case: &case,
+            journal: &journal,
+            facts: &said,
+            is_virtual,
+        };
         args.alter.prepare(&occasion, link.as_mut(), console)?
     } else {
         Prepared::default()

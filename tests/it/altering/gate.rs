@@ -154,13 +154,18 @@ fn option_bytes_are_restored_over_swd() {
     };
     let serial = serial_of(&set("x")).unwrap();
     assert_eq!(set(&serial).code, Some(0));
-    // The same kind of board, with another brown-out level.
-    let restore = |confirm: &str| {
-        let given = ["option-bytes", "restore", "--link", "swd", "--virtual", "f407-brown-out-3", "--write"];
+    // The same board with another brown-out level, and a neighbour with that level.
+    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/benches/f407-brown-out-3.toml"));
+    let level_3 = text.lines().filter(|line| !line.starts_with("uid")).collect::<Vec<_>>().join("\n");
+    let board = folder.path().join("level-3.toml");
+    std::fs::write(&board, level_3).unwrap();
+    let restore = |board: &str, confirm: &str| {
+        let given = ["option-bytes", "restore", "--link", "swd", "--virtual", board, "--write"];
         answer(flakescope().args(given).arg(&case).args(["--confirm", confirm]))
     };
-    let serial = serial_of(&restore("x")).unwrap();
-    let done = restore(&serial);
+    restore("f407-brown-out-3", &serial)
+        .refused(2, &["serial 325E35633334 held before", "this board is STM32F407VGT6"]);
+    let done = restore(board.to_str().unwrap(), &serial);
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.err.contains("BOR_LEV      0x0 -> 0x3"), "{done:?}");
 }

@@ -56,3 +56,38 @@ fn option_bytes_are_set_verified_after_the_reset_and_restored() {
     assert_eq!(restore.code, Some(0), "{restore:?}");
     assert!(bench.option_bytes(OPTIONS).unwrap().starts_with("aaf1ff3d550e"));
 }
+
+#[test]
+fn option_bytes_go_back_to_what_they_were_before_the_first_change_and_stay_there() {
+    let bench = Bench::new("healthy-f407");
+    let case = bench.text_path("board.case");
+    let confirmed = ["--write", "--confirm", "1-1"];
+    for level in ["BOR_LEV=0", "BOR_LEV=1"] {
+        let set = bench.answer(&[&["option-bytes", "set", level, "--case", &case][..], &confirmed].concat());
+        assert_eq!(set.code, Some(0), "{set:?}");
+    }
+    let restore = || bench.answer(&[&["option-bytes", "restore", &case][..], &confirmed].concat());
+    let first = restore();
+    assert!(first.code == Some(0) && first.err.contains("BOR_LEV      0x1 -> 0x3"), "{first:?}");
+    let second = restore();
+    assert!(second.code == Some(0) && second.err.contains("every field has that value already"), "{second:?}");
+}
+
+#[test]
+fn what_one_board_held_is_not_written_to_another() {
+    let own = Bench::new("healthy-f407");
+    let case = own.text_path("board.case");
+    let set = own.answer(&["option-bytes", "set", "BOR_LEV=0", "--case", &case, "--write", "--confirm", "1-1"]);
+    assert_eq!(set.code, Some(0), "{set:?}");
+    let other = Bench::new("healthy-f429");
+    let words = ["STM32F407VGT6, serial 325E35633334", "this board is STM32F429ZIT6, serial 347E36633336"];
+    other.answer(&["option-bytes", "restore", &case, "--write", "--confirm", "1-1"]).refused(2, &words);
+    for recipe in ["scratch-restore", "write-verify"] {
+        let run = ["run", "--headless", "--recipe", recipe, "--scratch", "0x0800C000", "--case", &case];
+        other.answer(&[&run[..], &["--write", "--confirm", "1-1"]].concat()).refused(2, &words[..1]);
+    }
+    assert_eq!(other.memory(), None, "nothing of it was altered");
+    let swd =
+        ["option-bytes", "restore", &case, "--link", "swd", "--virtual", "healthy-f407", "--write", "--confirm", "x"];
+    crate::program::answer(crate::program::flakescope().args(swd)).refused(2, &["keeps no option bytes of 0x40023C14"]);
+}
