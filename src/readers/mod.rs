@@ -5,6 +5,7 @@ pub mod archive;
 pub mod betaflight;
 pub mod black_magic;
 pub mod cleaning;
+mod compared_part;
 mod complaints;
 pub mod cubeprogrammer;
 pub mod dates;

@@ -8,6 +8,7 @@ use crate::observation::event::Transport;
 use crate::observation::fact::FactValue;
 use crate::observation::units::Address;
 
+use super::compared_part::is_compared;
 use super::message::{Line, Message, Says, Tool};
 use super::notebook::Notebook;
 
@@ -120,34 +121,6 @@ fn part(notebook: &mut Notebook, line: &Line<'_>) {
     if let Some(found) = FAMILY.captures(line.text) {
         notebook.text_fact("part-family", &format!("STM32{}", found[1].to_ascii_uppercase()), line);
     }
-}
-
-/// `it works on an F401RE`, `my F407 has no such problem`: what the part in question is held against.
-fn is_compared(before: &str, after: &str) -> bool {
-    static BEFORE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(
-            r"(?ix) (?: \b(?:works?|worked|working|is|was|went|runs?) (?:\W+(?:just|perfectly|fine|ok|well|great|good|without\W+\w+))* | \bno (?:such )?(?:problems?|issues?|trouble) | \bsuccess\w* )
-            \W+ (?:on|with|for|using) \W+ (?:(?:an?|the|my|our|another|other|several|some|all)\W+)* (?:(?:\w+\W+){0,2}) $ | \b(?:used|flashed|programmed) it (?:with|on) (?:an?|the|my) $",
-        )
-        .expect("the pattern is fixed")
-    });
-    static AFTER: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(
-            r"(?ix) ^ [\w\-]* (?:\W+(?:boards?|nucleos?|chips?|mcus?|ones?|too|also|it|this|that|everything|all|same\W+\w+))* \W+
-            (?: works? | worked | (?:is|was|are) (?:fine|ok|good) | has no (?:such )?(?:problem|issue) | never had ) \b",
-        )
-        .expect("the pattern is fixed")
-    });
-    let clause = |c: char| matches!(c, ',' | ';' | ':' | '!' | '?' | '(');
-    let before = before.rsplit(clause).next().unwrap_or_default();
-    let before = [". ", " but ", " while ", " whereas "]
-        .iter()
-        .fold(before, |rest, end| rest.rsplit(end).next().unwrap_or(rest));
-    let after = after.split(clause).next().unwrap_or_default();
-    let is_denied =
-        |text: &str| ["not ", "n't ", "never ", "only "].iter().any(|no| text.to_ascii_lowercase().contains(no));
-    (BEFORE.is_match(before) && !is_denied(before))
-        || (AFTER.is_match(after) && !is_denied(after.get(..40).unwrap_or(after)))
 }
 
 /// What people call a part in small letters: a number that exists, and the letters behind it those of pins and flash size.

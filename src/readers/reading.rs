@@ -215,6 +215,12 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_heard_beside_a_message_that_holds_the_same_letters() {
+        assert_eq!(parts_in("STM32F405RG: Error: No STM32 target found"), ["STM32F405RG"]);
+        assert!(parts_in("Error: No STM32 target found").is_empty());
+    }
+
+    #[test]
     fn messages_of_debug_tools_mean_what_their_sources_say() {
         for (lines, heard) in [
             ("Error: unknown/unexpected STLINK status code 0x9", "no-target at connect"),

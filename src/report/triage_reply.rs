@@ -311,6 +311,25 @@ mod tests {
     }
 
     #[test]
+    fn a_cause_is_named_to_the_customer_only_if_it_stands_out() {
+        let (_, triaged, text) = asked("STM32H753 in DFU mode\n23:42:46:012 : Error: Data read failed\n");
+        assert!(triage_text::favourite(&triaged.verdict).is_none());
+        assert!(text.contains("It does not settle the cause yet.") && !text.contains("may come from"), "{text}");
+        let (_, _, text) = asked("STM32F407\nst-link already used by another program\nError: ST-LINK already used\n");
+        assert!(text.contains("may come from this: Another program holds the device"), "{text}");
+    }
+
+    #[test]
+    fn what_was_tried_in_vain_and_other_programs_are_not_asked_for() {
+        let log = "STM32F407\nInfo : Target voltage: 3.2\nError: init mode failed (unable to connect to the target)\n";
+        let (_, _, text) = asked(log);
+        assert!(text.contains("connect_assert_srst") && !text.contains("STM32_Programmer_CLI"), "{text}");
+        let (_, _, text) = asked(&format!("{log}I tried connecting under reset, it does not connect either.\n"));
+        assert!(!text.contains("connect_assert_srst") && !text.contains("Connect under reset."), "{text}");
+        assert!(!text.contains("flakescope"), "{text}");
+    }
+
+    #[test]
     fn a_target_out_of_reach_is_not_asked_for_its_registers() {
         let (_, _, text) =
             asked("STM32F407\nInfo : Target voltage: 3.2\nError: init mode failed (unable to connect to the target)\n");
