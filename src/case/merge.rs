@@ -1,7 +1,17 @@
 //! One case of several: boots and cycles are renumbered so that none is lost or counted twice.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use super::file::{Case, CaseError};
 use crate::observation::event::{Event, EventKind};
+
+/// The first source that an earlier one is too, perhaps by another spelling of its path.
+pub fn given_twice(paths: &[PathBuf]) -> Option<&Path> {
+    let mut met = BTreeSet::new();
+    // What cannot be found is told where it is opened.
+    paths.iter().find(|path| path.canonicalize().is_ok_and(|path| !met.insert(path))).map(PathBuf::as_path)
+}
 
 /// Appends all events of `sources` to `target`, in order, and their reports, each once.
 pub fn merge(sources: &[Case], target: &mut Case) -> Result<(), CaseError> {
@@ -66,7 +76,6 @@ mod tests {
     use crate::observation::boot::{Boot, BootKind, BootProof};
     use crate::observation::cycle::Cycle;
     use crate::observation::units::Micros;
-    use std::path::Path;
 
     fn case_of_one_boot(path: &Path) -> Case {
         let mut case = Case::open_or_create(path, Durability::Crash).unwrap();
@@ -75,6 +84,18 @@ mod tests {
         let cycle = Cycle { number: 1, boot: Some(1), started: None, steps: Vec::new(), levels: Default::default() };
         case.append(None, EventKind::CycleFinished(cycle)).unwrap();
         case
+    }
+
+    #[test]
+    fn a_case_that_is_given_twice_is_noticed_however_its_path_is_spelt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a", "b"] {
+            std::fs::write(path(name), name).unwrap();
+        }
+        assert_eq!(given_twice(&[path("a"), path("b"), path("missing"), path("missing")]), None);
+        let again = path(".").join("a");
+        assert_eq!(given_twice(&[path("a"), path("b"), again.clone()]), Some(again.as_path()));
     }
 
     #[test]

@@ -6,12 +6,15 @@ use clap::Args;
 
 use super::console::Console;
 use super::exit::ExitCode;
-use crate::case::file::{Case, Durability};
-use crate::case::merge::merge;
+use super::{ownership, part};
+use crate::case::file::{Case, CaseError, Durability};
+use crate::case::merge::{given_twice, merge};
+use crate::investigation::subjects::Subjects;
 
 /// Make one case of several
 ///
-/// Boots and cycles are renumbered; the sources stay as they are.
+/// Boots and cycles are renumbered; the sources stay as they are. Boards of one design belong together; where the cases are of several
+/// parts, serial numbers or links, that is said here and beside the verdict.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  flakescope merge laptop.case desktop.case --out both.case")]
 pub struct MergeArgs {
@@ -28,17 +31,29 @@ pub fn run(args: &MergeArgs, console: &mut Console) -> ExitCode {
         console.error(&format!("{} exists already; merge writes a new case only", args.out.display()));
         return ExitCode::Usage;
     }
-    let merged = args
-        .cases
-        .iter()
-        .map(|path| Case::open(path))
-        .collect::<Result<Vec<_>, _>>()
-        .and_then(|sources| merge(&sources, &mut Case::open_or_create(&args.out, Durability::PowerLoss)?));
-    match merged {
-        Ok(()) => ExitCode::Clean,
+    if let Some(twice) = given_twice(&args.cases) {
+        console
+            .error(&format!("{} is given twice; its boots would count twice, so name each case once", twice.display()));
+        return ExitCode::Usage;
+    }
+    match merged(args) {
+        Ok(subjects) => {
+            // What they mix is told here already; the verdict on them says it again.
+            if let Ok(devices) = part::devices(console) {
+                subjects.limits(&devices).for_each(|limit| console.note(&limit));
+            }
+            ExitCode::Clean
+        }
         Err(error) => {
             console.error(&error.to_string());
             ExitCode::UnreadableInput
         }
     }
+}
+
+fn merged(args: &MergeArgs) -> Result<Subjects, CaseError> {
+    let sources = args.cases.iter().map(|path| Case::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut target = Case::open_or_create(&args.out, Durability::PowerLoss)?;
+    merge(&sources, &mut target)?;
+    ownership::of(&target)
 }

@@ -5,6 +5,7 @@ use super::exit::ExitCode;
 use crate::case::file::{Case, CaseError};
 use crate::investigation::subjects::{Kinship, Present, Subjects};
 use crate::investigation::trials::Trials;
+use crate::observation::event::Transport;
 use crate::profile::device::Devices;
 
 /// What the case tells of its boards as they were found.
@@ -16,6 +17,21 @@ pub fn of(case: &Case) -> Result<Subjects, CaseError> {
         }
     })?;
     Ok(subjects)
+}
+
+/// Refuses to continue a case with a campaign whose figures would not go with those it holds. Other boards of one design do.
+pub fn demand_own(case: &Case, part: Option<&str>, link: Transport, devices: &Devices) -> Result<(), Refusal> {
+    if case.is_empty() {
+        return Ok(());
+    }
+    let subjects = of(case).map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
+    let Some(why) = subjects.refuse(part, link, devices) else { return Ok(()) };
+    let text = format!(
+        "the case {} cannot be continued so: {why}. Give this campaign a case of its own; `flakescope compare` tests two of them \
+         against each other",
+        case.path().display()
+    );
+    Err(Refusal { code: ExitCode::Usage, text })
 }
 
 /// Refuses to alter a board on the case of another. What could not be compared is a line for whoever confirms.

@@ -59,11 +59,6 @@ impl Subjects {
         }
     }
 
-    /// Nothing tells of a board yet.
-    pub fn is_empty(&self) -> bool {
-        self.links.is_empty() && self.parts.is_empty() && self.serials.is_empty() && self.dev_ids.is_empty()
-    }
-
     /// Why a campaign on this part over this link does not belong into the case.
     pub fn refuse(&self, part: Option<&str>, link: Transport, devices: &Devices) -> Option<String> {
         let here = Present::named(part, BoardIdentity::default(), devices);
@@ -71,7 +66,10 @@ impl Subjects {
             return Some(format!("it holds campaigns on {other}, and this board is {}", here.in_words()));
         }
         let link = in_words(link);
-        let other = self.links.iter().find(|held| **held != link)?;
+        if self.links.contains(link) {
+            return None;
+        }
+        let other = self.links.first()?;
         Some(format!("it holds campaigns over {other}, and this one goes over {link}"))
     }
 

@@ -9,6 +9,7 @@ mod board_book;
 mod board_says;
 mod board_schema;
 mod campaign;
+mod cases;
 mod example_reports;
 mod golden_help;
 mod guided;

@@ -82,7 +82,7 @@ pub struct RunArgs {
     /// Start of the random numbers: virtual boards and the order of arms
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
-    /// The case file to write; an existing one is continued
+    /// The case file to write; an existing one is continued, on the same part over the same link
     #[arg(long, value_name = "FILE")]
     pub case: Option<PathBuf>,
     /// No screen: progress on standard error, the result on standard output

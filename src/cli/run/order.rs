@@ -12,7 +12,7 @@ use crate::case::journal;
 use crate::cli::board_choice::{Refusal, Way, said_of};
 use crate::cli::console::Console;
 use crate::cli::exit::ExitCode;
-use crate::cli::new_case;
+use crate::cli::{new_case, ownership, part};
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
 use crate::investigation::live::Order;
@@ -66,12 +66,14 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
     let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     let case = new_case::open(args.case.as_deref(), &args.choice)?;
     let journal = journal::of(&case).map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
+    let said: Vec<_> = facts.iter().chain(&profiled).cloned().collect();
+    let part = args.alter.part.clone().or_else(|| part::said(&said));
+    ownership::demand_own(&case, part.as_deref(), args.link.transport(), &library.devices)?;
     altering::refuse_on_top(&journal, named, alters, &case.path().display().to_string(), console)?;
     let (boots, cycles) = (args.boots.unwrap_or(usual(alters, 40)), args.cycles.unwrap_or(usual(alters, 5)));
     let prepared = if alters {
         let times = if sketch.reentry == Reentry::None { cycles } else { boots.saturating_mul(cycles) };
         let is_virtual = args.choice.virtual_board.is_some();
-        let said: Vec<_> = facts.iter().chain(&profiled).cloned().collect();
         let occasion = Occasion {
             recipe: named,
             seed: args.seed,
