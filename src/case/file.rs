@@ -45,6 +45,10 @@ pub enum CaseError {
     BadEvent { path: PathBuf, seq: u64, reason: String },
     #[error("the case {} cannot be written: {source}; what was finished before is intact", .path.display())]
     Write { path: PathBuf, source: rusqlite::Error },
+    #[error("the case {} cannot be read: {source}", .path.display())]
+    Read { path: PathBuf, source: rusqlite::Error },
+    #[error("the case {0} cannot be read where it is: its last events are still in {0}-wal, and taking them in needs a place that can be written and has room; copy both files to one", .path.display())]
+    Unfolded { path: PathBuf },
     #[error("the folder of the case {} cannot be made: {source}", .path.display())]
     Folder { path: PathBuf, source: std::io::Error },
 }
@@ -53,7 +57,12 @@ impl Case {
     /// Opens a case for appending, or makes a new one where there is none.
     pub fn open_or_create(path: &Path, durability: Durability) -> Result<Self, CaseError> {
         if path.exists() && !is_unborn(path) {
-            return Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(durability));
+            return Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(durability)).map_err(|error| {
+                match error {
+                    CaseError::Read { path, source } => CaseError::Write { path, source },
+                    other => other,
+                }
+            });
         }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|source| CaseError::Folder { path: path.to_owned(), source })?;
@@ -78,36 +87,59 @@ impl Case {
         if !path.exists() {
             return Err(CaseError::Missing { path: path.to_owned() });
         }
-        // Read-write where possible, so that a write-ahead log left by a crash is folded in; a case on read-only media still opens.
+        // Read-write where possible, so that a write-ahead log left by a crash is folded in.
         match Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, None) {
-            Err(CaseError::Write { .. }) => Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY, None),
+            Err(CaseError::Read { .. }) => Self::open_unwritable(path),
             result => result,
         }
     }
 
+    /// A case on media that cannot be written, or on a full disk: SQLite opens none with a write-ahead log there, unless it is told that
+    /// nobody changes the file.
+    fn open_unwritable(path: &Path) -> Result<Self, CaseError> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            return Err(CaseError::Unfolded { path: path.to_owned() });
+        }
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let database = Connection::open_with_flags(unchanging(&absolute), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+        Self::of_database(path, database.map_err(|source| unreadable(path, source))?)
+    }
+
     fn open_with(path: &Path, flags: OpenFlags, append: Option<Durability>) -> Result<Self, CaseError> {
-        let not_ours = |damaged| CaseError::NotACase { path: path.to_owned(), damaged };
         let database = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(|source| refused(path, source))?;
+            .map_err(|source| unreadable(path, source))?;
+        let case = Self::of_database(path, database)?;
+        if let Some(durability) = append {
+            case.prepare(durability).map_err(|source| refused(path, source))?;
+        }
+        Ok(case)
+    }
+
+    fn of_database(path: &Path, database: Connection) -> Result<Self, CaseError> {
+        let not_ours = |damaged| CaseError::NotACase { path: path.to_owned(), damaged };
         let pragma = |name| database.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
-        if pragma("application_id").map_err(|source| refused(path, source))? != APPLICATION_ID {
+        if pragma("application_id").map_err(|source| unreadable(path, source))? != APPLICATION_ID {
             return Err(not_ours(false));
         }
-        let found = pragma("user_version").map_err(|source| refused(path, source))?;
+        let found = pragma("user_version").map_err(|source| unreadable(path, source))?;
         if found > FORMAT_VERSION {
             return Err(CaseError::Newer { path: path.to_owned(), found });
         }
         let last_seq = database
             .query_row("SELECT max(seq) FROM event", [], |row| row.get::<_, Option<i64>>(0))
             .optional()
-            .map_err(|_| not_ours(true))?
+            .map_err(|source| match unreadable(path, source) {
+                CaseError::Read { source, .. } if source.sqlite_error_code() == Some(ErrorCode::Unknown) => {
+                    not_ours(true)
+                }
+                other => other,
+            })?
             .flatten()
             .unwrap_or(0);
-        let case = Self { path: path.to_owned(), database, last_seq: last_seq.unsigned_abs() };
-        if let Some(durability) = append {
-            case.prepare(durability).map_err(|source| refused(path, source))?;
-        }
-        Ok(case)
+        Ok(Self { path: path.to_owned(), database, last_seq: last_seq.unsigned_abs() })
     }
 
     /// Takes the file for this program alone and sets how hard a commit is pushed to the disk.
@@ -179,6 +211,23 @@ fn stored(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// `file:` with everything escaped that means something in such a name.
+fn unchanging(path: &Path) -> String {
+    let escaped = path.as_os_str().as_encoded_bytes().iter().map(|byte| match byte {
+        b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    format!("file:{}?immutable=1", escaped.collect::<String>())
+}
+
+fn unreadable(path: &Path, source: rusqlite::Error) -> CaseError {
+    match refused(path, source) {
+        CaseError::Write { path, source } => CaseError::Read { path, source },
+        other => other,
+    }
+}
+
 fn refused(path: &Path, source: rusqlite::Error) -> CaseError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
@@ -246,6 +295,19 @@ mod tests {
         assert!(matches!(Case::open(&path), Err(CaseError::NotACase { .. })));
         std::fs::write(&path, b"").unwrap();
         assert!(matches!(Case::open(&path), Err(CaseError::NotACase { .. })));
+    }
+
+    #[test]
+    fn a_case_where_nothing_can_be_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("what? a #1 board.case");
+        let mut case = Case::open_or_create(&path, Durability::Crash).unwrap();
+        let event = case.append(None, note("kept")).unwrap();
+        drop(case);
+        assert_eq!(events(&Case::open_unwritable(&path).unwrap()), [event]);
+        std::fs::write(folder.path().join("what? a #1 board.case-wal"), "events of a run that was killed").unwrap();
+        let error = Case::open_unwritable(&path).unwrap_err();
+        assert!(matches!(error, CaseError::Unfolded { .. }) && !error.to_string().contains("written:"), "{error}");
     }
 
     #[test]
