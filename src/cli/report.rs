@@ -9,7 +9,7 @@ use super::exit::ExitCode;
 use crate::investigation::snapshot::Snapshot;
 use crate::investigation::whole_case;
 use crate::observation::cycle::Cycle;
-use crate::report::file::{ReportError, ReportKind, save};
+use crate::report::file::{self, ReportError, ReportKind, save};
 
 /// Write reports of a case
 ///
@@ -28,9 +28,9 @@ pub struct ReportArgs {
 }
 
 pub fn run(args: &ReportArgs, console: &mut Console) -> ExitCode {
-    if let Err(refusal) = check(&args.out) {
+    if let Err(refusal) = check(&args.out, None) {
         console.error(&refusal.to_string());
-        return ExitCode::Usage;
+        return code_of(&refusal);
     }
     let (snapshot, cycles) = match whole_case::read(&args.case) {
         Ok(read) => read,
@@ -42,9 +42,22 @@ pub fn run(args: &ReportArgs, console: &mut Console) -> ExitCode {
     save_all(&args.out, &snapshot, &cycles, console)
 }
 
-/// Refuses files whose kind is not known, before any work is done.
-pub fn check(files: &[PathBuf]) -> Result<(), ReportError> {
-    files.iter().try_for_each(|file| ReportKind::of(file).map(drop))
+/// Refuses files whose kind is not known and files that cannot be made, before any work is done. A folder that is made for the case is
+/// there in the end.
+pub fn check(files: &[PathBuf], case_to_be: Option<&Path>) -> Result<(), ReportError> {
+    let to_be = case_to_be.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    files.iter().try_for_each(|file| match to_be {
+        Some(folder) if file.parent() == Some(folder) => ReportKind::of(file).map(drop),
+        _ => file::check(file),
+    })
+}
+
+/// A name that means nothing is misuse; a place that cannot be written is not.
+pub const fn code_of(refusal: &ReportError) -> ExitCode {
+    match refusal {
+        ReportError::UnknownKind { .. } => ExitCode::Usage,
+        ReportError::Unwritable { .. } => ExitCode::UnreadableInput,
+    }
 }
 
 /// The HTML report of what a screen shows, beside its case. It needs no single cycle, so the case may be in use.

@@ -50,6 +50,17 @@ impl ReportKind {
     }
 }
 
+/// Refuses, before any work is done, a file of no known kind and one that cannot be made where it is to go.
+pub fn check(file: &Path) -> Result<(), ReportError> {
+    ReportKind::of(file)?;
+    let unwritable = |source| ReportError::Unwritable { file: file.to_owned(), source };
+    if file.is_dir() {
+        return Err(unwritable(io::ErrorKind::IsADirectory.into()));
+    }
+    let part = part_of(file).map_err(unwritable)?;
+    File::create_new(&part).and_then(|_| std::fs::remove_file(&part)).map_err(unwritable)
+}
+
 /// Writes the report of a campaign in the kind that the name of the file asks for.
 pub fn save(file: &Path, snapshot: &Snapshot, cycles: &[Cycle]) -> Result<(), ReportError> {
     let kind = ReportKind::of(file)?;
@@ -69,11 +80,16 @@ pub fn write(out: &mut impl Write, kind: ReportKind, snapshot: &Snapshot, cycles
     }
 }
 
-/// Writes beside the file and renames, so that a full disk or a crash never leaves half a report or harms the old one.
-fn replace(file: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+/// Beside the file, and of this program alone.
+fn part_of(file: &Path) -> io::Result<PathBuf> {
     let mut name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(format!(".{}.part", std::process::id()));
-    let part = file.with_file_name(name);
+    Ok(file.with_file_name(name))
+}
+
+/// Writes beside the file and renames, so that a full disk or a crash never leaves half a report or harms the old one.
+fn replace(file: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    let part = part_of(file)?;
     let written = File::create_new(&part).and_then(|opened| {
         let mut out = BufWriter::new(opened);
         fill(&mut out)?;

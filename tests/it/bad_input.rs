@@ -157,9 +157,35 @@ fn an_unknown_recipe_is_refused() {
 #[test]
 fn a_report_of_unknown_kind_is_refused_before_the_campaign_runs() {
     let folder = tempfile::tempdir().unwrap();
+    for report in ["gone/out.html", "folder.html"] {
+        fs::create_dir_all(folder.path().join("folder.html")).unwrap();
+        let args = ["run", "--headless", "--virtual", "healthy-f407", "--case", "x.case", "--report", report];
+        in_folder(folder.path(), &args).refused(4, &["cannot write the report", report]);
+        assert!(!folder.path().join("x.case").exists(), "nothing was run");
+    }
+    fs::remove_dir(folder.path().join("folder.html")).unwrap();
     let args = ["run", "--headless", "--virtual", "healthy-f407", "--case", "x.case", "--report", "out.pdf"];
     in_folder(folder.path(), &args).refused(2, &["error: ", "out.pdf", ".html", ".csv"]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a refusal left files behind");
+}
+
+#[test]
+fn a_report_may_go_to_the_folder_that_is_made_for_its_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [
+        "run",
+        "--headless",
+        "--virtual",
+        "healthy-f407",
+        "--boots",
+        "1",
+        "--case",
+        "new/x.case",
+        "--report",
+        "new/x.md",
+    ];
+    assert_eq!(in_folder(folder.path(), &args).code, Some(0));
+    assert!(folder.path().join("new/x.md").exists());
 }
 
 #[test]

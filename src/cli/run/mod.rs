@@ -22,9 +22,9 @@ use crate::investigation::snapshot::{RunState, Snapshot};
 use crate::report::alterations;
 
 pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
-    if let Err(refusal) = report::check(&args.report) {
+    if let Err(refusal) = report::check(&args.report, args.case.as_deref()) {
         console.error(&refusal.to_string());
-        return ExitCode::Usage;
+        return report::code_of(&refusal);
     }
     let on_screen = !args.headless && console.out.is_terminal();
     let stop = Arc::new(AtomicBool::new(false));
