@@ -46,6 +46,8 @@ pub struct Guided<'a, 'k> {
     pub knowledge: &'k Knowledge,
     pub quantities: &'a Quantities,
     pub numbering: Numbering,
+    /// So many boots in all, those under changed conditions included; none where nobody said.
+    pub most_boots: Option<u32>,
     pub course: Course,
 }
 
@@ -54,6 +56,8 @@ pub struct Guided<'a, 'k> {
 pub struct Course {
     /// Boots of the board as found.
     boots: u32,
+    /// Boots of every kind.
+    begun: u32,
     /// Link time that they took.
     spent: Micros,
     /// Experiments that were done, or that nobody could do.
@@ -106,7 +110,7 @@ impl<'k> Guided<'_, 'k> {
     }
 
     fn choose(&self, advice: &Advice) -> Choice<'k> {
-        let left = self.plan.boots.saturating_sub(self.course.boots);
+        let left = self.plan.boots.saturating_sub(self.course.boots).min(self.left());
         let failed = self.unit(&advice.as_found).independent_failures();
         if advice.kind == VerdictKind::Fault && advice.decided {
             return Choice::Stop("one cause has passed the threshold");
@@ -120,12 +124,27 @@ impl<'k> Guided<'_, 'k> {
         let open = advice.proposals.iter().filter(|proposal| !self.course.tried.contains(&proposal.experiment));
         let rated = open.filter_map(|proposal| {
             let experiment = self.knowledge.experiment(&proposal.experiment)?;
-            (experiment.told_by != ToldBy::Reading).then(|| (self.worth(proposal, experiment, advice), experiment))
+            let can_be = experiment.told_by != ToldBy::Reading && (self.left() > 0 || !self.needs_boots(experiment));
+            can_be.then(|| (self.worth(proposal, experiment, advice), experiment))
         });
         match rated.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
             Some((worth, experiment)) if worth >= WORTH => Choice::Do(experiment),
             _ if left > 0 => Choice::MoreBoots(left.min(FIRST_LOOK)),
+            _ if self.left() == 0 => Choice::Stop("as many boots as --boots allows are done"),
             _ => Choice::Stop("nothing left is worth its minutes"),
+        }
+    }
+
+    /// Boots that may still be begun.
+    fn left(&self) -> u32 {
+        self.most_boots.map_or(u32::MAX, |most| most.saturating_sub(self.course.begun))
+    }
+
+    fn needs_boots(&self, experiment: &Experiment) -> bool {
+        match experiment.told_by {
+            ToldBy::Rerun | ToldBy::RerunEitherWay | ToldBy::Levels(_) | ToldBy::MoreBoots => true,
+            ToldBy::Question => self.hands.prefers_to_run(),
+            ToldBy::Measurement(_) | ToldBy::Reading => false,
         }
     }
 
@@ -169,7 +188,7 @@ impl<'k> Guided<'_, 'k> {
             ToldBy::Measurement(quantities) => self.measure(experiment, quantities),
             ToldBy::Levels(levels) => self.vary(experiment, levels),
             ToldBy::MoreBoots => {
-                let direction = self.as_found(FIRST_LOOK)?;
+                let direction = self.as_found(FIRST_LOOK.min(self.left()))?;
                 self.conclude(experiment, FactValue::Number(0.5), Origin::Link, "more boots were run".to_owned())?;
                 Ok(direction)
             }
@@ -201,7 +220,7 @@ impl<'k> Guided<'_, 'k> {
             Effort::UntilSure => self.most_boots(advice),
             Effort::Fixed(boots) => boots,
         };
-        for _ in 0..most {
+        for _ in 0..most.min(self.left()) {
             direction = self.boots(1, changed_levels(experiment), begins_boot)?;
             begins_boot = self.plan.reentry != Reentry::None;
             let both = self.desk.changed()?;
@@ -277,15 +296,16 @@ impl<'k> Guided<'_, 'k> {
         let Ok(factor) = levels.parse::<Factor>() else { return self.skip(experiment) };
         let varied = Plan { factors: vec![factor], ..self.plan.clone() };
         let began = self.link.now();
+        let boots = FIRST_LOOK.min(self.left());
         let mut stretch = Stretch {
-            boots: FIRST_LOOK,
+            boots,
             levels: BTreeMap::new(),
             schedule: varied.schedule(),
             conditions: varied.conditions(),
             begins_boot: self.plan.reentry != Reentry::None,
         };
         let direction = self.perform(&mut stretch)?;
-        self.course.boots += FIRST_LOOK;
+        self.course.boots += boots;
         self.course.spent += self.link.now() - began;
         let advice = self.desk.advice()?;
         let seen = experiment.answered_by.iter().any(|id| advice.seen.contains(id));
@@ -344,6 +364,7 @@ impl Guided<'_, '_> {
         let direction = runner.perform(stretch);
         let numbering = runner.numbering;
         self.numbering = numbering;
+        self.course.begun += stretch.boots;
         direction
     }
 

@@ -50,6 +50,8 @@ pub struct Order {
 pub struct Conduct {
     /// Experiments are chosen and done as the evidence asks for them.
     pub guided: bool,
+    /// A guided campaign has no more boots than these, where somebody said so.
+    pub most_boots: Option<u32>,
     /// Who does what the campaign cannot do by itself.
     pub bench: Bench,
     pub sensors: Vec<Sensor>,
@@ -121,6 +123,7 @@ impl LiveRun {
                     knowledge: &library.knowledge,
                     quantities: &order.conduct.quantities,
                     numbering,
+                    most_boots: order.conduct.most_boots,
                     course: Course::default(),
                 }
                 .run()

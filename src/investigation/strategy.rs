@@ -152,6 +152,7 @@ fn attempt(
         knowledge: &library.knowledge,
         quantities,
         numbering: Numbering::default(),
+        most_boots: None,
         course: Course::default(),
     };
     match strategy {

@@ -116,6 +116,19 @@ fn what_a_guided_campaign_prints() {
 }
 
 #[test]
+fn a_guided_campaign_has_no_more_boots_than_were_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    for most in [3, 12] {
+        let case = folder.path().join(format!("{most}.case"));
+        let said = run(&case, &board(folder.path(), "cable"), &["--guided", "--boots", &most.to_string()]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let events = events(&case);
+        let boots = events.iter().filter(|kind| matches!(kind, EventKind::BootStarted(_))).count();
+        assert!(boots <= most, "{boots} boots instead of {most}");
+    }
+}
+
+#[test]
 fn nobody_to_ask_is_refused_before_anything_begins() {
     let guided = answer(flakescope().args(["run", "--guided", "--headless", "--port", "1-4.2"]));
     guided.refused(2, &["a guided campaign asks a person", "standard input is no terminal", "--until-decided"]);

@@ -59,7 +59,8 @@ pub struct RunArgs {
     /// Whether a debug probe hangs on the board beside a campaign over USB; a campaign that uses one knows it
     #[arg(long, value_name = "yes|no")]
     pub probe_attached: Option<YesNo>,
-    /// How many boots; 40 where nothing is said, 1 for a recipe that alters the board
+    /// How many boots; 40 where nothing is said, 1 for a recipe that alters the board. With --guided, at most so many in all, those under
+    /// changed conditions included; where nothing is said, 40 of the board as found and what each experiment needs
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub boots: Option<u32>,
     /// How many cycles in each boot; 5 where nothing is said, 1 for a recipe that alters the board

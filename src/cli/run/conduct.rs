@@ -49,6 +49,7 @@ impl ConductArgs {
             Quantities::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?.on_board(bands);
         Ok(Conduct {
             guided: self.guided,
+            most_boots: None,
             bench,
             sensors: self.sensor.clone(),
             on_failure: self.on_failure.clone(),

@@ -15,7 +15,7 @@ use crate::cli::exit::ExitCode;
 use crate::cli::{new_case, ownership, part};
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
-use crate::investigation::live::Order;
+use crate::investigation::live::{Conduct, Order};
 use crate::link::link_used::LinkUsed;
 use crate::observation::event::{CampaignStart, Reentry};
 use crate::observation::fact::{Fact, FactValue, Origin};
@@ -112,7 +112,7 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
         flags,
         pace,
         until_decided: args.until_decided,
-        conduct,
+        conduct: Conduct { most_boots: args.boots, ..conduct },
     })
 }
 
