@@ -57,6 +57,8 @@ pub struct Conduct {
     pub sensors: Vec<Sensor>,
     pub on_failure: Option<String>,
     pub hold_on_failure: bool,
+    /// A person goes on after a board was held, also where its bench does the measuring.
+    pub waits_for_person: bool,
     pub quantities: Quantities,
 }
 
@@ -186,7 +188,8 @@ fn reentry(plan: &Plan, sensors: &[Sensor], asking: &Asking) -> Box<dyn Reenter>
 
 fn standby(conduct: &Conduct, library: &Library, asking: &Asking) -> StandBy<Asking> {
     let hold = conduct.hold_on_failure.then(|| Hold {
-        respondent: (conduct.bench == Bench::Operator).then(|| asking.clone()),
+        respondent: conduct.waits_for_person.then(|| asking.clone()),
+        bench_measures: conduct.bench == Bench::Virtual,
         quantities: conduct.quantities.clone(),
         answers: library.knowledge.measured_answers(),
     });

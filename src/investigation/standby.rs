@@ -19,9 +19,11 @@ pub struct StandBy<R> {
     pub hold: Option<Hold<R>>,
 }
 
-/// Who is asked while the board is held; nobody where a bench or a program does the looking.
+/// Who is asked while the board is held; nobody where nobody is there, and a bench or a program does the looking.
 pub struct Hold<R> {
     pub respondent: Option<R>,
+    /// The bench of a virtual board shows what it can measure.
+    pub bench_measures: bool,
     pub quantities: Quantities,
     /// The experiment that a quantity answers when it is outside its band.
     pub answers: Vec<(String, String)>,
@@ -48,7 +50,7 @@ impl<R: Respondent> Attend for StandBy<R> {
                 failure_in_words(moment.failure)
             ));
             reaction.facts.extend(link.look());
-            if hold.respondent.is_none() {
+            if hold.bench_measures {
                 hold.meters(link, &mut reaction.facts);
             }
             reaction.end = !hold.ask(moment, &mut reaction.facts);
@@ -169,6 +171,7 @@ mod tests {
     fn react(on_failure: Option<&str>, typed: Option<Vec<&'static str>>) -> Reaction {
         let hold = typed.map(|typed| Hold {
             respondent: Some(Typing(typed)),
+            bench_measures: false,
             quantities: Quantities::from_sheets(&shelf::built_in("measurements")).unwrap(),
             answers: vec![("vdd-minimum".into(), "supply-minimum".into())],
         });

@@ -204,6 +204,10 @@ fn a_failure_starts_the_program_and_the_board_is_held_as_it_failed() {
     }
     assert!(notes(&events).iter().any(|note| note.starts_with("held as it failed in cycle 1: ")));
     assert!(facts(&events).any(|fact| fact.key == "vdd-minimum"), "the bench shows what it can measure");
+    assert!(said.err.contains("held while the program of --on-failure runs"), "{said:?}");
+    let alone =
+        run(&folder.path().join("b.case"), "f407-rdp1", &["--boots", "1", "--cycles", "1", "--hold-on-failure"]);
+    assert!(alone.err.contains("nobody is asked here, so a virtual board is held only while"), "{alone:?}");
 }
 
 #[test]

@@ -108,6 +108,20 @@ fn a_guided_campaign_asks_on_the_screen_and_comes_to_its_end() {
     terminal.expect_as_before();
 }
 
+/// Whoever asked for the hold looks at it, also where the board is a virtual one.
+#[test]
+fn a_virtual_board_is_held_for_the_person_at_the_screen() {
+    let Some(terminal) = Terminal::start(120, 40) else { return };
+    terminal.run("--virtual f407-rdp1 --boots 1 --cycles 2 --hold-on-failure");
+    terminal.wait_for("Held in cycle 1");
+    terminal.press("d");
+    terminal.wait_for("Held in cycle 2");
+    terminal.press("d");
+    terminal.wait_for("FINISHED");
+    terminal.press("q");
+    terminal.wait_for("exit code 1");
+}
+
 #[test]
 fn without_a_screen_questions_are_asked_on_the_terminal() {
     let Some(terminal) = Terminal::start(120, 40) else { return };
@@ -162,9 +176,12 @@ impl Terminal {
              [mechanism.bit-errors]\nto-host-per-bit = 2e-4\nto-device-per-bit = 1e-4\nfactor-per-run-bit = 1.2\n\
              [place]\nbit-errors = \"cable\"\n";
         std::fs::write(self.folder.path().join("board.toml"), board).unwrap();
+        self.run(&format!("--virtual ./board.toml --guided --ask --seed 7 {more}"));
+    }
+
+    fn run(&self, options: &str) {
         let script = format!(
-            "cd '{}'; stty -a > before; \
-             '{}' run --virtual ./board.toml --guided --ask --seed 7 --case board.case {more}; echo exit code $?; stty -a > after\n",
+            "cd '{}'; stty -a > before; '{}' run --case board.case {options}; echo exit code $?; stty -a > after\n",
             self.folder.path().display(),
             env!("CARGO_BIN_EXE_flakescope")
         );

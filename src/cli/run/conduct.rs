@@ -22,7 +22,8 @@ pub struct ConductArgs {
     /// Read a program before every cycle; it prints a number with a unit, such as 21.5 degC. NAME=PROGRAM gives it a name
     #[arg(long, value_name = "PROGRAM")]
     pub sensor: Vec<Sensor>,
-    /// Hold the board as it failed, with nothing sent to it, until somebody has looked and goes on
+    /// Hold the board as it failed, with nothing sent to it, until somebody has looked and goes on; where nobody is asked, while a program or
+    /// the bench of a virtual board does the looking
     #[arg(long)]
     pub hold_on_failure: bool,
     /// Run a program at the moment of a failure; FLAKESCOPE_CLASS, _PHASE, _CODE, _PORT, _BOOT and _CYCLE tell it which
@@ -54,12 +55,27 @@ impl ConductArgs {
             sensors: self.sensor.clone(),
             on_failure: self.on_failure.clone(),
             hold_on_failure: self.hold_on_failure,
+            waits_for_person: bench == Bench::Operator || on_screen,
             quantities,
         })
     }
 }
 
 impl ConductArgs {
+    /// What a held board is held for where nobody is waited for.
+    pub fn held_for(&self, conduct: &Conduct) -> Option<&'static str> {
+        match (self.hold_on_failure && !conduct.waits_for_person, &self.on_failure) {
+            (false, _) => None,
+            (true, Some(_)) => Some(
+                "--hold-on-failure: nobody is asked here, so a board is held while the program of --on-failure runs",
+            ),
+            (true, None) => Some(
+                "--hold-on-failure: nobody is asked here, so a virtual board is held only while its bench is measured, and the run goes on; without \
+                 --headless it waits for you, and --ask asks at a terminal",
+            ),
+        }
+    }
+
     /// What leads a campaign by itself does not alter.
     pub fn refuse_altering(&self) -> Result<(), Refusal> {
         if !self.guided {

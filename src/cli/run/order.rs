@@ -63,6 +63,9 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
     }
     let (profiled, bands) = args.profile.as_deref().map_or(Ok(Default::default()), board_profile)?;
     let conduct = args.conduct.conduct(args.choice.virtual_board.is_some(), on_screen, &bands)?;
+    if let Some(told) = args.conduct.held_for(&conduct) {
+        console.note(told);
+    }
     let library = Library::load().map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     let case = new_case::open(args.case.as_deref(), &args.choice)?;
     let journal = journal::of(&case).map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
