@@ -122,6 +122,8 @@ pub enum FactorError {
     Unknown(String),
     #[error("`{level}` is not a level of {factor}: {why}")]
     Level { factor: &'static str, level: String, why: &'static str },
+    #[error("`{level}` is given twice as a level of {factor}; there is nothing to compare it with")]
+    Twice { factor: &'static str, level: String },
 }
 
 impl FromStr for Factor {
@@ -136,8 +138,15 @@ impl FromStr for Factor {
             return Err(FactorError::Form(text.to_owned()));
         }
         let refuse = |level: &str, why| FactorError::Level { factor: name.name(), level: level.to_owned(), why };
-        let kept = levels.into_iter().map(|level| name.level(level).map_err(|why| refuse(level, why)));
-        Ok(Self { name, levels: kept.collect::<Result<_, _>>()? })
+        let mut kept = Vec::new();
+        for text in levels {
+            let level = name.level(text).map_err(|why| refuse(text, why))?;
+            if kept.contains(&level) {
+                return Err(FactorError::Twice { factor: name.name(), level: text.to_owned() });
+            }
+            kept.push(level);
+        }
+        Ok(Self { name, levels: kept })
     }
 }
 

@@ -14,6 +14,7 @@ mod example_reports;
 mod golden_help;
 mod guided;
 mod hostile_text;
+mod idle_options;
 mod kept_block;
 mod observability;
 mod parts_commands;

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::altering::{self, Occasion, Prepared};
 use super::args::{Deed, ReentryChoice, RunArgs, YesNo};
+use super::idle;
 use crate::campaign::materials::Materials;
 use crate::campaign::plan::{Factor, LOOK_EVERY, Plan};
 use crate::campaign::recipe::{Recipe, RecipeError};
@@ -38,6 +39,7 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
     demand_bench(&sketch, args)?;
     demand_leave(&sketch, &args.allow)?;
     let alters = sketch.touch() == Touch::Alter;
+    idle::refuse(args, named, alters)?;
     if alters {
         args.alter.gate.demand_write()?;
         args.conduct.refuse_altering()?;
