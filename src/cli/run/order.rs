@@ -73,7 +73,10 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
     let journal = journal::of(&case).map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
     let said: Vec<_> = facts.iter().chain(&profiled).cloned().collect();
     let part = args.alter.part.clone().or_else(|| part::said(&said));
-    ownership::demand_own(&case, part.as_deref(), args.link.transport(), &library.devices)?;
+    // Whoever alters is told below which board the case is of.
+    if !alters {
+        ownership::demand_own(&case, part.as_deref(), args.link.transport(), &library.devices)?;
+    }
     altering::refuse_on_top(&journal, named, alters, &case.path().display().to_string(), console)?;
     let (boots, cycles) = (args.boots.unwrap_or(usual(alters, 40)), args.cycles.unwrap_or(usual(alters, 5)));
     let prepared = if alters {
