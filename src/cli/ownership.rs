@@ -3,7 +3,8 @@
 use super::board_choice::Refusal;
 use super::exit::ExitCode;
 use crate::case::file::{Case, CaseError};
-use crate::investigation::subjects::{Kinship, Present, Subjects};
+use crate::investigation::kinship::{Kinship, Present};
+use crate::investigation::subjects::Subjects;
 use crate::investigation::trials::Trials;
 use crate::observation::event::Transport;
 use crate::profile::device::Devices;

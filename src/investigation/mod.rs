@@ -15,6 +15,7 @@ mod findings_tests;
 pub mod guided;
 pub mod hands;
 pub mod helm;
+pub mod kinship;
 pub mod labels;
 pub mod learning;
 pub mod ledger;

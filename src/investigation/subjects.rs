@@ -8,35 +8,16 @@ use crate::observation::fact::FactValue;
 use crate::observation::field_text::FieldText;
 use crate::profile::device::{Device, Devices, SerialKind};
 
+/// Some ROMs show another number at every power-up.
+const MOST_SERIALS: usize = 100;
+
 #[derive(Clone, Debug, Default)]
 pub struct Subjects {
     /// As somebody named them, or as a board says.
-    parts: BTreeSet<String>,
-    serials: BTreeSet<String>,
-    dev_ids: BTreeSet<u16>,
-    links: BTreeSet<&'static str>,
-}
-
-/// Whether a case is about the board that is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kinship {
-    Same,
-    /// What the case is about, and what this is.
-    Other {
-        kept: String,
-        here: String,
-    },
-    /// Only the part could be compared; why.
-    SamePart(String),
-}
-
-/// A board as far as it is known before anything is done to it.
-#[derive(Clone, Debug)]
-pub struct Present<'a> {
-    /// As somebody named it, or as its profile is called.
-    pub part: Option<String>,
-    pub device: Option<&'a Device>,
-    pub identity: BoardIdentity,
+    pub(super) parts: BTreeSet<String>,
+    pub(super) serials: BTreeSet<String>,
+    pub(super) dev_ids: BTreeSet<u16>,
+    pub(super) links: BTreeSet<&'static str>,
 }
 
 impl Subjects {
@@ -51,61 +32,25 @@ impl Subjects {
                 }
             }
             EventKind::BoardSeen(board) => {
-                self.parts.extend(board.part.clone());
-                self.serials.extend(serial(board));
+                self.parts.extend(board.part.as_deref().map(|part| FieldText::from(part).for_terminal()));
+                if self.serials.len() < MOST_SERIALS {
+                    self.serials.extend(serial(board));
+                }
                 self.dev_ids.extend(board.dev_id);
             }
             _ => {}
         }
     }
 
-    /// Why a campaign on this part over this link does not belong into the case.
-    pub fn refuse(&self, part: Option<&str>, link: Transport, devices: &Devices) -> Option<String> {
-        let here = Present::named(part, BoardIdentity::default(), devices);
-        if let Some(other) = self.other_part(&here, devices) {
-            return Some(format!("it holds campaigns on {other}, and this board is {}", here.in_words()));
-        }
-        let link = in_words(link);
-        if self.links.contains(link) {
-            return None;
-        }
-        let other = self.links.first()?;
-        Some(format!("it holds campaigns over {other}, and this one goes over {link}"))
-    }
-
-    /// Whether what the case keeps may be written to this board.
-    pub fn kinship(&self, here: &Present<'_>, devices: &Devices) -> Kinship {
-        let own = serial(&here.identity);
-        let serials_tell = here.device.and_then(|device| device.serial.as_ref()).map(|rule| rule.kind);
-        let serials_tell = !matches!(serials_tell, Some(SerialKind::SameForAll | SerialKind::Changing));
-        let other_serial = serials_tell && own.as_ref().is_some_and(|own| self.serials.iter().any(|held| held != own));
-        if other_serial || self.other_part(here, devices).is_some() {
-            return Kinship::Other { kept: self.in_words(), here: here.in_words() };
-        }
-        let untold = if self.parts.is_empty() && self.serials.is_empty() && self.dev_ids.is_empty() {
-            "the case does not say which board it is about"
-        } else if !serials_tell {
-            "the serial number of this part's ROM does not tell one board from another"
-        } else if own.is_none() {
-            "this board shows no serial number"
-        } else if self.serials.is_empty() {
-            "the case holds no serial number"
-        } else {
-            return Kinship::Same;
-        };
-        Kinship::SamePart(untold.to_owned())
-    }
-
     /// What the figures of a case that mixes them cannot say.
     pub fn limits(&self, devices: &Devices) -> impl Iterator<Item = String> {
         // A name too short to decide for a profile may mean any of them.
-        let silicon: BTreeSet<_> =
-            self.parts.iter().filter_map(|part| devices.by_part(part)).map(|device| device.name.as_str()).collect();
-        let changing = |part: &String| {
-            let rule = devices.by_part(part).and_then(|device| device.serial.as_ref());
-            rule.is_some_and(|rule| rule.kind == SerialKind::Changing)
-        };
-        let serials = if self.parts.iter().any(changing) { 0 } else { self.serials.len() };
+        let silicon: BTreeSet<_> = devices_of(&self.parts, devices).map(|device| device.name.as_str()).collect();
+        let rules: Vec<_> =
+            devices_of(&self.parts, devices).filter_map(|it| it.serial.as_ref()).map(|it| it.kind).collect();
+        let telling = |serial: &&String| rules.iter().all(|rule| tells(serial, Some(*rule)));
+        let of_form = |uid: bool| self.serials.iter().filter(telling).filter(|serial| is_uid(serial) == uid).count();
+        let serials = of_form(true).max(of_form(false));
         let parts = (silicon.len() > 1).then(|| {
             let parts = self.parts.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             format!("Several parts are in this case ({parts}): the rates and causes are those of all together, judged as the last of them.")
@@ -121,56 +66,26 @@ impl Subjects {
         });
         [parts, boards, links].into_iter().flatten()
     }
-
-    /// A part of the case that this board cannot be.
-    fn other_part(&self, here: &Present<'_>, devices: &Devices) -> Option<String> {
-        let dev_id = here.identity.dev_id.or(here.device.map(|device| device.dev_id));
-        let other_id = self.dev_ids.iter().find(|held| dev_id.is_some_and(|id| id != **held));
-        let named = self.parts.iter().find(|held| match (here.device, devices.by_part(held)) {
-            (Some(here), Some(held)) => here.name != held.name,
-            _ => here.part.as_deref().is_some_and(|part| !may_be_one(held, part)),
-        });
-        named.cloned().or_else(|| other_id.map(|id| format!("a part with DEV_ID 0x{id:03X}")))
-    }
-
-    /// `STM32F407VGT6, serial 325E35633334`.
-    fn in_words(&self) -> String {
-        let ids = self.dev_ids.iter().map(|id| format!("DEV_ID 0x{id:03X}")).filter(|_| self.parts.is_empty());
-        let serials =
-            self.serials.iter().map(|serial| format!("serial {}", FieldText::from(serial.as_str()).for_terminal()));
-        self.parts.iter().cloned().chain(ids).chain(serials).collect::<Vec<_>>().join(", ")
-    }
 }
 
-impl<'a> Present<'a> {
-    pub fn named(part: Option<&str>, identity: BoardIdentity, devices: &'a Devices) -> Self {
-        let device = part.and_then(|part| devices.by_part(part));
-        let device = device.or_else(|| match devices.by_dev_id(identity.dev_id?).as_slice() {
-            [only] => Some(*only),
-            _ => None,
-        });
-        Self { part: part.map(str::to_owned), device, identity }
-    }
-
-    fn in_words(&self) -> String {
-        let part = self.part.as_deref().map(|part| FieldText::from(part).for_terminal());
-        let serial = self.identity.serial.as_ref().map(|serial| format!("serial {}", serial.for_terminal()));
-        let known: Vec<_> = part.into_iter().chain(serial).collect();
-        if known.is_empty() { "not named".to_owned() } else { known.join(", ") }
-    }
+fn devices_of<'a>(parts: &BTreeSet<String>, devices: &'a Devices) -> impl Iterator<Item = &'a Device> {
+    parts.iter().filter_map(|part| devices.by_part(part))
 }
 
-/// Of two names that decide for no profile, one may be the beginning of the other.
-fn may_be_one(one: &str, other: &str) -> bool {
-    let (one, other) = (one.to_ascii_uppercase(), other.to_ascii_uppercase());
-    one.starts_with(&other) || other.starts_with(&one)
+/// The number of the silicon, which a probe reads where the ROM does not show one that is made of it.
+pub(super) fn is_uid(serial: &str) -> bool {
+    serial.len() == 24 && serial.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
-fn serial(board: &BoardIdentity) -> Option<String> {
+pub(super) fn tells(serial: &str, rule: Option<SerialKind>) -> bool {
+    is_uid(serial) || !matches!(rule, Some(SerialKind::SameForAll | SerialKind::Changing))
+}
+
+pub(super) fn serial(board: &BoardIdentity) -> Option<String> {
     board.serial.as_ref().map(|serial| serial.raw().trim().to_owned()).filter(|serial| !serial.is_empty())
 }
 
-const fn in_words(link: Transport) -> &'static str {
+pub(super) const fn in_words(link: Transport) -> &'static str {
     match link {
         Transport::Dfu => "DFU",
         Transport::Swd => "SWD",
@@ -179,12 +94,12 @@ const fn in_words(link: Transport) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::observation::fact::{Fact, Origin};
     use crate::profile::device;
 
-    fn held(part: &str, serials: &[&str]) -> Subjects {
+    pub fn held(part: &str, serials: &[&str]) -> Subjects {
         let mut subjects = Subjects::default();
         let value = FactValue::Text(FieldText::from(part));
         subjects.absorb(&EventKind::FactNoted(Fact {
@@ -199,45 +114,16 @@ mod tests {
         subjects
     }
 
-    fn board(serial: &str) -> BoardIdentity {
+    pub fn board(serial: &str) -> BoardIdentity {
         BoardIdentity { serial: Some(FieldText::from(serial)), ..BoardIdentity::default() }
-    }
-
-    fn present<'a>(part: &str, serial: &str, devices: &'a Devices) -> Present<'a> {
-        Present::named(Some(part), board(serial), devices)
-    }
-
-    #[test]
-    fn another_part_or_serial_is_another_board() {
-        let devices = device::catalogue().unwrap();
-        let f407 = held("STM32F407VGT6", &["A1"]);
-        assert_eq!(f407.kinship(&present("STM32F407VG", "A1", &devices), &devices), Kinship::Same);
-        for (part, serial) in [("STM32F429ZI", "A1"), ("STM32F407VG", "B2")] {
-            let kinship = f407.kinship(&present(part, serial, &devices), &devices);
-            let (kept, here) = ("STM32F407VGT6, serial A1".to_owned(), format!("{part}, serial {serial}"));
-            assert_eq!(kinship, Kinship::Other { kept, here });
-        }
-    }
-
-    #[test]
-    fn where_serials_are_no_identity_only_the_part_counts_and_that_is_said() {
-        let devices = device::catalogue().unwrap();
-        let h743 = held("STM32H743ZI", &["200364500000"]);
-        for serial in ["200364500000", "203364500000"] {
-            let Kinship::SamePart(why) = h743.kinship(&present("STM32H743ZI", serial, &devices), &devices) else {
-                panic!()
-            };
-            assert!(why.contains("does not tell one board from another"), "{why}");
-        }
-        assert!(matches!(h743.kinship(&present("STM32F407VG", "A1", &devices), &devices), Kinship::Other { .. }));
-        let silent = held("STM32F407VG", &[]).kinship(&present("STM32F407VG", "A1", &devices), &devices);
-        assert_eq!(silent, Kinship::SamePart("the case holds no serial number".to_owned()));
     }
 
     #[test]
     fn what_a_mixed_case_cannot_say_is_said() {
         let devices = device::catalogue().unwrap();
         assert_eq!(held("STM32F407VG", &["A1"]).limits(&devices).count(), 0);
+        let over_both_links = held("STM32H743ZI", &["200364500000", "003200443332511830313837"]);
+        assert_eq!(over_both_links.limits(&devices).count(), 0, "one board");
         let mut mixed = held("STM32F407VG", &["A1", "B2"]);
         mixed.parts.insert("STM32F429ZI".to_owned());
         mixed.links.extend(["DFU", "SWD"]);
@@ -246,16 +132,5 @@ mod tests {
             assert!(limit.contains(words), "{told:?}");
         }
         assert_eq!(told.len(), 3);
-    }
-
-    #[test]
-    fn a_case_is_continued_on_its_own_part_and_link_only() {
-        let devices = device::catalogue().unwrap();
-        let mut case = held("STM32F407VG", &["A1"]);
-        case.links.insert("DFU");
-        assert_eq!(case.refuse(Some("STM32F407VGT6"), Transport::Dfu, &devices), None);
-        assert_eq!(case.refuse(None, Transport::Dfu, &devices), None);
-        assert!(case.refuse(Some("STM32F429ZI"), Transport::Dfu, &devices).unwrap().contains("on STM32F407VG"));
-        assert!(case.refuse(None, Transport::Swd, &devices).unwrap().contains("over DFU"));
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::gate::GateArgs;
 use crate::cli::look::Look;
 use crate::cli::{ownership, part, reading};
 use crate::dfu::alter_scope::flash_sectors;
-use crate::investigation::subjects::Present;
+use crate::investigation::kinship::Present;
 use crate::link::Link;
 use crate::observation::alteration::Payload;
 use crate::observation::fact::{Fact, FactValue, Origin};
