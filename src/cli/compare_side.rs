@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::case::file::{Case, CaseError};
+use crate::case::merge::given_twice;
 use crate::evidence::compare::{Side, SideBoot};
 use crate::investigation::guided::EXPERIMENT;
 use crate::observation::cycle::Cycle;
@@ -105,8 +106,7 @@ impl Choice {
 impl Selection {
     /// Whether both are parts of one case, by whatever paths.
     pub fn is_of_the_case_of(&self, other: &Self) -> bool {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        self.case == other.case || real(&self.case) == real(&other.case)
+        given_twice(&[self.case.clone(), other.case.clone()]).is_some()
     }
 
     /// Why no finished cycle is in this part, and what the case has.
