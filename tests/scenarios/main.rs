@@ -143,8 +143,8 @@ fn a_missing_brown_out_flag_does_not_clear_the_supply() {
     assert!(scored.len() >= 8, "{}", scored.len());
     for trial in scored {
         assert!(trial.findings.iter().all(|(id, ..)| id != "brown-out-witnessed"), "{:?}", trial.findings);
-        let place = trial.families.iter().position(|(family, _)| family == "supply-droop");
-        assert!(place.is_some_and(|place| place < 3), "{:?} {:?}", trial.families, trial.findings);
+        let mut causes = trial.families.iter().filter(|(family, _)| family != "unknown").take(3);
+        assert!(causes.any(|(family, _)| family == "supply-droop"), "{:?} {:?}", trial.families, trial.findings);
     }
 }
 
