@@ -241,9 +241,21 @@ fn image_address(observed: &Observed, images: &FusTable) -> Option<Fact> {
     if !fit.known {
         return None;
     }
-    let quote = FieldText::new(format!("{} at {}: {fit}", image.raw(), Address(address)));
-    let known = FactValue::Flag(!fit.fits.is_empty());
-    Some(Fact { quote: Some(quote), ..from(basis, "fus-address-known", known) })
+    // An address of some other release is the wrong one for the release that is named.
+    let release = fact(observed, "fus-release").and_then(|fact| match &fact.value {
+        FactValue::Text(release) => Some(release.raw().to_owned()),
+        _ => None,
+    });
+    let wanted = release.as_deref().map(|release| images.addresses_in(release, image.raw(), flash_kb));
+    let (known, said) = match release.zip(wanted.filter(|wanted| !wanted.is_empty())) {
+        Some((release, wanted)) => {
+            let places = wanted.iter().map(Address::to_string).collect::<Vec<_>>().join(" or ");
+            (wanted.contains(&Address(address)), format!("release {release} wants it at {places}; {fit}"))
+        }
+        None => (!fit.fits.is_empty(), fit.to_string()),
+    };
+    let quote = FieldText::new(format!("{} at {}: {said}", image.raw(), Address(address)));
+    Some(Fact { quote: Some(quote), ..from(basis, "fus-address-known", FactValue::Flag(known)) })
 }
 
 #[cfg(test)]
@@ -271,6 +283,32 @@ mod tests {
         assert!(!told("STM32WB55RG", 0x080D_C000));
         assert!(!told("STM32WB55", 0x080D_C000), "the size is not known");
         assert!(!told("STM32L072CZ", 0x0808_0000), "its EEPROM");
+    }
+
+    #[test]
+    fn an_address_of_another_release_is_the_wrong_one_for_the_release_that_is_named() {
+        let told = |release: Option<&str>| {
+            let mut observed = Observed::default();
+            let image = FactValue::Text(FieldText::new("stm32wb1x_BLE_Stack_light_fw.bin"));
+            let mut facts = vec![
+                ("part", FactValue::Text(FieldText::new("STM32WB15CC"))),
+                ("fus-image", image),
+                ("fus-image-address", FactValue::Address(Address(0x0802_9000))),
+            ];
+            facts.extend(release.map(|release| ("fus-release", FactValue::Text(FieldText::new(release)))));
+            for (key, value) in facts {
+                let fact = Fact { key: key.to_owned(), value, origin: Origin::Line(1), quote: None };
+                observed.absorb(&Event { seq: 1, at: None, kind: EventKind::FactNoted(fact) });
+            }
+            let fact = image_address(&observed, &fus::table().unwrap()).unwrap();
+            (fact.value, fact.quote.unwrap().raw().to_owned())
+        };
+        assert_eq!(told(None).0, FactValue::Flag(true));
+        let (known, said) = told(Some("1.16.0"));
+        assert_eq!(known, FactValue::Flag(false));
+        assert!(said.contains("release 1.16.0 wants it at 0x08028000"), "{said}");
+        assert_eq!(told(Some("1.17.0")).0, FactValue::Flag(true));
+        assert_eq!(told(Some("9.9.9")).0, FactValue::Flag(true), "a release that the tables do not have");
     }
 
     /// What follows of the script that OpenOCD was given and the probe that the system lists.

@@ -145,6 +145,15 @@ impl FusTable {
         self.families.iter().find(|family| lower.starts_with(&format!("stm32{}_", family.name.to_ascii_lowercase())))
     }
 
+    /// Where one release wants an image; nothing where the tables have neither.
+    pub fn addresses_in(&self, release: &str, binary: &str, flash_kb: Option<u32>) -> Vec<Address> {
+        let Some(family) = self.family_of_binary(binary) else { return Vec::new() };
+        let own = family.of_release(release).filter(|(image, _)| image.binary.eq_ignore_ascii_case(binary));
+        let of_size =
+            own.filter(|(_, place)| flash_kb.is_none() || place.flash_kb.is_none() || place.flash_kb == flash_kb);
+        of_size.map(|(_, place)| place.address).collect()
+    }
+
     pub fn check_address(&self, binary: &str, flash_kb: Option<u32>, address: Address) -> AddressFit {
         let nothing = AddressFit { known: false, fits: Vec::new(), newest: None, meant_for: Vec::new() };
         let Some(family) = self.family_of_binary(binary) else { return nothing };
