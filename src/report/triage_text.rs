@@ -168,9 +168,8 @@ fn known(text: &mut String, triaged: &Triaged) {
 }
 
 fn why(text: &mut String, triaged: &Triaged, quotes: &mut Quotes<'_>) {
-    let has_reason = |cause: &&RankedCause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty();
-    let explained = triaged.verdict.causes.iter().filter(has_reason).take(EXPLAINED);
-    let mut explained = explained
+    let mut explained = candidates(&triaged.verdict)
+        .take(EXPLAINED)
         .enumerate()
         .filter(|(place, cause)| *place == 0 || cause.probability >= WORTH_EXPLAINING)
         .map(|(_, cause)| cause)
@@ -188,12 +187,11 @@ fn why(text: &mut String, triaged: &Triaged, quotes: &mut Quotes<'_>) {
 /// What is less likely and not excluded, each with the strongest argument against it, or for it where there is none.
 fn also(text: &mut String, triaged: &Triaged, quotes: &mut Quotes<'_>) {
     let verdict = &triaged.verdict;
-    if verdict.decided || verdict.verdict == VerdictKind::Clean {
+    if verdict.decided {
         return;
     }
-    let has_reason = |cause: &&RankedCause| cause.id != UNKNOWN_CAUSE && !cause.speaks_for.is_empty();
-    let named = verdict.causes.iter().filter(has_reason).enumerate();
-    let named: Vec<_> = named
+    let named: Vec<_> = candidates(verdict)
+        .enumerate()
         .filter(|(place, cause)| {
             let explained = *place < EXPLAINED && (*place == 0 || cause.probability >= WORTH_EXPLAINING);
             !explained && cause.probability >= WORTH_NAMING
