@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::NAMED_CYCLES;
+use super::finding::NamedCycles;
 use super::trial::{Mark, Marks, Trial};
 use crate::observation::boot::{Boot, BootKind};
 use crate::observation::cycle::Cycle;
@@ -283,7 +283,7 @@ pub struct BootLog {
     /// The same for each kind of boot, in the order in which they first occurred.
     closed_by_kind: Vec<(BootKind, BootSums)>,
     /// The first failed cycle of boots that hold good cycles too; the first boots only.
-    mixed_at: Vec<u32>,
+    mixed_at: NamedCycles,
     campaigns: u32,
     cycles_per_boot: u32,
     ended: bool,
@@ -351,8 +351,8 @@ impl BootLog {
                 self.closed.bad_pairs += 1;
                 of_kind.bad_pairs += 1;
             }
-            if last.is_mixed() && self.mixed_at.len() < NAMED_CYCLES {
-                self.mixed_at.extend(last.failed_at);
+            if last.is_mixed() {
+                last.failed_at.into_iter().for_each(|cycle| self.mixed_at.add(cycle));
             }
         }
         self.ended = true;
@@ -406,7 +406,7 @@ impl BootLog {
     /// The first failed cycle of boots that hold good cycles too.
     pub fn mixed_at(&self) -> impl Iterator<Item = u32> + '_ {
         let under_way = self.boots.last().filter(|boot| !self.ended && boot.is_mixed()).and_then(|boot| boot.failed_at);
-        self.mixed_at.iter().copied().chain(under_way)
+        self.mixed_at.iter().chain(under_way)
     }
 
     pub fn is_campaign(&self) -> bool {

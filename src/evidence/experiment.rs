@@ -100,8 +100,8 @@ pub const fn told(positive: bool) -> f64 {
     if positive { TOLD } else { 1.0 - TOLD }
 }
 
-/// The outcome that a fact tells, as a finding. Its effect is the probability of the positive outcome.
-pub fn finding(fact: &Fact, cycles: &[u32]) -> Option<Finding> {
+/// The outcome that a fact tells, as a finding; so many cycles ran under its conditions. Its effect is the probability of the positive outcome.
+pub fn finding(fact: &Fact, cycles: u64) -> Option<Finding> {
     let experiment = fact.key.strip_prefix(OUTCOME).filter(|_| fact.key != CONDITIONS)?;
     let belief = match fact.value {
         FactValue::Number(belief) => belief.clamp(0.01, 0.99),
@@ -109,12 +109,11 @@ pub fn finding(fact: &Fact, cycles: &[u32]) -> Option<Finding> {
         _ => return None,
     };
     let said = fact.quote.as_ref().map_or_else(|| "its outcome was noted".to_owned(), FieldText::for_terminal);
-    let unit = if cycles.is_empty() { Unit::Session } else { Unit::Cycle };
+    let unit = if cycles == 0 { Unit::Session } else { Unit::Cycle };
     Some(
-        Finding::new(&fact.key, format!("Experiment {experiment}: {said}."), cycles.len().max(1) as u64, unit)
+        Finding::new(&fact.key, format!("Experiment {experiment}: {said}."), cycles.max(1), unit)
             .of_size(belief, None, "probability of the positive outcome")
-            .by("beta-binomial comparison with the board as found", (2.0 * belief - 1.0).abs())
-            .seen_at(cycles.iter().copied()),
+            .by("beta-binomial comparison with the board as found", (2.0 * belief - 1.0).abs()),
     )
 }
 
@@ -173,9 +172,10 @@ mod tests {
             origin: Origin::Operator,
             quote: Some("it works".into()),
         };
-        let found = finding(&fact("experiment-swap-cable", FactValue::Flag(false)), &[3, 4]).unwrap();
+        let found = finding(&fact("experiment-swap-cable", FactValue::Flag(false)), 50).unwrap();
+        assert_eq!((found.n, found.unit), (50, Unit::Cycle));
         assert_eq!(found.text, "Experiment swap-cable: it works.");
         assert_eq!(of_finding(&found), Some(("swap-cable", 1.0 - TOLD)));
-        assert_eq!(finding(&fact(CONDITIONS, FactValue::Text("x".into())), &[]), None);
+        assert_eq!(finding(&fact(CONDITIONS, FactValue::Text("x".into())), 0), None);
     }
 }

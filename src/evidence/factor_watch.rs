@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::confidence_sequence::{self, ALPHA};
 use super::e_value::EqualRates;
 use super::exact_test::Count;
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, NamedCycles, Unit};
 use super::multiplicity::e_benjamini_hochberg;
 
 /// A factor with more levels is a measurement, and outcomes that wait longer for a partner are dropped.
@@ -27,7 +27,7 @@ struct Watched {
     /// Of each level.
     counts: Vec<Count>,
     /// The first failed cycles.
-    at: Vec<u32>,
+    at: NamedCycles,
 }
 
 impl FactorWatch {
@@ -39,7 +39,7 @@ impl FactorWatch {
             rates: EqualRates::of_arms(0),
             boots: 0,
             counts: Vec::new(),
-            at: Vec::new(),
+            at: NamedCycles::default(),
         });
         watched.settle(level, failed_at);
     }
@@ -66,7 +66,7 @@ impl FactorWatch {
                         ),
                         (e - 1.0) / (e + 1.0),
                     )
-                    .seen_at(watched.at.iter().copied())
+                    .seen_at(watched.at.iter())
             })
             .collect()
     }
@@ -101,9 +101,7 @@ impl Watched {
         self.boots += 1;
         self.counts[place].n += 1;
         self.counts[place].failed += u64::from(failed);
-        if self.at.len() < NAMED_CYCLES {
-            self.at.extend(failed_at);
-        }
+        failed_at.into_iter().for_each(|cycle| self.at.add(cycle));
         if self.waiting[place].len() < MOST_WAITING {
             self.waiting[place].push_back(failed);
         }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::confidence_sequence::{self, ALPHA};
 
-/// A finding names at most this many cycles; the first ones, which is where a person starts to read.
-pub const NAMED_CYCLES: usize = 40;
+/// A finding names at most this many cycles.
+const NAMED_CYCLES: usize = 40;
 
 /// A statement with everything needed to check it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,23 @@ impl Finding {
     pub fn seen_at(mut self, cycles: impl IntoIterator<Item = u32>) -> Self {
         self.at = cycles.into_iter().take(NAMED_CYCLES).collect();
         self
+    }
+}
+
+/// The first cycles in which something was seen, which is where a person starts to read.
+#[derive(Clone, Debug, Default)]
+pub struct NamedCycles(Vec<u32>);
+
+impl NamedCycles {
+    /// In the order in which they came; a cycle that shows it twice is named once.
+    pub fn add(&mut self, cycle: u32) {
+        if self.0.len() < NAMED_CYCLES && self.0.last() != Some(&cycle) {
+            self.0.push(cycle);
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().copied()
     }
 }
 

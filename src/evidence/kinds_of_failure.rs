@@ -2,7 +2,7 @@
 
 use super::boot_log::BootSums;
 use super::confidence_sequence::{self, ALPHA};
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, NamedCycles, Unit};
 use super::trial::{Mark, Trial};
 use super::weight;
 
@@ -13,7 +13,7 @@ const SILENT_BOOTS_THAT_SPEAK: u64 = 5;
 #[derive(Clone, Debug, Default)]
 pub struct KindsOfFailure {
     cycles: [u64; Mark::ALL.len()],
-    at: [Vec<u32>; Mark::ALL.len()],
+    at: [NamedCycles; Mark::ALL.len()],
 }
 
 impl KindsOfFailure {
@@ -21,10 +21,7 @@ impl KindsOfFailure {
         for mark in Mark::ALL {
             if trial.marks.has(mark) {
                 self.cycles[mark as usize] += 1;
-                let at = &mut self.at[mark as usize];
-                if at.len() < NAMED_CYCLES {
-                    at.push(trial.cycle.number);
-                }
+                self.at[mark as usize].add(trial.cycle.number);
             }
         }
     }
@@ -141,7 +138,7 @@ impl KindsOfFailure {
             Finding::new(id, text, boots, Unit::Boot)
                 .of_size(absent as f64 / boots as f64, Some(interval), "share of boots")
                 .by(confidence_sequence::METHOD, weight::of_sightings(absent))
-                .seen_at(self.at[Mark::AtEnumerate as usize].iter().copied()),
+                .seen_at(self.at[Mark::AtEnumerate as usize].iter()),
         )
     }
 
@@ -163,7 +160,7 @@ impl KindsOfFailure {
                 .of_size(share, Some(interval), &format!("share of failing {}s", unit.name()))
                 .by(format!("count; {}", confidence_sequence::METHOD), weight::of_sightings(seen) * share)
                 .occurs(weight::of_sightings(seen))
-                .seen_at(self.at[mark as usize].iter().copied()),
+                .seen_at(self.at[mark as usize].iter()),
         )
     }
 }

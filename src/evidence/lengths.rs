@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::confidence_sequence::METHOD;
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, NamedCycles, Unit};
+use super::sightings::FirstOfBoot;
 use super::trial::Trial;
 use super::weight;
 use super::where_in_cycle::at_least;
@@ -28,8 +29,8 @@ pub struct Lengths {
     /// Cycles whose first failure was on the wire, and those in which it hit a long transfer: of every cycle, and of the first of each boot.
     cycles: Hits,
     boots: Hits,
-    last_boot: Option<usize>,
-    at: Vec<u32>,
+    failing_boots: FirstOfBoot,
+    at: NamedCycles,
     /// What requests without a stated length bring when they succeed.
     usual_bytes: BTreeMap<String, u32>,
 }
@@ -72,13 +73,13 @@ impl Lengths {
         let broken = failing.and_then(|step| step.transfers.iter().find(|transfer| transfer.code.is_some()));
         let Some(length_bytes) = broken.and_then(|transfer| self.length_of(transfer)) else { return };
         let hit = u64::from(length_bytes > ONE_PACKET_BYTES);
-        let is_first_of_boot = self.last_boot.replace(boot) != Some(boot);
+        let is_first_of_boot = self.failing_boots.is_first(boot);
         for hits in [Some(&mut self.cycles), Some(&mut self.boots).filter(|_| is_first_of_boot)].into_iter().flatten() {
             hits.all += 1;
             hits.long += hit;
         }
-        if hit > 0 && self.at.len() < NAMED_CYCLES {
-            self.at.push(trial.cycle.number);
+        if hit > 0 {
+            self.at.add(trial.cycle.number);
         }
     }
 
@@ -137,7 +138,7 @@ impl Lengths {
                     format!("binomial test against the share of long transfers, p = {p:.2e}; {METHOD}"),
                     weight::of_p_value(p).min(weight::of_sightings(hits.long)),
                 )
-                .seen_at(self.at.iter().copied()),
+                .seen_at(self.at.iter()),
         )
     }
 }

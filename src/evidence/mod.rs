@@ -49,6 +49,7 @@ pub mod retry_rules;
 pub mod rules;
 pub mod runs_test;
 pub mod same_point;
+pub mod sightings;
 pub mod solve;
 pub mod spectrum;
 pub mod speed_curve;

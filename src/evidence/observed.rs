@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::finding::{NAMED_CYCLES, Unit};
+use super::finding::{NamedCycles, Unit};
 use super::rules::Met;
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind, Transport};
@@ -53,15 +53,13 @@ pub struct Seen {
 #[derive(Clone, Debug, Default)]
 struct Times {
     count: u64,
-    at: Vec<u32>,
+    at: NamedCycles,
 }
 
 impl Times {
     fn add(&mut self, at: u32) {
         self.count += 1;
-        if self.at.len() < NAMED_CYCLES {
-            self.at.push(at);
-        }
+        self.at.add(at);
     }
 }
 
@@ -248,7 +246,7 @@ impl Observed {
 
     pub fn failures_that(&self, fits: impl Fn(&Seen) -> bool) -> Option<Met> {
         let met = |seen: &Seen| Met {
-            at: self.times(seen).at.iter().copied().collect(),
+            at: self.times(seen).at.iter().collect(),
             count: self.times(seen).count,
             code: seen.failure.code.clone(),
             phase: Some(seen.failure.phase),

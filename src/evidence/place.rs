@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::boot_log::BootSums;
 use super::confidence_sequence::METHOD;
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, Unit};
+use super::sightings::{FirstOfBoot, Sightings};
 use super::trial::{Mark, Trial};
 use super::weight;
 use super::where_in_cycle::at_least;
@@ -24,44 +25,28 @@ const STEADY_FACTS: [&str; 3] = ["flash-digest", "option-bytes", "otp"];
 
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    failing: BTreeMap<Address, Sightings>,
+    failing: BTreeMap<Address, Failing>,
     failures: Sightings,
-    last_failing_boot: Option<usize>,
+    /// A boot that fails on would name many addresses and be counted as one try, so only its first failure counts.
+    failing_boots: FirstOfBoot,
     block_bytes: Option<f64>,
     most_read_bytes: u64,
     serial: Option<FieldText>,
     /// The first value of each steady fact in each arm.
     first_read: BTreeMap<(String, String), FactValue>,
     differing: Sightings,
-    last_differing_boot: Option<usize>,
     differing_keys: Vec<String>,
     reads: u64,
 }
 
-/// Counted per cycle, and per boot by the first failure of each: a boot that fails on would name many addresses and be counted as one try.
+/// What failed at one address.
 #[derive(Clone, Debug, Default)]
-struct Sightings {
-    cycles: u64,
-    boots: u64,
-    at: Vec<u32>,
+struct Failing {
+    seen: Sightings,
     /// It is the word itself, not the beginning of what was asked for.
     exact: bool,
     /// The step that met it reads the OTP, whose place differs from part to part.
     in_otp: bool,
-}
-
-impl Sightings {
-    fn add(&mut self, cycle: u32, first_of_boot: bool) {
-        self.cycles += 1;
-        self.boots += u64::from(first_of_boot);
-        if self.at.len() < NAMED_CYCLES && self.at.last() != Some(&cycle) {
-            self.at.push(cycle);
-        }
-    }
-
-    fn count(&self, unit: Unit) -> u64 {
-        if unit == Unit::Boot { self.boots } else { self.cycles }
-    }
 }
 
 /// Where every STM32 has the flash that programs lie in; secure code sees it at 0x0C000000, and the Cortex-M7 of F7 reads it at 0x00200000 as well.
@@ -105,13 +90,13 @@ impl Place {
             }
         }
         if let Some((failure, address)) = trial.failure.and_then(|failure| Some((failure, failure.address?))) {
-            let first_of_boot = self.last_failing_boot.replace(boot) != Some(boot);
-            self.failures.add(trial.cycle.number, first_of_boot);
+            let is_first = self.failing_boots.is_first(boot);
+            self.failures.add_one(is_first, trial.cycle.number);
             if self.failing.len() < MOST_ADDRESSES || self.failing.contains_key(&address) {
-                let seen = self.failing.entry(address).or_default();
-                seen.add(trial.cycle.number, first_of_boot);
-                seen.exact = matches!(failure.class, FailureClass::SwdFault | FailureClass::DataMismatch);
-                seen.in_otp |= failure.phase == Phase::Otp;
+                let failing = self.failing.entry(address).or_default();
+                failing.seen.add_one(is_first, trial.cycle.number);
+                failing.exact = matches!(failure.class, FailureClass::SwdFault | FailureClass::DataMismatch);
+                failing.in_otp |= failure.phase == Phase::Otp;
             }
         }
     }
@@ -127,8 +112,7 @@ impl Place {
         let place = (format!("{key} {range}"), arm);
         if let Some(first) = self.first_read.get(&place) {
             if first != value {
-                let first_of_boot = self.last_differing_boot.replace(boot) != Some(boot);
-                self.differing.add(trial.cycle.number, first_of_boot);
+                self.differing.add(boot, trial.cycle.number);
                 if !self.differing_keys.iter().any(|known| known == key) {
                     self.differing_keys.push(key.to_owned());
                 }
@@ -154,7 +138,7 @@ impl Place {
             Finding::new("data-differs", text, self.reads, Unit::Reading)
                 .of_share(self.differing.cycles, self.reads, "share of readings")
                 .by(format!("count; {METHOD}"), weight::of_sightings(self.differing.boots))
-                .seen_at(self.differing.at.iter().copied()),
+                .seen_at(self.differing.at.iter()),
         ]
     }
 
@@ -166,12 +150,12 @@ impl Place {
     /// The target refused words, and none of them where programs or data of somebody's own lie: a number of the chip or a register is not what a
     /// lost supply cuts off.
     fn beside_main_flash(&self, unit: Unit) -> Option<Finding> {
-        let refused = || self.failing.iter().filter(|(_, seen)| seen.exact);
-        let (address, most) = refused().max_by_key(|(_, seen)| seen.count(unit))?;
-        if refused().any(|(address, seen)| seen.in_otp || is_main_flash(*address)) {
+        let refused = || self.failing.iter().filter(|(_, failing)| failing.exact);
+        let (address, most) = refused().max_by_key(|(_, failing)| failing.seen.count(unit))?;
+        if refused().any(|(address, failing)| failing.in_otp || is_main_flash(*address)) {
             return None;
         }
-        let n = most.count(unit);
+        let n = most.seen.count(unit);
         let text = format!(
             "No word of the main flash or the OTP is refused; {address} is, which lies outside them, in {}.",
             unit.count(n)
@@ -180,14 +164,14 @@ impl Place {
             Finding::new("faults-beside-flash", text, n, unit)
                 .of_share(n, n, "share of refused words outside the main flash and the OTP")
                 .by(format!("count; {METHOD}"), weight::of_sightings(n))
-                .seen_at(most.at.iter().copied()),
+                .seen_at(most.seen.at.iter()),
         )
     }
 
     /// One address or many, against failures dealt at random over the blocks that were read.
     fn one_address_or_many(&self, unit: Unit) -> Option<Finding> {
-        let (address, most) = self.failing.iter().max_by_key(|(_, seen)| seen.count(unit))?;
-        let (n, k) = (self.failures.count(unit), most.count(unit));
+        let (address, most) = self.failing.iter().max_by_key(|(_, failing)| failing.seen.count(unit))?;
+        let (n, k) = (self.failures.count(unit), most.seen.count(unit));
         let block = self.block_bytes.filter(|bytes| *bytes >= 2.0).unwrap_or(USUAL_BLOCK_BYTES);
         // What lies before a word in its block was read well.
         let words_before = if most.exact { (f64::from(address.0) % block / 4.0).floor() } else { 0.0 };
@@ -206,10 +190,10 @@ impl Place {
                         format!("binomial test against places at random, Bonferroni, p = {p:.2e}; {METHOD}"),
                         weight::of_p_value(p).min(weight::of_sightings(k)),
                     )
-                    .seen_at(most.at.iter().copied()),
+                    .seen_at(most.seen.at.iter()),
             );
         }
-        let places = self.failing.values().filter(|seen| seen.count(unit) > 0).count() as u64;
+        let places = self.failing.values().filter(|failing| failing.seen.count(unit) > 0).count() as u64;
         if places >= 3 && 2 * k <= n {
             let text = format!("{n} failures lie at {places} different addresses; the commonest holds {k}.");
             return Some(
@@ -219,7 +203,7 @@ impl Place {
                         format!("count; blocks at random are not refuted, p = {p:.2}; {METHOD}"),
                         weight::of_sightings(places - 1),
                     )
-                    .seen_at(self.failures.at.iter().copied()),
+                    .seen_at(self.failures.at.iter()),
             );
         }
         None

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::confidence_sequence::METHOD;
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, Unit};
 use super::lengths::ONE_PACKET_BYTES;
+use super::sightings::Sightings;
 use super::trial::{Mark, Trial};
 use super::weight;
 use super::where_in_cycle::at_least;
@@ -27,7 +28,8 @@ pub struct Requests {
     attempts: BTreeMap<Phase, u64>,
     /// What one step sends, by kind of request; of the attempt that came furthest.
     sent: BTreeMap<Phase, BTreeMap<String, Load>>,
-    failed: BTreeMap<String, Failed>,
+    /// By kind.
+    failed: BTreeMap<String, Sightings>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,13 +38,6 @@ struct Load {
     bytes: u64,
     /// How long they took, in microseconds: what strikes at any moment strikes the slow ones.
     time: u64,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Failed {
-    boots: u64,
-    last_boot: Option<usize>,
-    at: Vec<u32>,
 }
 
 impl Requests {
@@ -63,14 +58,7 @@ impl Requests {
             trial.cycle.steps.iter().find(|step| step.failure().is_some_and(|failure| !failure.is_expected()));
         let broken = failing.and_then(|step| step.transfers.iter().find(|transfer| transfer.code.is_some()));
         if let Some(transfer) = broken {
-            let seen = self.failed.entry(kind(&transfer.request)).or_default();
-            if seen.last_boot != Some(boot) {
-                seen.last_boot = Some(boot);
-                seen.boots += 1;
-            }
-            if seen.at.len() < NAMED_CYCLES {
-                seen.at.push(trial.cycle.number);
-            }
+            self.failed.entry(kind(&transfer.request)).or_default().add(boot, trial.cycle.number);
         }
     }
 
@@ -107,7 +95,7 @@ impl Requests {
                     ),
                     weight::of_p_value(p).min(weight::of_sightings(seen.boots)),
                 )
-                .seen_at(seen.at.iter().copied()),
+                .seen_at(seen.at.iter()),
         ]
     }
 

@@ -5,7 +5,7 @@
 //! share, over what chance would make it, is chi-square with one degree of freedom less than boots.
 
 use super::confidence_sequence::{self, ALPHA};
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, NamedCycles, Unit};
 use super::independent_sum::normal_cdf;
 use super::jackknife;
 use super::weight;
@@ -23,7 +23,7 @@ pub struct RetriesByBoot {
     /// Late transfers, and all.
     boots: Vec<(u32, u32)>,
     last: Option<usize>,
-    at: Vec<u32>,
+    at: NamedCycles,
 }
 
 impl RetriesByBoot {
@@ -36,8 +36,8 @@ impl RetriesByBoot {
             *late_sum = late_sum.saturating_add(u32::try_from(late).unwrap_or(u32::MAX));
             *all_sum = all_sum.saturating_add(u32::try_from(all).unwrap_or(u32::MAX));
         }
-        if late > 0 && self.at.len() < NAMED_CYCLES {
-            self.at.push(cycle);
+        if late > 0 {
+            self.at.add(cycle);
         }
     }
 
@@ -84,7 +84,7 @@ impl RetriesByBoot {
                     format!("index of dispersion, p = {p:.2e}; {}; inferred from latency", jackknife::METHOD),
                     weight::of_p_value(p),
                 )
-                .seen_at(self.at.iter().copied()),
+                .seen_at(self.at.iter()),
         )
     }
 }
@@ -107,7 +107,7 @@ pub struct RetriesByLength {
     short: Exposed,
     long: Exposed,
     /// The first cycles with late transfers.
-    at: Vec<u32>,
+    at: NamedCycles,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,8 +129,8 @@ impl RetriesByLength {
         if step.outcome != Outcome::Done || count == 0 {
             return;
         }
-        if step.summary.inferred_retries > 0 && self.at.len() < NAMED_CYCLES && self.at.last() != Some(&cycle) {
-            self.at.push(cycle);
+        if step.summary.inferred_retries > 0 {
+            self.at.add(cycle);
         }
         let part = if bytes <= count * Self::PACKET_BYTES / 2 { &mut self.short } else { &mut self.long };
         let packets = count * Self::PACKETS + bytes / Self::PACKET_BYTES;
@@ -162,7 +162,7 @@ impl RetriesByLength {
                     format!("binomial test, p = {p:.2e}, {}; inferred from latency", confidence_sequence::METHOD),
                     weight::of_p_value(p),
                 )
-                .seen_at(self.at.iter().copied()),
+                .seen_at(self.at.iter()),
         )
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::difference::Difference;
 use super::exact_test::{self, Confidence, Count};
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, NamedCycles, Unit};
 use super::independent_sum::normal_cdf;
 use super::jackknife;
 use super::trial::Trial;
@@ -35,7 +35,7 @@ pub struct SpeedCurve {
     slopes: Slopes,
     /// By the slowest and the fastest speed that a boot had.
     differences: BTreeMap<(u32, u32), Differences>,
-    at: Vec<u32>,
+    at: NamedCycles,
 }
 
 /// Sums over the boots that are over.
@@ -70,8 +70,8 @@ impl SpeedCurve {
             count.n += 1;
             count.failed += u64::from(trouble);
         }
-        if trouble && self.at.len() < NAMED_CYCLES {
-            self.at.push(trial.cycle.number);
+        if trouble {
+            self.at.add(trial.cycle.number);
         }
     }
 
@@ -89,7 +89,7 @@ impl SpeedCurve {
         } else {
             self.flat(*slow, *fast, troubled)
         };
-        found.map(|finding| finding.seen_at(self.at.iter().copied())).into_iter().collect()
+        found.map(|finding| finding.seen_at(self.at.iter())).into_iter().collect()
     }
 
     /// Whether it rises rather than falls, a two-sided p-value, and by which test.

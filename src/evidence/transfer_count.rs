@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::confidence_sequence::METHOD;
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, NamedCycles, Unit};
 use super::requests;
+use super::sightings::FirstOfBoot;
 use super::trial::{Mark, Trial};
 use super::weight;
 use crate::observation::step::Phase;
@@ -31,8 +32,8 @@ pub struct TransferCount {
     tried: BTreeMap<String, BTreeSet<u64>>,
     failures: u64,
     bad_boots: u64,
-    last_bad_boot: Option<usize>,
-    at: Vec<u32>,
+    failing_boots: FirstOfBoot,
+    at: NamedCycles,
 }
 
 impl TransferCount {
@@ -52,15 +53,15 @@ impl TransferCount {
                     self.failed.entry((step.phase, point)).or_default().insert(count);
                     self.kinds_failed.insert(kind.clone());
                     self.failures += 1;
-                    self.bad_boots += u64::from(self.last_bad_boot.replace(boot) != Some(boot));
+                    self.bad_boots += u64::from(self.failing_boots.is_first(boot));
                     is_there = trial.marks.has(Mark::BusError);
                 }
                 self.tried.entry(kind).or_default().insert(count);
             }
             sent += u64::from(step.summary.count);
         }
-        if trial.failed() && self.at.len() < NAMED_CYCLES {
-            self.at.push(trial.cycle.number);
+        if trial.failed() {
+            self.at.add(trial.cycle.number);
         }
         self.sent = (!trial.failed() || trial.marks.has(Mark::BusError)).then_some(sent);
     }
@@ -91,7 +92,7 @@ impl TransferCount {
                     ),
                     weight::of_p_value(p).min(weight::of_sightings(self.bad_boots)),
                 )
-                .seen_at(self.at.iter().copied()),
+                .seen_at(self.at.iter()),
         )
     }
 

@@ -2,10 +2,11 @@
 
 use super::boot_log::BootLog;
 use super::confidence_sequence::{self, ALPHA};
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, Unit};
 use super::lengths::{Lengths, ONE_PACKET_BYTES};
 use super::retries::RetriesByLength;
 use super::retry_rules::RetryRules;
+use super::sightings::Sightings;
 use super::trial::Trial;
 use super::weight;
 use crate::observation::step::{Outcome, StepRecord};
@@ -22,35 +23,14 @@ const LATE_SHARE: f64 = 1e-3;
 pub struct Transfers {
     all: u64,
     late: u64,
-    late_at: Vec<u32>,
     by_length: RetriesByLength,
     retries: RetryRules,
     timed_steps: u64,
     slow_steps: u64,
-    slow_at: Vec<u32>,
-    /// Boots and cycles that showed either.
-    late_in: Shown,
-    slow_in: Shown,
+    /// Transfers of one boot, or one cycle, are no sightings of their own.
+    late_in: Sightings,
+    slow_in: Sightings,
     lengths: Lengths,
-}
-
-/// Transfers of one boot, or one cycle, are no sightings of their own.
-#[derive(Clone, Copy, Debug, Default)]
-struct Shown {
-    cycles: u64,
-    boots: u64,
-    last_boot: Option<usize>,
-}
-
-impl Shown {
-    fn add(&mut self, boot: usize) {
-        self.cycles += 1;
-        self.boots += u64::from(self.last_boot.replace(boot) != Some(boot));
-    }
-
-    fn independent(self, boots: u64) -> u64 {
-        if boots > 1 { self.boots } else { self.cycles }
-    }
 }
 
 impl Transfers {
@@ -62,21 +42,15 @@ impl Transfers {
         self.retries.absorb(trial, boot, (late, count));
         trial.cycle.steps.iter().for_each(|step| self.by_length.add(step, trial.cycle.number));
         if late > 0 {
-            self.late_in.add(boot);
-            if self.late_at.len() < NAMED_CYCLES {
-                self.late_at.push(trial.cycle.number);
-            }
+            self.late_in.add(boot, trial.cycle.number);
         }
         let slow_before = self.slow_steps;
         for step in trial.cycle.steps.iter().filter(|step| step.outcome == Outcome::Done && step.summary.count > 0) {
             self.timed_steps += 1;
             self.slow_steps += u64::from(is_slow(step));
-            if is_slow(step) && self.slow_at.len() < NAMED_CYCLES && self.slow_at.last() != Some(&trial.cycle.number) {
-                self.slow_at.push(trial.cycle.number);
-            }
         }
         if self.slow_steps > slow_before {
-            self.slow_in.add(boot);
+            self.slow_in.add(boot, trial.cycle.number);
         }
         self.lengths.absorb(trial, boot);
     }
@@ -99,8 +73,8 @@ impl Transfers {
         Some(
             Finding::new("late-transfers", text, self.all, Unit::Transfer)
                 .of_size(share, Some((low, high)), "share of transfers")
-                .by(confidence_sequence::METHOD, weight::of_sightings(self.late_in.independent(boots)))
-                .seen_at(self.late_at.iter().copied()),
+                .by(confidence_sequence::METHOD, weight::of_sightings(self.late_in.count(independent(boots))))
+                .seen_at(self.late_in.at.iter()),
         )
     }
 
@@ -116,14 +90,14 @@ impl Transfers {
         Some(
             Finding::new("slow-transfers", text, self.timed_steps, Unit::Step)
                 .of_size(self.slow_steps as f64 / self.timed_steps as f64, Some((low, high)), "share of steps")
-                .by(confidence_sequence::METHOD, weight::of_sightings(self.slow_in.independent(boots)))
-                .seen_at(self.slow_at.iter().copied()),
+                .by(confidence_sequence::METHOD, weight::of_sightings(self.slow_in.count(independent(boots))))
+                .seen_at(self.slow_in.at.iter()),
         )
     }
 
     /// The rule that hidden retries keep to.
     pub fn retry_rule(&self, log: &BootLog) -> Option<Finding> {
-        Some(self.retries.rule(log)?.seen_at(self.late_at.iter().copied()))
+        Some(self.retries.rule(log)?.seen_at(self.late_in.at.iter()))
     }
 
     /// The exact tests, of so many boots.
@@ -131,6 +105,11 @@ impl Transfers {
         let retries = self.retries.by_boot().into_iter().chain(self.by_length.finding());
         retries.chain(self.lengths.finding(boots)).collect()
     }
+}
+
+/// What is independent where there were so many boots.
+fn independent(boots: u64) -> Unit {
+    if boots > 1 { Unit::Boot } else { Unit::Cycle }
 }
 
 fn is_slow(step: &StepRecord) -> bool {

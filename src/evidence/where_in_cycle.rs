@@ -7,7 +7,8 @@
 use statrs::function::beta::beta_reg;
 
 use super::confidence_sequence::METHOD;
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, NamedCycles, Unit};
+use super::sightings::FirstOfBoot;
 use super::trial::{Mark, Trial};
 use super::weight;
 use crate::observation::step::{Outcome, Phase};
@@ -24,13 +25,13 @@ struct Exposure {
     failed_cycles: u64,
     failed_boots: u64,
     bus_error_boots: u64,
-    at: Vec<u32>,
+    at: NamedCycles,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct WhereInCycle {
     steps: Vec<Exposure>,
-    last_failed_boot: Option<usize>,
+    failed_boots: FirstOfBoot,
 }
 
 impl WhereInCycle {
@@ -52,17 +53,14 @@ impl WhereInCycle {
             && trial.present
         {
             // What fails later in the same boot may suffer from the first failure.
-            let is_first = self.last_failed_boot != Some(boot);
-            self.last_failed_boot = Some(boot);
+            let is_first = self.failed_boots.is_first(boot);
             let step = self.step(failure.phase);
             step.failed_cycles += 1;
             if is_first {
                 step.failed_boots += 1;
                 step.bus_error_boots += u64::from(trial.marks.has(Mark::BusError));
             }
-            if step.at.len() < NAMED_CYCLES {
-                step.at.push(trial.cycle.number);
-            }
+            step.at.add(trial.cycle.number);
         }
     }
 
@@ -76,7 +74,7 @@ impl WhereInCycle {
                 failed_cycles: 0,
                 failed_boots: 0,
                 bus_error_boots: 0,
-                at: Vec::new(),
+                at: NamedCycles::default(),
             });
             self.steps.len() - 1
         });
@@ -111,7 +109,7 @@ impl WhereInCycle {
                     format!("binomial test against the share of attempts, transfers and bytes, Bonferroni over steps, p = {:.2e}; {METHOD}", found.p),
                     weight::of_p_value(found.p).min(weight::of_sightings(found.seen)),
                 )
-                .seen_at(found.step.at.iter().copied()),
+                .seen_at(found.step.at.iter()),
         ]
     }
 

@@ -6,7 +6,8 @@
 //! A host tries a transaction three times before it gives up (xHCI 1.2, 4.10.2.3, and the error counters of EHCI and OHCI).
 
 use super::confidence_sequence::{self, ALPHA};
-use super::finding::{Finding, NAMED_CYCLES, Unit};
+use super::finding::{Finding, Unit};
+use super::sightings::Sightings;
 use super::solve::crossing;
 use super::trial::{Mark, Trial};
 use super::weight;
@@ -36,26 +37,6 @@ pub struct WireDamage {
     at_enumerate: Sightings,
     later: Sightings,
     leaves: Sightings,
-}
-
-/// In how many boots and cycles damage was seen, and where first.
-#[derive(Clone, Debug, Default)]
-struct Sightings {
-    boots: u64,
-    cycles: u64,
-    last: Option<usize>,
-    at: Vec<u32>,
-}
-
-impl Sightings {
-    fn add(&mut self, boot: usize, cycle: u32) {
-        self.cycles += 1;
-        self.boots += u64::from(self.last != Some(boot));
-        self.last = Some(boot);
-        if self.at.len() < NAMED_CYCLES {
-            self.at.push(cycle);
-        }
-    }
 }
 
 impl WireDamage {
@@ -108,7 +89,7 @@ impl WireDamage {
                     format!("binomial test against the share of packets, p = {p:.2e}; {}", confidence_sequence::METHOD),
                     weight::of_p_value(p).min(weight::of_sightings(seen)),
                 )
-                .seen_at(self.at_enumerate.at.iter().copied()),
+                .seen_at(self.at_enumerate.at.iter()),
         )
     }
 
@@ -142,7 +123,7 @@ impl WireDamage {
                     format!("Poisson test against three tries each, p = {p:.2e}, interval after Garwood; inferred from latency"),
                     weight::of_p_value(p).min(weight::of_sightings(self.later.boots)),
                 )
-                .seen_at(self.later.at.iter().copied()),
+                .seen_at(self.later.at.iter()),
         )
     }
 
@@ -166,7 +147,7 @@ impl WireDamage {
             Finding::new("never-leaves-the-bus", text, boots, Unit::Boot)
                 .of_size(0.0, Some((0.0, bound)), "share of boots with errors")
                 .by(confidence_sequence::METHOD, weight::of_absence(bound))
-                .seen_at(self.later.at.iter().copied()),
+                .seen_at(self.later.at.iter()),
         )
     }
 
@@ -189,7 +170,7 @@ impl WireDamage {
                     format!("count; retries inferred from latency; {}", confidence_sequence::METHOD),
                     weight::of_sightings(boots),
                 )
-                .seen_at(self.leaves.at.iter().copied()),
+                .seen_at(self.leaves.at.iter()),
         )
     }
 }

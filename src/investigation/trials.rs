@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::advice::Both;
 use crate::evidence::experiment::{self, CONDITIONS, Counts, OUTCOME};
-use crate::evidence::finding::{Finding, NAMED_CYCLES, Unit};
+use crate::evidence::finding::{Finding, NamedCycles, Unit};
 use crate::observation::cycle::Cycle;
 use crate::observation::event::{Event, EventKind};
 use crate::observation::fact::{Fact, FactValue};
@@ -26,7 +26,7 @@ struct Tally {
     boot: Option<(u32, bool)>,
     cycles: u64,
     failed_cycles: u64,
-    at: Vec<u32>,
+    at: NamedCycles,
 }
 
 impl Tally {
@@ -40,9 +40,7 @@ impl Tally {
         self.boot = Some((number, had_failed || failed));
         self.cycles += 1;
         self.failed_cycles += u64::from(failed);
-        if self.at.len() < NAMED_CYCLES {
-            self.at.push(cycle.number);
-        }
+        self.at.add(cycle.number);
     }
 }
 
@@ -108,11 +106,12 @@ impl Trials {
     }
 
     pub fn findings(&self) -> Vec<Finding> {
-        let cycles = |fact: &Fact| {
-            let name = fact.key.strip_prefix(OUTCOME).unwrap_or_default();
-            self.tallies.get(name).map_or(&[][..], |tally| tally.at.as_slice())
+        let outcome = |fact: &Fact| {
+            let tally = self.tallies.get(fact.key.strip_prefix(OUTCOME)?);
+            let found = experiment::finding(fact, tally.map_or(0, |tally| tally.cycles))?;
+            Some(found.seen_at(tally.into_iter().flat_map(|tally| tally.at.iter())))
         };
-        self.outcomes.values().filter_map(|fact| experiment::finding(fact, cycles(fact))).collect()
+        self.outcomes.values().filter_map(outcome).collect()
     }
 }
 
