@@ -1,4 +1,4 @@
-//! `flakescope explain`: what a failure class, cause, finding or experiment means, how to confirm it, how to mend it.
+//! `flakescope explain`: what a failure class, cause, finding, experiment or message means, how to confirm it, how to mend it.
 
 use std::io::{self, Write};
 
@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::console::Console;
 use super::exit::ExitCode;
+use super::explain_message;
 use crate::diagnosis::cause::{Cause, Link};
 use crate::diagnosis::experiment::Experiment;
 use crate::diagnosis::grades::Chance;
@@ -13,14 +14,17 @@ use crate::diagnosis::knowledge::Knowledge;
 use crate::evidence::catalogue::Entry;
 use crate::observation::failure::FailureClass;
 use crate::profile::loader;
+use crate::profile::message::Messages;
 
-/// Explain a failure class, a cause, a finding or an experiment
+/// Explain a failure class, a cause, a finding, an experiment, or a message of another program
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  flakescope explain hse-misdetected\n  flakescope explain stall")]
+#[command(
+    after_help = "Examples:\n  flakescope explain hse-misdetected\n  flakescope explain stall\n  flakescope explain LIBUSB_ERROR_IO\n  flakescope explain device descriptor read/64, error -71"
+)]
 pub struct ExplainArgs {
-    /// A name from a report; without one, all names are listed
-    #[arg(value_name = "CODE")]
-    code: Option<String>,
+    /// A name from a report, or a message or code as a tool shows it; without one, all names are listed
+    #[arg(value_name = "CODE", allow_negative_numbers = true)]
+    code: Vec<String>,
 }
 
 pub fn run(args: &ExplainArgs, console: &mut Console) -> ExitCode {
@@ -31,15 +35,26 @@ pub fn run(args: &ExplainArgs, console: &mut Console) -> ExitCode {
             return ExitCode::UnreadableInput;
         }
     };
-    let written = match &args.code {
-        None => list(&knowledge, &mut console.out).map(|()| true),
-        Some(code) => explain(&knowledge, &code.to_ascii_lowercase().replace('_', "-"), &mut console.out),
+    let messages = match Messages::load() {
+        Ok(messages) => messages,
+        Err(error) => {
+            console.error(&error.to_string());
+            return ExitCode::UnreadableInput;
+        }
+    };
+    let code = args.code.join(" ");
+    let written = if code.is_empty() {
+        list(&knowledge, &mut console.out).map(|()| true)
+    } else {
+        match explain(&knowledge, &code.to_ascii_lowercase().replace('_', "-"), &mut console.out) {
+            Ok(false) => explain_message::explain(&messages, &knowledge, &code, &mut console.out),
+            told => told,
+        }
     };
     match written {
         Ok(true) => ExitCode::Clean,
         Ok(false) => {
-            let code = args.code.as_deref().unwrap_or_default();
-            console.error(&unknown(&knowledge, code));
+            console.error(&unknown(&knowledge, &code));
             ExitCode::Usage
         }
         Err(error) => console.end(Err(error), ExitCode::Clean),
@@ -47,12 +62,14 @@ pub fn run(args: &ExplainArgs, console: &mut Console) -> ExitCode {
 }
 
 fn unknown(knowledge: &Knowledge, code: &str) -> String {
-    let near = loader::nearest(code, names(knowledge)).map(|name| format!("; did you mean `{name}`?"));
     let shown: String = code.chars().filter(|c| !c.is_control()).collect();
-    format!(
-        "nothing is called `{shown}`{}",
-        near.unwrap_or_else(|| "; `flakescope explain` lists all names".to_owned())
-    )
+    let is_of_a_part = ["0x", "stm32"].iter().any(|prefix| code.to_ascii_lowercase().starts_with(prefix));
+    let hint = match loader::nearest(code, names(knowledge)) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if is_of_a_part => format!("`flakescope profile show {shown}` tells of parts"),
+        None => "`flakescope explain` lists all names, and `flakescope triage FILE` reads a log".to_owned(),
+    };
+    format!("nothing is called `{shown}`; {hint}")
 }
 
 fn names(knowledge: &Knowledge) -> impl Iterator<Item = &str> {

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod evaluate;
 pub mod exit;
 pub mod explain;
+pub mod explain_message;
 pub mod fus;
 pub mod gate;
 pub mod journal;

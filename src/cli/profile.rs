@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::console::Console;
 use super::exit::ExitCode;
+use super::explain_message;
 use crate::bench::blueprint::Blueprint;
 use crate::campaign::recipe::Recipe;
 use crate::diagnosis::knowledge::{self, Knowledge};
@@ -68,6 +69,7 @@ enum Kind {
     Findings,
     Experiments,
     Measurements,
+    Messages,
     Families,
     Phrases,
     Likeness,
@@ -243,6 +245,7 @@ fn check(kind: Kind, sheet: &Sheet) -> Result<(), ProfileError> {
         Kind::Causes => Knowledge::load()?.cause_from(sheet).map(drop),
         Kind::Experiments => Knowledge::load()?.experiments_from(sheet).map(drop),
         Kind::Measurements => measurement::parse(sheet).map(drop),
+        Kind::Messages => explain_message::check(sheet, &Knowledge::load()?),
         Kind::Families => knowledge::families_from(sheet).map(drop),
     }
 }

@@ -12,6 +12,7 @@ pub mod fus_preconditions;
 pub mod loader;
 pub mod measurement;
 pub mod memory;
+pub mod message;
 pub mod option_bytes;
 pub mod option_change;
 pub mod option_guard;

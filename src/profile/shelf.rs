@@ -19,7 +19,7 @@ pub struct Sheet {
     pub text: String,
 }
 
-/// All sheets of one kind (`devices`, `boards`, `recipes`, `causes`, `findings`, `experiments`, `measurements`, `phrases`, `benches`, `likeness`), by name.
+/// All sheets of one kind (`devices`, `boards`, `recipes`, `causes`, `findings`, `experiments`, `measurements`, `messages`, `phrases`, `benches`, `likeness`), by name.
 /// A file of the user's replaces the built-in one of the same name.
 pub fn sheets(kind: &str) -> Result<Vec<Sheet>, ProfileError> {
     let mut by_name = BTreeMap::new();
