@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
+use super::claim::Claim;
 use crate::observation::event::{Event, EventKind};
 use crate::observation::units::Micros;
 
 /// Marks the file as ours (`flks` in ASCII).
 const APPLICATION_ID: i32 = 0x666c_6b73;
 const FORMAT_VERSION: i32 = 1;
-/// Another flakescope that only reads lets go within this time; one that runs a campaign does not.
+/// Whoever reads, or takes in the log of a run that was killed, lets go within this time.
 const LOCK_WAIT: Duration = Duration::from_millis(500);
 
 /// How much an acknowledged event can take.
@@ -29,6 +30,8 @@ pub struct Case {
     path: PathBuf,
     database: Connection,
     last_seq: u64,
+    /// Of who appends; let go after the database was closed.
+    _claim: Option<Claim>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +42,10 @@ pub enum CaseError {
     NotACase { path: PathBuf, damaged: bool },
     #[error("{} was written by a newer flakescope (case format {found}, this program knows {FORMAT_VERSION})", .path.display())]
     Newer { path: PathBuf, found: i32 },
-    #[error("the case {} is in use by another flakescope", .path.display())]
+    #[error("the case {} is being written by another flakescope; it can be read meanwhile", .path.display())]
     InUse { path: PathBuf },
+    #[error("the case {} cannot be kept from other writers: {source}", .path.display())]
+    Claim { path: PathBuf, source: std::io::Error },
     #[error("event {seq} of the case {} cannot be read: {reason}; the events before it are intact", .path.display())]
     BadEvent { path: PathBuf, seq: u64, reason: String },
     #[error("the case {} cannot be written: {source}; what was finished before is intact", .path.display())]
@@ -56,19 +61,29 @@ pub enum CaseError {
 impl Case {
     /// Opens a case for appending, or makes a new one where there is none.
     pub fn open_or_create(path: &Path, durability: Durability) -> Result<Self, CaseError> {
-        if path.exists() && !is_unborn(path) {
-            return Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(durability)).map_err(|error| {
-                match error {
-                    CaseError::Read { path, source } => CaseError::Write { path, source },
-                    other => other,
-                }
-            });
-        }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|source| CaseError::Folder { path: path.to_owned(), source })?;
         }
+        let claim = match Claim::take(path) {
+            Ok(Some(claim)) => claim,
+            Ok(None) => return Err(CaseError::InUse { path: path.to_owned() }),
+            Err(source) => return Err(CaseError::Claim { path: path.to_owned(), source }),
+        };
+        let opened = if path.exists() && !is_unborn(path) {
+            Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(durability))
+        } else {
+            Self::create(path, durability)
+        };
+        match opened {
+            Ok(case) => Ok(Self { _claim: Some(claim), ..case }),
+            Err(CaseError::Read { path, source }) => Err(CaseError::Write { path, source }),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn create(path: &Path, durability: Durability) -> Result<Self, CaseError> {
         let database = Connection::open(path).map_err(|source| refused(path, source))?;
-        let case = Self { path: path.to_owned(), database, last_seq: 0 };
+        let case = Self { path: path.to_owned(), database, last_seq: 0, _claim: None };
         case.prepare(durability).map_err(|source| refused(path, source))?;
         case.database
             .execute_batch(&format!(
@@ -119,6 +134,7 @@ impl Case {
     }
 
     fn of_database(path: &Path, database: Connection) -> Result<Self, CaseError> {
+        database.busy_timeout(LOCK_WAIT).map_err(|source| unreadable(path, source))?;
         let not_ours = |damaged| CaseError::NotACase { path: path.to_owned(), damaged };
         let pragma = |name| database.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
         if pragma("application_id").map_err(|source| unreadable(path, source))? != APPLICATION_ID {
@@ -139,18 +155,17 @@ impl Case {
             })?
             .flatten()
             .unwrap_or(0);
-        Ok(Self { path: path.to_owned(), database, last_seq: last_seq.unsigned_abs() })
+        Ok(Self { path: path.to_owned(), database, last_seq: last_seq.unsigned_abs(), _claim: None })
     }
 
-    /// Takes the file for this program alone and sets how hard a commit is pushed to the disk.
+    /// Makes appending leave readers alone, and sets how hard a commit is pushed to the disk.
     fn prepare(&self, durability: Durability) -> rusqlite::Result<()> {
-        self.database.busy_timeout(LOCK_WAIT)?;
         let synchronous = match durability {
             Durability::PowerLoss => "FULL",
             Durability::Crash => "NORMAL",
         };
         self.database.execute_batch(&format!(
-            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
              BEGIN IMMEDIATE; COMMIT;"
         ))
     }
@@ -273,6 +288,22 @@ mod tests {
         let path = folder.path().join("board.case");
         let _first = Case::open_or_create(&path, Durability::Crash).unwrap();
         assert!(matches!(Case::open_or_create(&path, Durability::Crash), Err(CaseError::InUse { .. })));
+    }
+
+    #[test]
+    fn a_case_is_read_while_another_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("board.case");
+        let mut writer = Case::open_or_create(&path, Durability::PowerLoss).unwrap();
+        let first = writer.append(None, note("first")).unwrap();
+        let reader = Case::open(&path).unwrap();
+        let second = writer.append(None, note("second")).unwrap();
+        assert_eq!(events(&reader), [first.clone(), second.clone()]);
+        drop(reader);
+        let third = writer.append(None, note("third")).unwrap();
+        drop(writer);
+        assert_eq!(events(&Case::open(&path).unwrap()), [first, second, third]);
+        assert!(!folder.path().join("board.case-wal").exists());
     }
 
     #[test]

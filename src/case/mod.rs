@@ -1,5 +1,6 @@
 //! The case file: one investigation, one SQLite file.
 
+mod claim;
 pub mod file;
 pub mod journal;
 pub mod merge;

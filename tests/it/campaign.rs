@@ -120,7 +120,7 @@ fn with_nothing_attached_the_run_names_a_virtual_board() {
 
 #[test]
 #[cfg(unix)]
-fn a_kill_loses_no_finished_cycle_and_the_case_goes_on() {
+fn a_case_is_read_while_it_is_written_and_a_kill_loses_no_finished_cycle() {
     let folder = tempfile::tempdir().unwrap();
     let case = folder.path().join("a.case");
     let mut campaign = flakescope()
@@ -135,11 +135,17 @@ fn a_kill_loses_no_finished_cycle_and_the_case_goes_on() {
         assert!(begun.elapsed() < Duration::from_secs(60), "the campaign does not write its case");
         thread::sleep(Duration::from_millis(20));
     }
+    let (code, verdict) = diagnose(&case);
+    let meanwhile = verdict["campaign"]["cycles"].as_u64().unwrap();
+    assert!(code == 0 && meanwhile > 0, "{verdict}");
+    let second = flakescope().args(["run", "--virtual", "healthy-f407", "--headless", "--case"]).arg(&case).output();
+    let refused = String::from_utf8(second.unwrap().stderr).unwrap();
+    assert!(refused.contains("is being written by another flakescope"), "{refused}");
     campaign.kill().unwrap();
     campaign.wait().unwrap();
     let (code, verdict) = diagnose(&case);
     let cycles = verdict["campaign"]["cycles"].as_u64().unwrap();
-    assert!(code == 0 && cycles > 0, "{verdict}");
+    assert!(code == 0 && cycles >= meanwhile, "{verdict}");
     let (_, continued) = run(&case, "healthy-f407", &["--boots", "1", "--cycles", "3"]);
     assert_eq!(continued["campaign"]["cycles"].as_u64(), Some(cycles + 3));
 }
