@@ -53,13 +53,13 @@ fn holds(line: &str, form: &str) -> bool {
 
 fn place_of(text: &str, piece: &str) -> Option<usize> {
     let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    let stands_alone = |place: usize| {
+    let runs_on = |place: usize| {
         let (before, after) = (&text[..place], &text[place + piece.len()..]);
         let begins_a_word = piece.starts_with(|c: char| c.is_alphanumeric() || c == '-');
         let ends_a_word = piece.ends_with(char::is_alphanumeric);
-        !(begins_a_word && goes_on(before.chars().next_back())) && !(ends_a_word && goes_on(after.chars().next()))
+        (begins_a_word && goes_on(before.chars().next_back())) || (ends_a_word && goes_on(after.chars().next()))
     };
-    text.match_indices(piece).map(|(place, _)| place).find(|place| stands_alone(*place))
+    text.match_indices(piece).map(|(place, _)| place).find(|place| !runs_on(*place))
 }
 
 /// All messages, in the order of their sheets.
