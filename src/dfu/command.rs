@@ -1,5 +1,6 @@
 //! The requests that a DfuSe host sends, by name, and what each is called in records.
 
+use crate::observation::request_text::RequestText;
 use crate::observation::units::Address;
 
 use super::request::{ControlRequest, DataStage};
@@ -134,50 +135,50 @@ fn class_out(request: u8, value: u16, interface: u8, data: Vec<u8>) -> ControlRe
 }
 
 /// The request in words, for records and screens: `UPLOAD block 2, 1024 B`.
-pub fn describe(request: &ControlRequest) -> String {
+pub fn describe(request: &ControlRequest) -> RequestText {
     let length = match &request.data {
         DataStage::In(length_bytes) => usize::from(*length_bytes),
         DataStage::Out(data) => data.len(),
     };
     match (request.request_type, request.request) {
-        (CLASS_OUT, DETACH) => "DETACH".to_owned(),
+        (CLASS_OUT, DETACH) => "DETACH".into(),
         (CLASS_OUT, DNLOAD) => describe_download(request, length),
-        (CLASS_IN, UPLOAD) if request.value == 0 => "UPLOAD commands".to_owned(),
-        (CLASS_IN, UPLOAD) => format!("UPLOAD block {}, {length} B", request.value),
-        (CLASS_IN, GETSTATUS) => "GETSTATUS".to_owned(),
-        (CLASS_OUT, CLRSTATUS) => "CLRSTATUS".to_owned(),
-        (CLASS_IN, GETSTATE) => "GETSTATE".to_owned(),
-        (CLASS_OUT, ABORT) => "ABORT".to_owned(),
+        (CLASS_IN, UPLOAD) if request.value == 0 => "UPLOAD commands".into(),
+        (CLASS_IN, UPLOAD) => RequestText::asking(format_args!("UPLOAD block {}", request.value), length),
+        (CLASS_IN, GETSTATUS) => "GETSTATUS".into(),
+        (CLASS_OUT, CLRSTATUS) => "CLRSTATUS".into(),
+        (CLASS_IN, GETSTATE) => "GETSTATE".into(),
+        (CLASS_OUT, ABORT) => "ABORT".into(),
         (0x80, GET_DESCRIPTOR) => describe_descriptor(request.value),
-        (0x01, SET_INTERFACE) => format!("SET_INTERFACE {}", request.value),
-        (kind, number) => format!("request 0x{kind:02X} 0x{number:02X}, {length} B"),
+        (0x01, SET_INTERFACE) => RequestText::new(format!("SET_INTERFACE {}", request.value)),
+        (kind, number) => RequestText::asking(format_args!("request 0x{kind:02X} 0x{number:02X}"), length),
     }
 }
 
-fn describe_download(request: &ControlRequest, length: usize) -> String {
-    let DataStage::Out(data) = &request.data else { return "DNLOAD".to_owned() };
+fn describe_download(request: &ControlRequest, length: usize) -> RequestText {
+    let DataStage::Out(data) = &request.data else { return "DNLOAD".into() };
     match (request.value, data.as_slice()) {
-        (_, []) => "DNLOAD leave".to_owned(),
+        (_, []) => "DNLOAD leave".into(),
         (0, [SET_ADDRESS, a, b, c, d]) => {
-            format!("DNLOAD Set Address {}", Address(u32::from_le_bytes([*a, *b, *c, *d])))
+            RequestText::new(format!("DNLOAD Set Address {}", Address(u32::from_le_bytes([*a, *b, *c, *d]))))
         }
-        (0, [ERASE]) => "DNLOAD mass erase".to_owned(),
-        (0, [ERASE, ..]) => "DNLOAD erase page".to_owned(),
-        (0, [READ_UNPROTECT]) => "DNLOAD Read Unprotect".to_owned(),
-        (0, [FUS_DELETE]) => "DNLOAD FUS delete".to_owned(),
-        (0, [FUS_INSTALL]) => "DNLOAD FUS install".to_owned(),
-        (0, [FUS_START]) => "DNLOAD FUS start stack".to_owned(),
-        (block, _) => format!("DNLOAD block {block}, {length} B"),
+        (0, [ERASE]) => "DNLOAD mass erase".into(),
+        (0, [ERASE, ..]) => "DNLOAD erase page".into(),
+        (0, [READ_UNPROTECT]) => "DNLOAD Read Unprotect".into(),
+        (0, [FUS_DELETE]) => "DNLOAD FUS delete".into(),
+        (0, [FUS_INSTALL]) => "DNLOAD FUS install".into(),
+        (0, [FUS_START]) => "DNLOAD FUS start stack".into(),
+        (block, _) => RequestText::asking(format_args!("DNLOAD block {block}"), length),
     }
 }
 
-fn describe_descriptor(value: u16) -> String {
+fn describe_descriptor(value: u16) -> RequestText {
     let [kind, number] = value.to_be_bytes();
     match kind {
-        DESCRIPTOR_DEVICE => "GET_DESCRIPTOR device".to_owned(),
-        DESCRIPTOR_CONFIGURATION => "GET_DESCRIPTOR configuration".to_owned(),
-        DESCRIPTOR_STRING => format!("GET_DESCRIPTOR string {number}"),
-        _ => format!("GET_DESCRIPTOR 0x{kind:02X}"),
+        DESCRIPTOR_DEVICE => "GET_DESCRIPTOR device".into(),
+        DESCRIPTOR_CONFIGURATION => "GET_DESCRIPTOR configuration".into(),
+        DESCRIPTOR_STRING => RequestText::new(format!("GET_DESCRIPTOR string {number}")),
+        _ => RequestText::new(format!("GET_DESCRIPTOR 0x{kind:02X}")),
     }
 }
 

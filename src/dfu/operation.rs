@@ -313,7 +313,7 @@ mod tests {
         loop {
             match operation.advance(reply.take()) {
                 Progress::Request(request) => {
-                    said.push(command::describe(&request));
+                    said.push(command::describe(&request).to_string());
                     reply = Some(replies.next().expect("a reply for every request"));
                 }
                 Progress::Wait(span) => said.push(format!("wait {span}")),

@@ -14,6 +14,7 @@ use super::trial::Trial;
 use super::weight;
 use super::where_in_cycle::at_least;
 use crate::observation::failure::FailureClass;
+use crate::observation::request_text::RequestText;
 use crate::observation::step::{Outcome, Phase, StepRecord, TransferRecord};
 
 /// The largest packet of a full-speed control endpoint; what is longer takes several packets.
@@ -32,7 +33,7 @@ pub struct Lengths {
     failing_boots: FirstOfBoot,
     at: NamedCycles,
     /// What requests without a stated length bring when they succeed.
-    usual_bytes: BTreeMap<String, u32>,
+    usual_bytes: BTreeMap<RequestText, u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,7 +103,7 @@ impl Lengths {
 
     /// What was asked for, as the request says it or as the same request has brought before.
     fn length_of(&mut self, transfer: &TransferRecord) -> Option<u32> {
-        let stated = transfer.request.strip_suffix(" B").and_then(|text| text.rsplit(' ').next()?.parse().ok());
+        let stated = transfer.request.asked_bytes();
         if stated.is_some() {
             return stated;
         }
@@ -168,7 +169,7 @@ mod tests {
         let transfer = |place: usize| {
             let (request, length_bytes) = if place < 9 { ("GETSTATUS", 6) } else { ("UPLOAD block 2, 1024 B", 1024) };
             TransferRecord {
-                request: request.to_owned(),
+                request: request.into(),
                 elapsed: Micros(900),
                 length_bytes: if place == bad { 0 } else { length_bytes },
                 code: (place == bad).then(|| "LIBUSB_ERROR_IO".to_owned()),

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::confidence_sequence::METHOD;
 use super::finding::{Finding, NamedCycles, Unit};
-use super::requests;
 use super::sightings::FirstOfBoot;
 use super::trial::{Mark, Trial};
 use super::weight;
@@ -47,7 +46,7 @@ impl TransferCount {
         for step in &trial.cycle.steps {
             let fails = step.failure().is_some_and(|failure| !failure.is_expected());
             for (point, transfer) in step.transfers.iter().enumerate() {
-                let kind = requests::kind(&transfer.request);
+                let kind = transfer.request.kind().to_owned();
                 let count = sent + point as u64 + 1;
                 if is_there && fails && transfer.code.is_some() {
                     self.failed.entry((step.phase, point)).or_default().insert(count);
@@ -134,6 +133,7 @@ mod tests {
     use crate::evidence::synthetic::{campaign, cycle, failing};
     use crate::observation::cycle::Cycle;
     use crate::observation::failure::FailureClass;
+    use crate::observation::request_text::RequestText;
     use crate::observation::step::TransferRecord;
     use crate::observation::units::Micros;
 
@@ -148,9 +148,9 @@ mod tests {
         let at = cycle.steps.iter().position(|step| step.phase == Phase::Read).unwrap();
         let transfer = |place: usize| TransferRecord {
             request: if place.is_multiple_of(2) {
-                "GETSTATUS".to_owned()
+                "GETSTATUS".into()
             } else {
-                format!("UPLOAD block {place}, 1024 B")
+                RequestText::asking(format!("UPLOAD block {place}"), 1024)
             },
             elapsed: Micros(900),
             length_bytes: 1024,

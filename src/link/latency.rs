@@ -27,7 +27,7 @@ impl LatencyBook {
     }
 
     fn is_late(&mut self, transfer: &TransferRecord) -> bool {
-        let equals = self.by_kind.entry((kind(&transfer.request), transfer.length_bytes)).or_default();
+        let equals = self.by_kind.entry((transfer.request.kind().to_owned(), transfer.length_bytes)).or_default();
         let late = typical(equals).is_some_and(|median| {
             let excess = transfer.elapsed.saturating_sub(median).0;
             (1..=Self::MOST_FRAMES).any(|frames| excess.abs_diff(frames * Self::FRAME) <= Self::TOLERANCE)
@@ -52,18 +52,13 @@ fn typical(equals: &VecDeque<Micros>) -> Option<Micros> {
     (spread.0 <= LatencyBook::TOLERANCE).then_some(median)
 }
 
-/// Blocks and addresses differ between equal transfers.
-fn kind(request: &str) -> String {
-    request.chars().take_while(|c| !c.is_ascii_digit()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn upload(elapsed: u64) -> TransferRecord {
         TransferRecord {
-            request: "UPLOAD block 2, 1024 B".to_owned(),
+            request: "UPLOAD block 2, 1024 B".into(),
             elapsed: Micros(elapsed),
             length_bytes: 1024,
             code: None,

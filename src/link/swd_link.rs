@@ -5,6 +5,7 @@ use crate::observation::board::BoardIdentity;
 use crate::observation::boot::{BootKind, BootProof};
 use crate::observation::failure::{Failure, FailureClass};
 use crate::observation::permit::{AlterClaim, AlterPermit, GateRefusal};
+use crate::observation::request_text::RequestText;
 use crate::observation::step::{Outcome, Step, StepRecord, Touch, TransferRecord, TransferSummary};
 use crate::observation::units::Micros;
 
@@ -52,7 +53,7 @@ impl<P: SwdProbe> SwdLink<P> {
         summary.repeats = traffic.hidden.repeats;
         // What the library said stands beside the accesses and counts as none.
         let words = traffic.hidden.lines.iter().map(|line| TransferRecord {
-            request: format!("the library says: {line}"),
+            request: RequestText::new(format!("the library says: {line}")),
             elapsed: Micros::ZERO,
             length_bytes: 0,
             code: None,

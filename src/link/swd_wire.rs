@@ -1,6 +1,7 @@
 //! The transport of an SWD session: the one place through which every access passes, is checked, timed and recorded.
 
 use crate::observation::permit::AlterPermit;
+use crate::observation::request_text::RequestText;
 use crate::observation::step::{ConnectMode, Touch, TransferRecord};
 use crate::observation::units::{Address, Micros};
 use crate::swd::option_sequence::OptionSequence;
@@ -190,7 +191,7 @@ impl<'a, P: SwdProbe> SwdWire<'a, P> {
         let began = self.probe.now();
         let outcome = access(self.probe);
         self.accesses.push(TransferRecord {
-            request: name(),
+            request: RequestText::new(name()),
             elapsed: self.probe.now() - began,
             length_bytes: if outcome.is_ok() { u32::try_from(length_bytes).unwrap_or(u32::MAX) } else { 0 },
             code: outcome.as_ref().err().map(|error| error.code.clone()),

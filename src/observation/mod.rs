@@ -13,5 +13,6 @@ pub mod factor;
 pub mod failure;
 pub mod field_text;
 pub mod permit;
+pub mod request_text;
 pub mod step;
 pub mod units;

@@ -8,6 +8,7 @@ use super::alteration::{Alteration, Payload};
 use super::event::Transport;
 use super::fact::Fact;
 use super::failure::Failure;
+use super::request_text::RequestText;
 use super::units::{Address, Micros};
 
 /// How much an operation may touch the board; ordered from harmless to lasting.
@@ -375,8 +376,7 @@ pub enum Outcome {
 /// One control transfer as the host saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferRecord {
-    /// The request in words, for example `UPLOAD block 2, 1024 B`.
-    pub request: String,
+    pub request: RequestText,
     pub elapsed: Micros,
     /// Bytes that moved.
     pub length_bytes: u32,
