@@ -6,7 +6,7 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::finding::{Finding, Unit};
+use super::finding::{Finding, NamedCycles, Unit};
 use super::weight;
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::units::Micros;
@@ -30,7 +30,7 @@ pub struct ClockLooks {
     rows: Vec<Row>,
     misread: u64,
     not_misread: u64,
-    cycles: Vec<u32>,
+    at: NamedCycles,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ impl ClockLooks {
         {
             self.misread += u64::from(says == Says::Misread);
             self.not_misread += u64::from(says != Says::Misread);
-            self.cycles.push(cycle);
+            self.at.add(cycle);
         }
         if self.rows.len() == KEPT {
             let mut place = 0;
@@ -125,7 +125,7 @@ impl ClockLooks {
         }
         let text = format!("The crystal was misread at every one of the {} whose clocks were seen.", failures(n));
         let found = Finding::new("misread-at-every-failure", text, n, Unit::Look);
-        Some(found.by("count", weight::of_sightings(n)).seen_at(self.cycles.iter().copied()))
+        Some(found.by("count", weight::of_sightings(n)).seen_at(self.at.iter()))
     }
 }
 
