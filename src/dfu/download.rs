@@ -3,7 +3,8 @@
 use crate::observation::units::Address;
 
 use super::command::{self, FIRST_DATA_BLOCK};
-use super::operation::{Command, DfuFault, Operation, Progress, Reply, ToIdle};
+use super::operation::{Command, DfuFault, FaultKind, Operation, Progress, Reply, ToIdle};
+use super::state::DfuState;
 
 /// Flash of the newer parts is programmed in double-words; ROMs of older ones lose what does not fill one.
 const WRITE_UNIT_BYTES: usize = 8;
@@ -15,24 +16,27 @@ pub struct EraseSectors {
     /// Last first.
     pending: Vec<Address>,
     stage: Stage,
+    /// Sectors after which the device stayed busy and was led out.
+    led_out: usize,
 }
 
 #[derive(Debug)]
 enum Stage {
     Idle(ToIdle),
     Work(Command),
+    LeadOut,
     Finish(ToIdle),
 }
 
 impl EraseSectors {
     pub fn new(interface: u8, mut sectors: Vec<Address>) -> Self {
         sectors.reverse();
-        Self { interface, pending: sectors, stage: Stage::Idle(ToIdle::new(interface)) }
+        Self { interface, pending: sectors, stage: Stage::Idle(ToIdle::new(interface)), led_out: 0 }
     }
 
-    fn next(&mut self) -> Progress<()> {
+    fn next(&mut self) -> Progress<usize> {
         self.stage = match (self.pending.pop(), &self.stage) {
-            (_, Stage::Finish(_)) => return Progress::Done(Ok(())),
+            (_, Stage::Finish(_)) => return Progress::Done(Ok(self.led_out)),
             (Some(sector), _) => Stage::Work(Command::erase(self.interface, sector)),
             (None, _) => Stage::Finish(ToIdle::new(self.interface)),
         };
@@ -41,14 +45,31 @@ impl EraseSectors {
 }
 
 impl Operation for EraseSectors {
-    type Output = ();
+    /// After so many sectors the device stayed busy although it must have been done; whether it was is for a reading to tell.
+    type Output = usize;
 
-    fn advance(&mut self, reply: Option<Reply>) -> Progress<()> {
+    fn advance(&mut self, reply: Option<Reply>) -> Progress<usize> {
         let progress = match &mut self.stage {
             Stage::Idle(to_idle) | Stage::Finish(to_idle) => done(to_idle.advance(reply)),
             Stage::Work(command) => command.advance(reply),
+            Stage::LeadOut => {
+                self.stage = Stage::Idle(ToIdle::new(self.interface));
+                return reply
+                    .and_then(Result::err)
+                    .map_or_else(|| self.advance(None), |error| Progress::Done(Err(error.into())));
+            }
         };
-        if progress == Progress::Done(Ok(())) { self.next() } else { progress }
+        match progress {
+            Progress::Done(Ok(())) => self.next(),
+            Progress::Done(Err(fault)) if fault.kind == FaultKind::UnexpectedState(DfuState::DNBUSY) => {
+                self.led_out += 1;
+                self.stage = Stage::LeadOut;
+                Progress::Request(command::clear_status(self.interface))
+            }
+            Progress::Done(Err(fault)) => Progress::Done(Err(fault)),
+            Progress::Request(request) => Progress::Request(request),
+            Progress::Wait(span) => Progress::Wait(span),
+        }
     }
 }
 
@@ -205,6 +226,7 @@ mod tests {
         erased: Vec<u32>,
         stalls: u32,
         refuses: bool,
+        stays_busy: bool,
     }
 
     impl Rom {
@@ -217,7 +239,8 @@ mod tests {
                 }
                 (command::GETSTATUS, _) => Ok(self.status().to_bytes().to_vec()),
                 (command::ABORT | command::CLRSTATUS, _) => {
-                    self.state = Some(DfuState::IDLE);
+                    let is_busy = state == DfuState::DNBUSY;
+                    self.state = Some(if is_busy { DfuState::ERROR } else { DfuState::IDLE });
                     Ok(vec![])
                 }
                 (command::DNLOAD, DataStage::Out(data)) => {
@@ -241,6 +264,7 @@ mod tests {
                     status = DfuStatus::ERR_VENDOR;
                     DfuState::ERROR
                 }
+                DfuState::DNBUSY if self.stays_busy => DfuState::DNBUSY,
                 DfuState::DNBUSY => DfuState::DNLOAD_IDLE,
                 other => other,
             };
@@ -280,6 +304,18 @@ mod tests {
         let mut rom = Rom::default();
         rom.run(EraseSectors::new(0, vec![Address(FLASH), Address(FLASH + 0x4000)])).unwrap();
         assert_eq!(rom.erased, [FLASH, FLASH + 0x4000]);
+        assert_eq!(rom.state, Some(DfuState::IDLE));
+    }
+
+    /// As the H743's ROM of versions 9.x does.
+    #[test]
+    fn a_device_that_stays_busy_after_an_erase_is_led_out() {
+        let mut rom = Rom { stays_busy: true, ..Rom::default() };
+        assert_eq!(rom.run(EraseSectors::new(0, vec![Address(FLASH), Address(FLASH + 0x2_0000)])).unwrap(), 2);
+        assert_eq!((rom.erased.len(), rom.state), (2, Some(DfuState::IDLE)));
+        // A run that was cut off left it so.
+        rom.state = Some(DfuState::DNBUSY);
+        assert_eq!(rom.run(EraseSectors::new(0, vec![])).unwrap(), 0);
         assert_eq!(rom.state, Some(DfuState::IDLE));
     }
 

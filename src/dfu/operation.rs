@@ -95,6 +95,10 @@ pub fn status_of(reply: Reply) -> Result<StatusReply, DfuFault> {
     StatusReply::parse(&bytes).ok_or(DfuFault::new(short))
 }
 
+/// The slowest documented sector, 128 KB of an H743, takes 4 s to erase. Some ROMs of the H7 stay in dfuDNBUSY after an erase that is over, until
+/// CLRSTATUS is sent twice: the first leads to dfuERROR, the second to dfuIDLE.
+pub const LONGEST_BUSY: Micros = Micros::from_secs(8);
+
 /// The wait a device asked for; never nothing, so that a device that asks for none cannot keep the host spinning.
 fn patience(status: &StatusReply) -> Micros {
     status.poll_timeout.max(Micros::from_millis(1))
@@ -106,6 +110,7 @@ pub struct ToIdle {
     interface: u8,
     met: Vec<StatusReply>,
     awaiting: Awaiting,
+    busy_for: Micros,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +125,7 @@ impl ToIdle {
     const MOST_DETOURS: usize = 8;
 
     pub fn new(interface: u8) -> Self {
-        Self { interface, met: Vec::new(), awaiting: Awaiting::Nothing }
+        Self { interface, met: Vec::new(), awaiting: Awaiting::Nothing, busy_for: Micros::ZERO }
     }
 
     fn ask(&mut self) -> Progress<Vec<StatusReply>> {
@@ -132,8 +137,9 @@ impl ToIdle {
         if status.state == DfuState::IDLE {
             return Progress::Done(Ok(std::mem::take(&mut self.met)));
         }
-        if status.state == DfuState::DNBUSY {
+        if status.state == DfuState::DNBUSY && self.busy_for < LONGEST_BUSY {
             self.awaiting = Awaiting::Nothing;
+            self.busy_for += patience(&status);
             return Progress::Wait(patience(&status));
         }
         self.met.push(status);
@@ -142,7 +148,7 @@ impl ToIdle {
         }
         self.awaiting = Awaiting::Acknowledge;
         match status.state {
-            DfuState::ERROR => Progress::Request(command::clear_status(self.interface)),
+            DfuState::ERROR | DfuState::DNBUSY => Progress::Request(command::clear_status(self.interface)),
             DfuState::DNLOAD_IDLE | DfuState::UPLOAD_IDLE => Progress::Request(command::abort(self.interface)),
             DfuState::DNLOAD_SYNC | DfuState::MANIFEST_SYNC => self.ask(),
             state => Progress::Done(Err(DfuFault::new(FaultKind::UnexpectedState(state)))),
@@ -151,7 +157,7 @@ impl ToIdle {
 }
 
 impl Operation for ToIdle {
-    /// The answers other than dfuIDLE and dfuDNBUSY, in the order they came.
+    /// The answers other than dfuIDLE and a dfuDNBUSY that ends, in the order they came.
     type Output = Vec<StatusReply>;
 
     fn advance(&mut self, reply: Option<Reply>) -> Progress<Self::Output> {
@@ -176,6 +182,8 @@ pub struct Command {
     /// A ROM that works may stall GETSTATUS; so often that is taken for "ask again".
     stalls_left: u8,
     patience: Micros,
+    busy_for: Micros,
+    longest_busy: Option<Micros>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +198,8 @@ impl Command {
 
     fn new(interface: u8, request: ControlRequest, address: Address) -> Self {
         let stage = CommandStage::Send;
-        Self { interface, request, address, stage, stalls_left: Self::STALLS, patience: Micros::ZERO }
+        let (stalls_left, patience) = (Self::STALLS, Micros::ZERO);
+        Self { interface, request, address, stage, stalls_left, patience, busy_for: Micros::ZERO, longest_busy: None }
     }
 
     /// Sets the address pointer.
@@ -198,9 +207,10 @@ impl Command {
         Self::new(interface, command::set_address(interface, address), address)
     }
 
-    /// Erases the sector that holds the address.
+    /// Erases the sector that holds the address. A device that is busy for longer than any erase takes is in an unexpected state.
     pub fn erase(interface: u8, address: Address) -> Self {
-        Self::new(interface, command::erase(interface, address), address)
+        let longest_busy = Some(LONGEST_BUSY);
+        Self { longest_busy, ..Self::new(interface, command::erase(interface, address), address) }
     }
 
     /// Programs one block; `address` is where it goes, for messages.
@@ -215,9 +225,10 @@ impl Command {
     /// The first GETSTATUS starts the command and answers dfuDNBUSY; a later one has the result.
     fn judge(&mut self, status: StatusReply) -> Progress<()> {
         match status.state {
-            DfuState::DNBUSY => {
+            DfuState::DNBUSY if self.longest_busy.is_none_or(|longest| self.busy_for < longest) => {
                 self.stage = CommandStage::AskStatus;
                 self.patience = patience(&status);
+                self.busy_for += self.patience;
                 Progress::Wait(self.patience)
             }
             _ if status.status != DfuStatus::OK => self.fail(FaultKind::Status { status: status.status, after: None }),

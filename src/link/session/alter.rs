@@ -3,6 +3,7 @@
 use crate::dfu::alter_scope::flash_sectors;
 use crate::dfu::download::{DownloadRange, EraseSectors};
 use crate::dfu::layout::{Area, Layout};
+use crate::dfu::operation::LONGEST_BUSY;
 use crate::dfu::operation::{DfuFault, FaultKind};
 use crate::dfu::request::{UsbError, UsbErrorKind};
 use crate::dfu::upload::UploadRange;
@@ -29,8 +30,6 @@ const TOO_SLOW: &str = "programming-too-slow";
 /// a word of four bytes and 22 ms for a page; the limits leave a wide margin.
 const FASTEST_WRITE_US_PER_BYTE: f64 = 1.0;
 const FASTEST_ERASE: Micros = Micros::from_millis(1);
-/// The slowest documented sector, 128 KB of an H743, takes 4 s.
-const SLOWEST_ERASE: Micros = Micros::from_secs(8);
 
 impl Session {
     /// The memory of the board as it describes it; asks where it is not known yet.
@@ -57,13 +56,17 @@ impl Session {
         self.select_for(wire, address, length)?;
         let count = sectors.len().max(1) as u64;
         let before = wire.remaining();
-        wire.run(EraseSectors::new(self.interface(), sectors)).map_err(|fault| dfu(&fault))?;
+        let led_out = wire.run(EraseSectors::new(self.interface(), sectors)).map_err(|fault| dfu(&fault))?;
+        if led_out > 0 {
+            // How long such a ROM took is not known.
+            return Ok(());
+        }
         let each = Micros((before - wire.remaining()).0 / count);
         self.learn("erase-time-per-sector-ms", FactValue::Number(each.as_secs_f64() * 1e3));
         let words = || text(format!("{:.1} ms for a sector", each.as_millis_f64()));
         if each < FASTEST_ERASE {
             self.learn(TOO_FAST, words());
-        } else if each > SLOWEST_ERASE {
+        } else if each > LONGEST_BUSY {
             self.learn(TOO_SLOW, words());
         }
         Ok(())

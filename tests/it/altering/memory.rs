@@ -21,6 +21,17 @@ fn a_scratch_sector_is_written_verified_and_put_back() {
     assert_eq!(verdict(&second)["verdict"], "clean");
 }
 
+/// Each has a ROM of another kind; that of the H743 stays busy after an erase until it is led out.
+#[test]
+fn every_healthy_board_takes_and_gives_back_a_sector() {
+    let boards = [("f072", "0x08010000"), ("f407", "0x0800C000"), ("f429", "0x0800C000"), ("f767", "0x08010000")];
+    let newer = [("h743", "0x08020000"), ("l476", "0x08010000"), ("wb55", "0x08010000")];
+    for (board, scratch) in boards.into_iter().chain(newer) {
+        let answer = Bench::new(&format!("healthy-{board}")).alter("write-verify", &["--scratch", scratch]);
+        assert_eq!((answer.code, &verdict(&answer)["verdict"]), (Some(0), &"clean".into()), "{board}: {answer:?}");
+    }
+}
+
 #[test]
 fn a_write_protected_sector_fails_at_reading_back_and_keeps_what_it_holds() {
     let bench = Bench::described(
