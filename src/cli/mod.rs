@@ -18,6 +18,7 @@ pub mod explain;
 pub mod explain_message;
 pub mod fus;
 pub mod gate;
+mod interrupt;
 pub mod journal;
 pub mod list;
 pub mod look;

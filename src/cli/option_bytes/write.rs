@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{Args, ValueEnum};
 
@@ -16,13 +17,13 @@ use crate::cli::console::Console;
 use crate::cli::exit::ExitCode;
 use crate::cli::gate::GateArgs;
 use crate::cli::look::Look;
-use crate::cli::{new_case, ownership, part};
+use crate::cli::{interrupt, new_case, ownership, part};
 use crate::dfu::layout::Area;
 use crate::diagnosis::conclusion::Library;
 use crate::investigation::helm::Flags;
 use crate::investigation::kinship::Present;
 use crate::investigation::live::{Conduct, LiveRun, Order};
-use crate::investigation::snapshot::Snapshot;
+use crate::investigation::snapshot::{RunState, Snapshot};
 use crate::link::link_used::LinkUsed;
 use crate::observation::alteration::Payload;
 use crate::observation::event::{CampaignStart, EventKind, Reentry};
@@ -153,7 +154,8 @@ fn change(
     let quiet = |code| Refusal { code, text: "nothing was changed".to_owned() };
     let devices = part::devices(console).map_err(quiet)?;
     let way = board_choice::Way { link: args.link.used(), touch: Touch::Observe };
-    let (mut link, facts) = args.choice.reach(&way, 1, false, &Arc::default())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (mut link, facts) = args.choice.reach(&way, 1, false, &stop)?;
     let (device, look) = match args.link {
         Way::Dfu => {
             // Over DFU the board does not say what it is; nothing is asked of it before somebody has.
@@ -197,11 +199,12 @@ fn change(
         link,
         facts,
         case: Some(case),
-        flags: Flags { stop: Arc::default(), decided: Arc::default() },
+        flags: Flags { stop: Arc::clone(&stop), decided: Arc::default() },
         pace: f64::INFINITY,
         until_decided: false,
         conduct: Conduct::default(),
     };
+    interrupt::asks_to_stop(&stop, console);
     let snapshot = LiveRun::start(order)
         .and_then(LiveRun::wait)
         .map_err(|error| Refusal::of(ExitCode::UnreadableInput, &error))?;
@@ -213,6 +216,7 @@ fn conclude(snapshot: &Snapshot, case: &Path, console: &mut Console) -> ExitCode
     let left = recovery::of(&snapshot.journal, &case.display().to_string());
     let failure = snapshot.verdict.failures.first();
     let words = match failure {
+        None if snapshot.state == RunState::Interrupted => "stopped; what had begun was finished\n".to_owned(),
         None => format!(
             "written, and after the reset it reads back as it should; the values from before are in {}\n",
             case.display()
@@ -222,7 +226,12 @@ fn conclude(snapshot: &Snapshot, case: &Path, console: &mut Console) -> ExitCode
             format!("FAILED: {} in {}{code}\n", failure.class, failure.phase)
         }
     };
-    let code = console.deliver(&words, if failure.is_none() { ExitCode::Clean } else { ExitCode::Fault });
+    let code = match failure {
+        Some(_) => ExitCode::Fault,
+        None if snapshot.state == RunState::Interrupted => ExitCode::Interrupted,
+        None => ExitCode::Clean,
+    };
+    let code = console.deliver(&words, code);
     if !left.is_empty() {
         console.error(recovery::in_words(&left).trim_end());
     }

@@ -15,7 +15,7 @@ use args::RunArgs;
 
 use super::console::Console;
 use super::exit::ExitCode;
-use super::{report, result};
+use super::{interrupt, report, result};
 use crate::case::file::Case;
 use crate::investigation::ledger::cycles_of;
 use crate::investigation::live::LiveRun;
@@ -38,6 +38,7 @@ pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
         }
     };
     let pace = order.pace.is_finite().then_some(order.pace);
+    interrupt::asks_to_stop(&stop, console);
     let run = match LiveRun::start(order) {
         Ok(run) => run,
         Err(error) => {
@@ -45,9 +46,6 @@ pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
             return ExitCode::UnreadableInput;
         }
     };
-    if let Err(error) = stop_on_signals(&stop) {
-        console.note(&format!("signals cannot be caught ({error}); an interrupt will end the program at once"));
-    }
     if on_screen {
         watch::on_screen(&run, pace, console);
     } else {
@@ -61,20 +59,6 @@ pub fn run(args: &RunArgs, console: &mut Console) -> ExitCode {
             ExitCode::UnreadableInput
         }
     }
-}
-
-/// An interrupt ends the campaign between two cycles, with everything kept.
-fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // A second signal ends the program at once: the case is complete anyway.
-        signal_hook::flag::register_conditional_shutdown(
-            signal,
-            i32::from(ExitCode::Interrupted.number()),
-            Arc::clone(stop),
-        )?;
-        signal_hook::flag::register(signal, Arc::clone(stop))?;
-    }
-    Ok(())
 }
 
 fn conclude(args: &RunArgs, snapshot: &Snapshot, console: &mut Console) -> ExitCode {
