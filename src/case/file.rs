@@ -192,13 +192,14 @@ impl Case {
 
     /// Hands every event to `fold`, oldest first, without holding them all in memory.
     pub fn for_each(&self, mut fold: impl FnMut(Event)) -> Result<(), CaseError> {
-        let damaged = |_| CaseError::NotACase { path: self.path.clone(), damaged: true };
-        let mut select = self.database.prepare("SELECT seq, at_us, kind FROM event ORDER BY seq").map_err(damaged)?;
-        let mut rows = select.query([]).map_err(damaged)?;
-        while let Some(row) = rows.next().map_err(damaged)? {
-            let seq = row.get::<_, i64>(0).map_err(damaged)?.unsigned_abs();
-            let at = row.get::<_, Option<i64>>(1).map_err(damaged)?.map(|at| Micros(at.unsigned_abs()));
-            let text: String = row.get(2).map_err(damaged)?;
+        let unreadable = |source| self.unreadable(source);
+        let mut select =
+            self.database.prepare("SELECT seq, at_us, kind FROM event ORDER BY seq").map_err(unreadable)?;
+        let mut rows = select.query([]).map_err(unreadable)?;
+        while let Some(row) = rows.next().map_err(unreadable)? {
+            let seq = row.get::<_, i64>(0).map_err(unreadable)?.unsigned_abs();
+            let at = row.get::<_, Option<i64>>(1).map_err(unreadable)?.map(|at| Micros(at.unsigned_abs()));
+            let text: String = row.get(2).map_err(unreadable)?;
             let kind = serde_json::from_str(&text).map_err(|error| CaseError::BadEvent {
                 path: self.path.clone(),
                 seq,
@@ -207,6 +208,11 @@ impl Case {
             fold(Event { seq, at, kind });
         }
         Ok(())
+    }
+
+    /// What the database says of a reading that failed.
+    pub(super) fn unreadable(&self, source: rusqlite::Error) -> CaseError {
+        unreadable(&self.path, source)
     }
 
     pub fn is_empty(&self) -> bool {

@@ -29,7 +29,7 @@ impl Case {
         self.database()
             .prepare_cached("SELECT 1 FROM report WHERE digest = ?1")
             .and_then(|mut select| select.exists([digest]))
-            .map_err(|_| self.damaged())
+            .map_err(|source| self.unreadable(source))
     }
 
     pub fn report_count(&self) -> Result<u64, CaseError> {
@@ -37,7 +37,7 @@ impl Case {
             return Ok(0);
         }
         let count = self.database().query_row("SELECT count(*) FROM report", [], |row| row.get::<_, i64>(0));
-        count.map(i64::unsigned_abs).map_err(|_| self.damaged())
+        count.map(i64::unsigned_abs).map_err(|source| self.unreadable(source))
     }
 
     /// Adds a report unless the case holds it already; whether it was added. When this returns, it is durable.
@@ -61,24 +61,24 @@ impl Case {
         if !self.has_report_table()? {
             return Ok(());
         }
-        let damaged = |_| self.damaged();
+        let unreadable = |source| self.unreadable(source);
         let mut select = self
             .database()
             .prepare("SELECT number, digest, name, lines, events FROM report ORDER BY number")
-            .map_err(damaged)?;
-        let mut rows = select.query([]).map_err(damaged)?;
-        while let Some(row) = rows.next().map_err(damaged)? {
-            let number = row.get::<_, i64>(0).map_err(damaged)?.unsigned_abs();
-            let events: String = row.get(4).map_err(damaged)?;
+            .map_err(unreadable)?;
+        let mut rows = select.query([]).map_err(unreadable)?;
+        while let Some(row) = rows.next().map_err(unreadable)? {
+            let number = row.get::<_, i64>(0).map_err(unreadable)?.unsigned_abs();
+            let events: String = row.get(4).map_err(unreadable)?;
             let events = serde_json::from_str(&events).map_err(|error| CaseError::BadEvent {
                 path: self.path().to_owned(),
                 seq: number,
                 reason: error.to_string(),
             })?;
             visit(StoredReport {
-                digest: row.get(1).map_err(damaged)?,
-                name: FieldText::new(row.get::<_, String>(2).map_err(damaged)?),
-                lines: row.get(3).map_err(damaged)?,
+                digest: row.get(1).map_err(unreadable)?,
+                name: FieldText::new(row.get::<_, String>(2).map_err(unreadable)?),
+                lines: row.get(3).map_err(unreadable)?,
                 events,
             });
         }
@@ -90,11 +90,7 @@ impl Case {
         self.database()
             .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'report'")
             .and_then(|mut select| select.exists([]))
-            .map_err(|_| self.damaged())
-    }
-
-    fn damaged(&self) -> CaseError {
-        CaseError::NotACase { path: self.path().to_owned(), damaged: true }
+            .map_err(|source| self.unreadable(source))
     }
 }
 
