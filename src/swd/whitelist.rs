@@ -67,12 +67,13 @@ pub fn needed(write: &TargetWrite) -> Touch {
     }
 }
 
-/// Flash, option bytes and OTP, and the registers of the flash controllers of all families.
+/// Flash, option bytes and OTP, and the registers of the flash controllers of all families, as secure code sees them too.
 const fn reaches_flash(address: Address) -> bool {
     matches!(address.0,
         0x0000_0000..=0x1FFF_FFFF
         | 0x4002_2000..=0x4002_23FF
         | 0x4002_3C00..=0x4002_3FFF
+        | 0x5002_2000..=0x5002_23FF
         | 0x5200_2000..=0x5200_2FFF
         | 0x5800_4000..=0x5800_43FF)
 }
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_flash_controller_needs_alter() {
-        for address in [0x4002_3C04, 0x4002_2010, 0x5200_2004, 0x5800_4008, 0x0800_0000, 0x1FFF_C000] {
+        for address in [0x4002_3C04, 0x4002_2010, 0x5002_2010, 0x5200_2004, 0x5800_4008, 0x0800_0000, 0x1FFF_C000] {
             let write = memory(Address(address), Some(0), 1);
             assert!(!permits(Touch::Disturb, &write), "{write:?}");
             assert!(permits(Touch::Alter, &write));
