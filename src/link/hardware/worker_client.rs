@@ -40,8 +40,10 @@ pub struct WorkerLink {
     identity: BoardIdentity,
     /// Absent where there is no host to ask, as in tests.
     watch: Option<HostWatch>,
-    /// Set when the campaign is to end; a step under way is cut short.
+    /// Set when the campaign is to end; a step under way is cut short, unless that would leave something behind.
     stop: Arc<AtomicBool>,
+    /// The worker may have halted or held something that only it knows to let go.
+    disturbs: bool,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ impl WorkerLink {
             identity: BoardIdentity::default(),
             watch: None,
             stop: Arc::default(),
+            disturbs: false,
         }
     }
 
@@ -99,10 +102,13 @@ impl WorkerLink {
             }
             self.worker = Some(worker);
         }
-        // An alteration under way is not cut short by a wish to stop: what it would leave behind is worse than the wait.
+        if let WorkerRequest::Perform { step, .. } = request {
+            self.disturbs |= step.touch() >= Touch::Disturb;
+        }
+        // What a wish to stop would leave behind is worse than the wait: half an alteration, a halted core, a port without power.
         let heedless = AtomicBool::new(false);
-        let alters = matches!(request, WorkerRequest::Perform { step, .. } if step.touch() == Touch::Alter);
-        let stop = if alters { &heedless } else { self.stop.as_ref() };
+        let gives_back = matches!(request, WorkerRequest::PortPower { on: true, .. });
+        let stop = if self.disturbs || gives_back { &heedless } else { self.stop.as_ref() };
         let patience = deadline + self.grace;
         let worker = self.worker.as_mut().expect("it was just started");
         worker.send(request).map_err(Silence::Broken)?;
@@ -170,6 +176,7 @@ impl Link for WorkerLink {
         let request = WorkerRequest::Perform { step: step.clone(), deadline };
         match self.ask::<WorkerAnswer>(&request, deadline) {
             Ok(answer) => {
+                self.disturbs &= *step != Step::Disconnect;
                 if let (Some(port), Subject::Board(selector)) = (&answer.identity.port, &mut self.subject) {
                     // A new worker has to find this very board again.
                     *selector = BoardSelector::Port(port.clone());
@@ -318,6 +325,7 @@ impl Drop for Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observation::step::ConnectMode;
 
     fn shell(script: &str) -> WorkerLink {
         let command = ["sh", "-c", script].map(OsString::from).to_vec();
@@ -345,6 +353,20 @@ mod tests {
         link.stop.store(true, Ordering::Relaxed);
         let record = link.perform(&Step::Open, Micros::from_secs(60));
         assert_eq!(record.outcome, Outcome::Interrupted);
+    }
+
+    #[test]
+    fn a_stop_waits_for_what_has_to_be_given_back() {
+        let done = r#"read attach; read request; sleep 0.2; echo '{"Ok":{"powered":true,"connected":true}}'"#;
+        let port = Subject::Board(BoardSelector::Port("1-4.2".parse().unwrap()));
+        let mut link = WorkerLink { subject: port, ..shell(done) };
+        link.stop.store(true, Ordering::Relaxed);
+        assert_eq!(link.port_power(true), Ok(PortPower { powered: true, connected: true }));
+        // A core that is held is let go by the worker that holds it.
+        let mut link = shell("sleep 60");
+        link.stop.store(true, Ordering::Relaxed);
+        let held = link.perform(&Step::Connect { mode: ConnectMode::UnderReset }, Micros::from_millis(50));
+        assert_eq!(held.failure().unwrap().class, FailureClass::Hang);
     }
 
     #[test]
