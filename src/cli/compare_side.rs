@@ -134,7 +134,7 @@ impl Selection {
         let in_arm = self.levels.iter().all(|(factor, level)| is_at(factor, level));
         // Whoever names no experiment means the board as it was found.
         let as_found = self.levels.contains_key(EXPERIMENT) || level_of(cycle, EXPERIMENT) == "none";
-        as_found && in_span && in_arm && !cycle.is_interrupted()
+        as_found && in_span && in_arm && !cycle.is_cut_short()
     }
 
     /// The boots of this part; `case_id` tells boots of different cases apart.

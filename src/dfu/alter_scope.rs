@@ -6,6 +6,7 @@ use crate::observation::alteration::Alteration;
 use crate::observation::units::Address;
 
 use super::command::{FUS_DELETE, FUS_INSTALL, FUS_START};
+use super::download::filled_bytes;
 use super::layout::{Area, Group, Layout};
 
 /// Made of an alteration and the layouts of the board; it can never cover OTP.
@@ -37,15 +38,18 @@ impl AlterScope {
                 Ok(Self { erase: start..end, ..Self::default() })
             }
             Alteration::Write { address, data, .. } => {
-                writable(layouts, Area::Flash, *address, data.len_bytes())?;
-                Ok(Self { write: range(*address, data.len_bytes()), ..Self::default() })
+                let filled = filled_bytes(data.len_bytes());
+                writable(layouts, Area::Flash, *address, filled)?;
+                Ok(Self { write: range(*address, filled), ..Self::default() })
             }
             Alteration::Restore { address, data } => {
-                let group = writable(layouts, Area::Flash, *address, data.len_bytes())?;
+                let filled = filled_bytes(data.len_bytes());
+                let group = writable(layouts, Area::Flash, *address, filled)?;
                 let sectors = sectors(group, *address, data.len_bytes());
-                let write = range(*address, data.len_bytes());
+                let write = range(*address, filled);
                 // A sector that is only partly put back would lose the rest.
-                let whole = sectors.iter().map(|(_, size)| u64::from(*size)).sum::<u64>() == write.end - write.start;
+                let whole =
+                    sectors.iter().map(|(_, size)| u64::from(*size)).sum::<u64>() == u64::from(data.len_bytes());
                 let erase = if whole { write.clone() } else { 0..0 };
                 Ok(Self { erase, write, command: None })
             }
@@ -164,6 +168,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_download_fills_up_is_inside_the_scope_and_inside_the_flash() {
+        let scope = AlterScope::of(&write(0x0800_0000, 13), &layouts(&F4)).unwrap();
+        assert!(scope.allows_writing(0x0800_0000, 16) && !scope.allows_writing(0x0800_0000, 24));
+        let odd_flash = layouts(&["@Internal Flash /0x08000000/01*020Bg"]);
+        assert!(AlterScope::of(&write(0x0800_0000, 16), &odd_flash).is_ok());
+        assert!(AlterScope::of(&write(0x0800_0000, 17), &odd_flash).is_err());
+    }
+
+    #[test]
     fn only_whole_sectors_can_be_put_back() {
         let restore = |length| {
             let data = Payload::new(vec![0; length]);
@@ -172,6 +185,7 @@ mod tests {
         assert!(restore(0x4000).allows_erasing(Address(0x0800_4000)));
         assert!(!restore(0x4000).allows_erasing(Address(0x0800_8000)));
         assert!(!restore(0x3ff8).allows_erasing(Address(0x0800_4000)));
+        assert!(!restore(0x3ffd).allows_erasing(Address(0x0800_4000)));
     }
 
     #[test]

@@ -7,7 +7,12 @@ use super::operation::{Command, DfuFault, FaultKind, Operation, Progress, Reply,
 use super::state::DfuState;
 
 /// Flash of the newer parts is programmed in double-words; ROMs of older ones lose what does not fill one.
-const WRITE_UNIT_BYTES: usize = 8;
+const WRITE_UNIT_BYTES: u32 = 8;
+
+/// How much flash a download of so many bytes fills; whoever allows it has to allow that.
+pub fn filled_bytes(length_bytes: u32) -> u32 {
+    length_bytes.checked_next_multiple_of(WRITE_UNIT_BYTES).unwrap_or(u32::MAX)
+}
 
 /// Erases sectors one by one, each to its end.
 #[derive(Debug)]
@@ -96,8 +101,9 @@ enum WriteStage {
 
 impl DownloadRange {
     pub fn new(interface: u8, address: Address, mut data: Vec<u8>, transfer_bytes: u16) -> Self {
-        data.resize(data.len().next_multiple_of(WRITE_UNIT_BYTES), 0xff);
-        let whole_units = (usize::from(transfer_bytes) / WRITE_UNIT_BYTES * WRITE_UNIT_BYTES).max(WRITE_UNIT_BYTES);
+        const UNIT: usize = WRITE_UNIT_BYTES as usize;
+        data.resize(data.len().next_multiple_of(UNIT), 0xff);
+        let whole_units = (usize::from(transfer_bytes) / UNIT * UNIT).max(UNIT);
         let stage = WriteStage::Idle(ToIdle::new(interface));
         Self { interface, transfer_bytes: whole_units as u16, address, data, sent: 0, block: FIRST_DATA_BLOCK, stage }
     }
@@ -209,8 +215,14 @@ fn done<T>(progress: Progress<T>) -> Progress<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dfu::alter_scope::AlterScope;
+    use crate::dfu::layout::Layout;
     use crate::dfu::request::{ControlRequest, DataStage, UsbError, UsbErrorKind};
     use crate::dfu::state::{DfuState, DfuStatus, StatusReply};
+    use crate::dfu::whitelist::{self, Allowance};
+    use crate::observation::alteration::{Alteration, Payload, Place};
+    use crate::observation::board::BoardIdentity;
+    use crate::observation::permit::{AlterClaim, AlterPermit};
     use crate::observation::units::Micros;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -227,10 +239,28 @@ mod tests {
         stalls: u32,
         refuses: bool,
         stays_busy: bool,
+        allowed: Option<AlterScope>,
+    }
+
+    fn permit() -> AlterPermit {
+        let board = BoardIdentity { port: "1-1".parse().ok(), ..BoardIdentity::default() };
+        AlterPermit::grant(&AlterClaim::new(true, "1-1").unwrap(), &board, &[]).unwrap()
     }
 
     impl Rom {
+        /// Takes only what the scope of the alteration allows.
+        fn allowing(alteration: &Alteration) -> Self {
+            let layouts = ["@Internal Flash  /0x08000000/04*016Kg", "@Option Bytes  /0x1FFFC000/01*016 e"];
+            let layouts = layouts.map(|text| Layout::parse(&text.into()));
+            Self { allowed: Some(AlterScope::of(alteration, &layouts).unwrap()), ..Self::default() }
+        }
+
         fn answer(&mut self, request: &ControlRequest) -> Reply {
+            if let Some(scope) = &self.allowed {
+                let (permit, pointer) = (permit(), Some(Address(self.pointer)));
+                let allowed = whitelist::permits(Allowance::Alter(&permit, scope), request, pointer);
+                assert!(allowed, "{} at {}", command::describe(request), Address(self.pointer));
+            }
             let state = self.state.unwrap_or(DfuState::IDLE);
             match (request.request, &request.data) {
                 (command::GETSTATUS, _) if state == DfuState::DNBUSY && self.stalls > 0 => {
@@ -347,6 +377,27 @@ mod tests {
         let mut rom = Rom { refuses: true, ..Rom::default() };
         let fault = rom.run(EraseSectors::new(0, vec![Address(FLASH + 0x4000)])).unwrap_err();
         assert_eq!((fault.code().as_str(), fault.address), ("errVENDOR", Some(Address(FLASH + 0x4000))));
+    }
+
+    /// Lengths that fill no double-word, and end within one, two and all sectors.
+    #[test]
+    fn whatever_its_length_an_alteration_stays_within_its_own_scope() {
+        for length in [1, 7, 8, 9, 2044, 2049, 8204, 0x4001, 0xffff, 0x1_0000] {
+            let (place, address, data) = (Place::Image, Address(FLASH), Payload::new(vec![7; length]));
+            for transfer in [9, 64, 2048] {
+                let download = DownloadRange::new(0, address, data.bytes().to_vec(), transfer);
+                let write = Alteration::Write { place, address, data: data.clone() };
+                Rom::allowing(&write).run(download).unwrap();
+                let download = DownloadRange::new(0, address, data.bytes().to_vec(), transfer);
+                Rom::allowing(&Alteration::Restore { address, data: data.clone() }).run(download).unwrap();
+            }
+            let sectors = (0..length.div_ceil(0x4000) as u32).map(|number| Address(FLASH + 0x4000 * number));
+            let erase = Alteration::Erase { place, address, length_bytes: data.len_bytes() };
+            Rom::allowing(&erase).run(EraseSectors::new(0, sectors.collect())).unwrap();
+        }
+        let (address, data) = (Address(0x1fff_c000), Payload::new(vec![1; 13]));
+        let download = DownloadRange::whole(0, address, data.bytes().to_vec());
+        Rom::allowing(&Alteration::OptionBytes { address, data }).run(download).unwrap();
     }
 
     proptest! {

@@ -48,6 +48,8 @@ pub enum UsbErrorKind {
     NotAddressed,
     Busy,
     Access,
+    /// Our own whitelist refused the request; nothing was sent.
+    NotAllowed,
     Other,
 }
 
@@ -63,6 +65,7 @@ impl UsbErrorKind {
             Self::NotAddressed => FailureClass::DescriptorFailed,
             Self::Busy => FailureClass::Busy,
             Self::Access => FailureClass::Access,
+            Self::NotAllowed => FailureClass::NotSent,
             Self::Other => FailureClass::Other,
         }
     }

@@ -71,7 +71,7 @@ impl CampaignEvidence {
         match &event.kind {
             EventKind::CampaignStarted(start) => self.boots.start_campaign(start),
             EventKind::BootStarted(boot) => self.boots.start_boot(boot),
-            EventKind::CycleFinished(cycle) if !cycle.is_interrupted() => self.count(cycle),
+            EventKind::CycleFinished(cycle) if !cycle.is_cut_short() => self.count(cycle),
             EventKind::CampaignEnded { .. } => self.boots.end_campaign(),
             EventKind::BoardSeen(board) => self.place.meet(board),
             EventKind::HostMessage(text) | EventKind::Note(text) => self.course.remark(text),
@@ -271,6 +271,16 @@ mod tests {
         let rates = evidence.rates();
         assert_eq!((rates[0].failed, rates[0].n, rates[1].failed, rates[1].n), (10, 40, 50, 200));
         assert!((rates[0].interval.0 - rates[1].interval.0).abs() < 1e-9, "{rates:?}");
+    }
+
+    #[test]
+    fn a_cycle_that_we_refused_ourselves_counts_in_no_rate() {
+        let evidence = campaign(10, 2, |number, boot| match number {
+            7 => failing(number, boot, FailureClass::NotSent, Phase::Read),
+            _ => cycle(number, boot),
+        });
+        let rates = evidence.rates();
+        assert_eq!((rates[0].failed, rates[1].failed, rates[1].n), (0, 0, 19));
     }
 
     #[test]

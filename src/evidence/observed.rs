@@ -171,14 +171,14 @@ impl Observed {
                     done_before.insert(step.phase);
                     self.done.insert(step.phase);
                 }
-                Outcome::Failed(failure) => self.note_failure(failure, &done_before, cycle),
-                Outcome::Skipped | Outcome::Interrupted => {}
+                Outcome::Failed(failure) if !cycle.is_refused() => self.note_failure(failure, &done_before, cycle),
+                Outcome::Failed(_) | Outcome::Skipped | Outcome::Interrupted => {}
             }
             for fact in &step.facts {
                 self.note_fact(fact, cycle.number);
             }
         }
-        if cycle.failure().is_some() {
+        if cycle.failure().is_some() && !cycle.is_refused() {
             self.last_failed_boot = cycle.boot;
         }
     }

@@ -72,6 +72,8 @@ pub struct Ledger {
     tail: VecDeque<TailLine>,
     unexpected_failures: u64,
     completed_cycles: u64,
+    /// Cycles that ended because we refused a request of our own: no fault of the board, and nothing that makes it sound.
+    refused_cycles: u64,
     interrupted: bool,
     journal: Journal,
 }
@@ -99,6 +101,7 @@ impl Ledger {
             tail: VecDeque::new(),
             unexpected_failures: 0,
             completed_cycles: 0,
+            refused_cycles: 0,
             interrupted: false,
             journal: Journal::default(),
         }
@@ -191,8 +194,9 @@ impl Ledger {
         if self.trials.under().is_some() {
             return;
         }
-        self.completed_cycles += u64::from(!mark.interrupted);
-        self.unexpected_failures += u64::from(mark.failure.is_some());
+        self.completed_cycles += u64::from(!cycle.is_cut_short());
+        self.refused_cycles += u64::from(cycle.is_refused());
+        self.unexpected_failures += u64::from(mark.failure.is_some() && !cycle.is_refused());
         let boot = self.boots.len();
         self.worked.resize_with(boot + 1, BTreeSet::new);
         let done = cycle.steps.iter().filter(|step| step.outcome == Outcome::Done).map(|step| step.phase);
@@ -370,7 +374,7 @@ impl Ledger {
     fn kind(&self) -> VerdictKind {
         if self.unexpected_failures > 0 {
             VerdictKind::Fault
-        } else if self.completed_cycles > 0 {
+        } else if self.completed_cycles > 0 && self.refused_cycles == 0 {
             VerdictKind::Clean
         } else {
             VerdictKind::Inconclusive

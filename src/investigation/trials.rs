@@ -76,7 +76,7 @@ impl Trials {
     }
 
     fn count(&mut self, cycle: &Cycle) {
-        if let Some(experiment) = self.under.clone().filter(|_| !cycle.is_interrupted()) {
+        if let Some(experiment) = self.under.clone().filter(|_| !cycle.is_cut_short()) {
             self.tallies.entry(experiment).or_default().count(cycle);
         }
     }

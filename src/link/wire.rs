@@ -118,7 +118,7 @@ fn out_of_time() -> UsbError {
 
 fn refused(request: &ControlRequest) -> UsbError {
     let code = format!("{} is not allowed in this step; it was not sent", command::describe(request));
-    UsbError { kind: UsbErrorKind::Other, code }
+    UsbError { kind: UsbErrorKind::NotAllowed, code }
 }
 
 /// The device does not speak DfuSe, so that a Set Address would be taken for firmware.
@@ -144,7 +144,8 @@ mod tests {
         board.open().unwrap();
         let mut wire = Wire::new(&mut board, Allowance::Observe, Micros::from_secs(1));
         let leave = ControlRequest { request: command::DNLOAD, ..command::abort(0) };
-        assert!(wire.control(&leave).unwrap_err().code.contains("not allowed"));
+        let refusal = wire.control(&leave).unwrap_err();
+        assert!(refusal.kind == UsbErrorKind::NotAllowed && refusal.code.contains("not allowed"));
         assert_eq!(wire.into_transfers(), []);
         assert_eq!(board.sent, []);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
+use super::failure::{Failure, FailureClass};
 use super::step::{Outcome, StepRecord};
 use super::units::Micros;
 
@@ -35,6 +35,16 @@ impl Cycle {
         self.steps.iter().any(|step| step.outcome == Outcome::Interrupted)
     }
 
+    /// It failed because we refused a request of our own.
+    pub fn is_refused(&self) -> bool {
+        self.failure().is_some_and(|failure| failure.class == FailureClass::NotSent)
+    }
+
+    /// It ended through us and says nothing of the board: it counts in no rate.
+    pub fn is_cut_short(&self) -> bool {
+        self.is_interrupted() || self.is_refused()
+    }
+
     /// Keeps single transfers of failed cycles only; sums stay.
     pub fn drop_transfers_if_good(&mut self) {
         if self.failure().is_none() {
@@ -42,5 +52,32 @@ impl Cycle {
                 step.transfers.clear();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::step::{Phase, TransferSummary};
+
+    fn cycle(classes: &[FailureClass]) -> Cycle {
+        let step = |class: &FailureClass| StepRecord {
+            phase: Phase::Write,
+            started: None,
+            elapsed: None,
+            outcome: Outcome::Failed(Failure::new(*class, Phase::Write)),
+            summary: TransferSummary::default(),
+            transfers: Vec::new(),
+            facts: Vec::new(),
+        };
+        let steps = classes.iter().map(step).collect();
+        Cycle { number: 1, boot: Some(1), started: None, steps, levels: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_request_that_we_refused_counts_in_no_rate_unless_the_board_failed_before() {
+        assert!(cycle(&[FailureClass::NotSent]).is_cut_short());
+        assert!(!cycle(&[FailureClass::Stall, FailureClass::NotSent]).is_cut_short());
+        assert!(!cycle(&[]).is_cut_short());
     }
 }

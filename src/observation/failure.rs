@@ -164,6 +164,7 @@ failure_classes! {
     FusStatus "fus-status" 'f' "The firmware upgrade service reported an error.";
     BadFile "bad-file" 'b' "The image file is missing, damaged or not meant for this board.";
     BadArguments "bad-arguments" 'b' "The tool was called or configured wrongly.";
+    NotSent "not-sent" 'b' "flakescope refused a request of its own, which went beyond what the step may do; the board never saw it.";
     ToolFailure "tool-failure" 't' "The host tool itself failed or contradicts itself.";
     Hang "hang" 'h' "An operation never came back and was abandoned.";
     NoPower "no-power" '-' "The board has no supply, or the port cut it off.";

@@ -17,6 +17,7 @@ use crate::cli::gate::GateArgs;
 use crate::cli::look::Look;
 use crate::cli::{ownership, part, reading};
 use crate::dfu::alter_scope::flash_sectors;
+use crate::dfu::download::filled_bytes;
 use crate::investigation::kinship::Present;
 use crate::link::Link;
 use crate::observation::alteration::Payload;
@@ -230,7 +231,7 @@ impl AlterArgs {
                     .to_owned(),
             )
         })?;
-        if flash_sectors(&look.layouts, address, bytes.len() as u32).is_empty() {
+        if flash_sectors(&look.layouts, address, filled_bytes(bytes.len() as u32)).is_empty() {
             return Err(usage(format!(
                 "{address}, {} bytes, is not inside the board's flash; nothing was changed",
                 bytes.len()

@@ -59,6 +59,18 @@ fn an_upgrade_goes_through_all_its_phases_in_their_times() {
     is_near(step_seconds(&bench, "verify"), BUS);
 }
 
+/// The last double-word is filled up, and what fills it belongs to the alteration.
+#[test]
+fn an_image_of_an_odd_length_is_installed() {
+    let bench = Bench::new("wb55-with-stack");
+    let image = bench.image(&["--address", "0x08053000"]);
+    let mut bytes = std::fs::read(&image).unwrap();
+    bytes.extend([0x5a; 5]);
+    std::fs::write(&image, bytes).unwrap();
+    let answer = upgrade(&bench, &image, &[]);
+    assert_eq!((answer.code, states(&bench.journal())), (Some(0), vec![]), "{answer:?}");
+}
+
 /// Of the step in the table of the report; reading back alters nothing and is not in the journal.
 fn step_seconds(bench: &Bench, phase: &str) -> f64 {
     let rows = steps(bench);
