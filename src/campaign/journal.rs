@@ -15,6 +15,14 @@ pub struct Journal {
     lines: Vec<JournalLine>,
     /// What ranges held before they were altered first.
     saved: BTreeMap<Address, Payload>,
+    board: Condition,
+    /// How the board was before the last alteration began: what an alteration that was refused goes back to.
+    before: Condition,
+}
+
+/// What the board was left in.
+#[derive(Clone, Debug, Default)]
+struct Condition {
     scratch: Option<Scratch>,
     stack: Stack,
     image: Image,
@@ -97,37 +105,40 @@ impl Journal {
     }
 
     pub const fn scratch(&self) -> Option<Scratch> {
-        self.scratch
+        self.board.scratch
     }
 
     pub const fn stack(&self) -> &Stack {
-        &self.stack
+        &self.board.stack
     }
 
     pub const fn image(&self) -> Image {
-        self.image
+        self.board.image
     }
 
     pub fn options(&self) -> impl Iterator<Item = (Address, &Options)> {
-        self.options.iter().map(|(address, options)| (*address, options))
+        self.board.options.iter().map(|(address, options)| (*address, options))
     }
 
     /// What is read from a range that is already altered is not what it held before. Option bytes that read as the old or the
     /// new ones are whole; until they are put back, what they held first is what is kept.
     fn save(&mut self, address: Address, data: &Payload) {
-        if let Some(options) = self.options.get(&address) {
+        if let Some(options) = self.board.options.get(&address) {
             if options.wanted == *data || self.saved.get(&address) == Some(data) {
-                self.options.remove(&address);
+                self.board.options.remove(&address);
                 if self.saved.get(&address) == Some(data) {
-                    self.changed.remove(&address);
+                    self.board.changed.remove(&address);
                 }
             }
-        } else if !self.changed.contains(&address) && self.scratch.is_none_or(|scratch| scratch.address != address) {
+        } else if !self.board.changed.contains(&address)
+            && self.board.scratch.is_none_or(|scratch| scratch.address != address)
+        {
             self.saved.insert(address, data.clone());
         }
     }
 
     fn begin(&mut self, note: &AlterationNote) {
+        self.before = self.board.clone();
         match (note.phase, note.place, note.address, note.length_bytes) {
             (
                 Phase::Erase | Phase::Write,
@@ -135,15 +146,15 @@ impl Journal {
                 Some(address),
                 Some(length_bytes),
             ) => {
-                self.scratch = Some(Scratch { address, length_bytes });
+                self.board.scratch = Some(Scratch { address, length_bytes });
             }
-            (Phase::Erase | Phase::Write, Some(Place::Image), ..) => self.image = Image::Incomplete,
-            (Phase::FusDelete, ..) => self.stack = Stack::DeleteUncertain(None),
-            (Phase::FusUpgrade, ..) => self.stack = Stack::InstallUncertain(None),
+            (Phase::Erase | Phase::Write, Some(Place::Image), ..) => self.board.image = Image::Incomplete,
+            (Phase::FusDelete, ..) => self.board.stack = Stack::DeleteUncertain(None),
+            (Phase::FusUpgrade, ..) => self.board.stack = Stack::InstallUncertain(None),
             (Phase::OptionBytesWrite, _, Some(address), _) => {
                 if let Some(wanted) = &note.data {
-                    self.options.insert(address, Options { wanted: wanted.clone(), why: None });
-                    self.changed.insert(address);
+                    self.board.options.insert(address, Options { wanted: wanted.clone(), why: None });
+                    self.board.changed.insert(address);
                 }
             }
             _ => {}
@@ -158,20 +169,21 @@ impl Journal {
         match &end.outcome {
             AlterationOutcome::Done => self.succeed(&note),
             AlterationOutcome::Failed(why) => self.fail(&note, &why.for_terminal()),
-            AlterationOutcome::NotBegun(_) => self.undo(),
+            // Nothing of it reached the board.
+            AlterationOutcome::NotBegun(_) => self.board = self.before.clone(),
         }
     }
 
     fn succeed(&mut self, note: &AlterationNote) {
         match (note.phase, note.place, note.address) {
-            (Phase::Write, Some(Place::Restored), _) => self.scratch = None,
-            (Phase::Write, Some(Place::Image), _) => self.image = Image::Downloaded,
-            (Phase::FusDelete, ..) => self.stack = Stack::Deleted,
-            (Phase::FusUpgrade, ..) => self.stack = Stack::Installed,
+            (Phase::Write, Some(Place::Restored), _) => self.board.scratch = None,
+            (Phase::Write, Some(Place::Image), _) => self.board.image = Image::Downloaded,
+            (Phase::FusDelete, ..) => self.board.stack = Stack::Deleted,
+            (Phase::FusUpgrade, ..) => self.board.stack = Stack::Installed,
             (Phase::OptionBytesWrite, _, Some(address)) => {
-                self.options.remove(&address);
+                self.board.options.remove(&address);
                 if note.data.is_some() && note.data.as_ref() == self.saved.get(&address) {
-                    self.changed.remove(&address);
+                    self.board.changed.remove(&address);
                 }
             }
             _ => {}
@@ -180,35 +192,15 @@ impl Journal {
 
     fn fail(&mut self, note: &AlterationNote, why: &str) {
         match (note.phase, note.address) {
-            (Phase::FusDelete, _) => self.stack = Stack::DeleteUncertain(Some(why.to_owned())),
-            (Phase::FusUpgrade, _) => self.stack = Stack::InstallUncertain(Some(why.to_owned())),
+            (Phase::FusDelete, _) => self.board.stack = Stack::DeleteUncertain(Some(why.to_owned())),
+            (Phase::FusUpgrade, _) => self.board.stack = Stack::InstallUncertain(Some(why.to_owned())),
             (Phase::OptionBytesWrite, Some(address)) => {
-                if let Some(options) = self.options.get_mut(&address) {
+                if let Some(options) = self.board.options.get_mut(&address) {
                     options.why = Some(why.to_owned());
                 }
             }
             _ => {}
         }
-    }
-
-    /// Nothing of the last line reached the board: everything is as the lines before it left it.
-    fn undo(&mut self) {
-        let lines = std::mem::take(&mut self.lines);
-        let saved = std::mem::take(&mut self.saved);
-        *self = Self { saved, ..Self::default() };
-        let (last, before) = lines.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
-        for line in before {
-            let refused = matches!(&line.end, Some(AlterationEnd { outcome: AlterationOutcome::NotBegun(_), .. }));
-            if refused {
-                self.lines.push(line.clone());
-                continue;
-            }
-            self.begin(&line.note);
-            if let Some(end) = &line.end {
-                self.end(end);
-            }
-        }
-        self.lines.extend(last.cloned());
     }
 }
 
@@ -278,6 +270,19 @@ pub mod tests {
         assert_eq!((one.stack(), one.lines().len()), (&Stack::Deleted, 2));
         let two = journal(&[began(&Alteration::FusDelete), refused.clone(), began(&erase(Place::Image)), refused]);
         assert_eq!((two.stack(), two.image(), two.lines().len()), (&Stack::Untouched, Image::Untouched, 2));
+    }
+
+    #[test]
+    fn a_refused_alteration_brings_back_nothing_that_was_resolved() {
+        let write = |byte: u8| began(&Alteration::OptionBytes { address: SCRATCH, data: Payload::new(vec![byte; 16]) });
+        let refused = ended(AlterationOutcome::NotBegun(FieldText::from("no permit")));
+        // The program ended while it wrote; reading showed the new values, or the old ones.
+        let found_new = journal(&[saved(1), write(0xaa), saved(0xaa), write(0xbb), refused.clone()]);
+        assert_eq!(found_new.options().count(), 0);
+        let found_old = journal(&[saved(1), write(0xaa), saved(1), write(0xbb), refused.clone(), saved(2)]);
+        assert_eq!(found_old.saved(SCRATCH), Some(&Payload::new(vec![2; 16])));
+        let still_open = journal(&[saved(1), write(0xaa), write(0xbb), refused]);
+        assert_eq!(still_open.options().map(|(_, options)| options.wanted.bytes()[0]).collect::<Vec<_>>(), [0xaa]);
     }
 
     #[test]
