@@ -3,8 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::file::{Case, CaseError};
+use super::file::{Case, CaseError, Durability};
+use super::journal;
+use crate::campaign::recovery;
 use crate::observation::event::{Event, EventKind};
+
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    #[error(
+        "{} is not merged: its board was left altered, and a case of several boards no longer tells how to put that right; do first what \
+         `flakescope journal {0}` says: {state}", .path.display()
+    )]
+    LeftAltered { path: PathBuf, state: String },
+}
 
 /// The first source that an earlier one is too, perhaps by another spelling of its path.
 pub fn given_twice(paths: &[PathBuf]) -> Option<&Path> {
@@ -13,8 +26,27 @@ pub fn given_twice(paths: &[PathBuf]) -> Option<&Path> {
     paths.iter().find(|path| path.canonicalize().is_ok_and(|path| !met.insert(path))).map(PathBuf::as_path)
 }
 
-/// Appends all events of `sources` to `target`, in order, and their reports, each once.
-pub fn merge(sources: &[Case], target: &mut Case) -> Result<(), CaseError> {
+/// A new case of all events of `sources`, in order, and their reports, each once.
+pub fn merge(sources: &[Case], out: &Path, durability: Durability) -> Result<Case, MergeError> {
+    refuse_altered(sources)?;
+    let mut target = Case::open_or_create(out, durability)?;
+    append_all(sources, &mut target)?;
+    Ok(target)
+}
+
+/// A journal follows one board: what a source left undone would be lost among the alterations of the next.
+fn refuse_altered(sources: &[Case]) -> Result<(), MergeError> {
+    for source in sources {
+        let path = source.path();
+        let left = recovery::of(&journal::of(source)?, &path.display().to_string());
+        if let Some(first) = left.first() {
+            return Err(MergeError::LeftAltered { path: path.to_owned(), state: first.text.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn append_all(sources: &[Case], target: &mut Case) -> Result<(), CaseError> {
     let mut numbering = Renumbering::default();
     for source in sources {
         let mut result = Ok(());
@@ -72,7 +104,8 @@ impl Renumbering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::file::Durability;
+    use crate::campaign::journal::tests::{began, done, erase};
+    use crate::observation::alteration::Place;
     use crate::observation::boot::{Boot, BootKind, BootProof};
     use crate::observation::cycle::Cycle;
     use crate::observation::units::Micros;
@@ -102,8 +135,7 @@ mod tests {
     fn boots_and_cycles_of_several_cases_get_numbers_of_their_own() {
         let folder = tempfile::tempdir().unwrap();
         let sources = [case_of_one_boot(&folder.path().join("a")), case_of_one_boot(&folder.path().join("b"))];
-        let mut target = Case::open_or_create(&folder.path().join("c"), Durability::Crash).unwrap();
-        merge(&sources, &mut target).unwrap();
+        let target = merge(&sources, &folder.path().join("c"), Durability::Crash).unwrap();
         let mut numbers = Vec::new();
         target
             .for_each(|event| match event.kind {
@@ -113,5 +145,19 @@ mod tests {
             })
             .unwrap();
         assert_eq!(numbers, [(1, None), (1, Some(1)), (2, None), (2, Some(2))]);
+    }
+
+    #[test]
+    fn a_case_whose_board_was_left_altered_is_not_merged() {
+        let folder = tempfile::tempdir().unwrap();
+        let sound = case_of_one_boot(&folder.path().join("a"));
+        let mut altered = case_of_one_boot(&folder.path().join("b"));
+        altered.append(None, began(&erase(Place::Scratch))).unwrap();
+        altered.append(None, done()).unwrap();
+        let out = folder.path().join("c");
+        let error = merge(&[altered, sound], &out, Durability::Crash).unwrap_err();
+        let expected = format!("`flakescope journal {}` says: the scratch range", folder.path().join("b").display());
+        assert!(matches!(error, MergeError::LeftAltered { .. }) && error.to_string().contains(&expected), "{error}");
+        assert!(!out.exists());
     }
 }

@@ -7,14 +7,14 @@ use clap::Args;
 use super::console::Console;
 use super::exit::ExitCode;
 use super::{ownership, part};
-use crate::case::file::{Case, CaseError, Durability};
-use crate::case::merge::{given_twice, merge};
+use crate::case::file::{Case, Durability};
+use crate::case::merge::{MergeError, given_twice, merge};
 use crate::investigation::subjects::Subjects;
 
 /// Make one case of several
 ///
 /// Boots and cycles are renumbered; the sources stay as they are. Boards of one design belong together; where the cases are of several
-/// parts, serial numbers or links, that is said here and beside the verdict.
+/// parts, serial numbers or links, that is said here and beside the verdict. A case whose board was left altered is refused.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  flakescope merge laptop.case desktop.case --out both.case")]
 pub struct MergeArgs {
@@ -46,14 +46,16 @@ pub fn run(args: &MergeArgs, console: &mut Console) -> ExitCode {
         }
         Err(error) => {
             console.error(&error.to_string());
-            ExitCode::UnreadableInput
+            match error {
+                MergeError::Case(_) => ExitCode::UnreadableInput,
+                MergeError::LeftAltered { .. } => ExitCode::Usage,
+            }
         }
     }
 }
 
-fn merged(args: &MergeArgs) -> Result<Subjects, CaseError> {
+fn merged(args: &MergeArgs) -> Result<Subjects, MergeError> {
     let sources = args.cases.iter().map(|path| Case::open(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut target = Case::open_or_create(&args.out, Durability::PowerLoss)?;
-    merge(&sources, &mut target)?;
-    ownership::of(&target)
+    let target = merge(&sources, &args.out, Durability::PowerLoss)?;
+    Ok(ownership::of(&target)?)
 }
