@@ -190,6 +190,34 @@ impl Case {
         Ok(Event { seq, at, kind })
     }
 
+    /// Does all of `work` in one transaction, which is durable at its end; after an error the case is as it was before.
+    pub(super) fn all_or_nothing(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), CaseError>,
+    ) -> Result<(), CaseError> {
+        let before = self.last_seq;
+        self.execute("BEGIN IMMEDIATE")?;
+        let done = work(self).and_then(|()| self.execute("COMMIT"));
+        if done.is_err() {
+            // What went wrong first is what counts; a full disk has ended the transaction already.
+            let _ = self.execute("ROLLBACK");
+            self.last_seq = before;
+        }
+        done
+    }
+
+    fn execute(&self, statement: &str) -> Result<(), CaseError> {
+        self.database.execute_batch(statement).map_err(|source| CaseError::Write { path: self.path.clone(), source })
+    }
+
+    /// Takes the file away: of a case that was to be made and came to nothing.
+    pub(super) fn discard(self) {
+        let Self { path, database, _claim, .. } = self;
+        drop(database);
+        // Where that fails, an empty case stays behind.
+        let _ = std::fs::remove_file(path);
+    }
+
     /// Hands every event to `fold`, oldest first, without holding them all in memory.
     pub fn for_each(&self, mut fold: impl FnMut(Event)) -> Result<(), CaseError> {
         let unreadable = |source| self.unreadable(source);
@@ -345,6 +373,23 @@ mod tests {
         std::fs::write(folder.path().join("what? a #1 board.case-wal"), "events of a run that was killed").unwrap();
         let error = Case::open_unwritable(&path).unwrap_err();
         assert!(matches!(error, CaseError::Unfolded { .. }) && !error.to_string().contains("written:"), "{error}");
+    }
+
+    #[test]
+    fn a_transaction_that_fails_leaves_the_case_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.case");
+        let mut case = Case::open_or_create(&path, Durability::Crash).unwrap();
+        let first = case.append(None, note("first")).unwrap();
+        let failed = case.all_or_nothing(|case| {
+            case.append(None, note("lost"))?;
+            Err(CaseError::Missing { path: path.clone() })
+        });
+        assert!(matches!(failed, Err(CaseError::Missing { .. })));
+        let mut second = None;
+        case.all_or_nothing(|case| case.append(None, note("second")).map(|event| second = Some(event))).unwrap();
+        drop(case);
+        assert_eq!(events(&Case::open(&path).unwrap()), [first, second.unwrap()]);
     }
 
     #[test]

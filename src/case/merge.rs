@@ -26,12 +26,21 @@ pub fn given_twice(paths: &[PathBuf]) -> Option<&Path> {
     paths.iter().find(|path| path.canonicalize().is_ok_and(|path| !met.insert(path))).map(PathBuf::as_path)
 }
 
-/// A new case of all events of `sources`, in order, and their reports, each once.
+/// A new case of all events of `sources`, in order, and their reports, each once. There is none after an error: half a case would
+/// look like a whole one.
 pub fn merge(sources: &[Case], out: &Path, durability: Durability) -> Result<Case, MergeError> {
     refuse_altered(sources)?;
+    let is_new = !out.exists();
     let mut target = Case::open_or_create(out, durability)?;
-    append_all(sources, &mut target)?;
-    Ok(target)
+    match target.all_or_nothing(|target| append_all(sources, target)) {
+        Ok(()) => Ok(target),
+        Err(error) => {
+            if is_new {
+                target.discard();
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// A journal follows one board: what a source left undone would be lost among the alterations of the next.
@@ -159,5 +168,26 @@ mod tests {
         let expected = format!("`flakescope journal {}` says: the scratch range", folder.path().join("b").display());
         assert!(matches!(error, MergeError::LeftAltered { .. }) && error.to_string().contains(&expected), "{error}");
         assert!(!out.exists());
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_read_to_its_end_leaves_no_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let sound = case_of_one_boot(&folder.path().join("a"));
+        drop(case_of_one_boot(&folder.path().join("b")));
+        let damaged = folder.path().join("b");
+        let database = rusqlite::Connection::open(&damaged).unwrap();
+        database
+            .execute_batch(
+                "CREATE TABLE report (number INTEGER PRIMARY KEY, digest TEXT, name TEXT, lines INTEGER, events TEXT);
+                 INSERT INTO report (digest, name, lines, events) VALUES ('aa', 'a.txt', 1, '{');",
+            )
+            .unwrap();
+        drop(database);
+        let out = folder.path().join("c");
+        let error = merge(&[sound, Case::open(&damaged).unwrap()], &out, Durability::PowerLoss).unwrap_err();
+        assert!(matches!(error, MergeError::Case(CaseError::BadEvent { .. })), "{error}");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('c')), "{left:?}");
     }
 }
