@@ -250,13 +250,13 @@ impl StepLine {
             Action::Close => Step::Close,
             Action::Wait { span_ms } => Step::Wait { span: Micros::from_millis(span_ms) },
         };
-        let deadline = self.deadline_ms.map_or_else(|| usual_deadline(&step), Micros::from_millis);
+        let deadline = self.deadline_ms.map_or_else(|| usual_deadline(&step, materials), Micros::from_millis);
         Ok(RecipeStep { step, deadline })
     }
 }
 
 /// Generous against what a healthy board needs, so that slowness is measured rather than cut off.
-fn usual_deadline(step: &Step) -> Micros {
+fn usual_deadline(step: &Step, materials: &Materials) -> Micros {
     match step {
         Step::Enumerate => Micros::from_secs(15),
         Step::Wait { span } => *span + Micros::from_secs(1),
@@ -266,7 +266,7 @@ fn usual_deadline(step: &Step) -> Micros {
         // Uploads: at least 16 KiB/s, a quarter of what one transaction per frame gives.
         Step::Read { length_bytes, .. } | Step::Save { length_bytes, .. } => uploading(*length_bytes),
         Step::Verify { data, .. } => uploading(data.len_bytes()),
-        Step::Alter(alteration) => altering(alteration),
+        Step::Alter(alteration) => altering(alteration, materials),
         _ => Micros::from_secs(5),
     }
 }
@@ -277,14 +277,18 @@ fn uploading(length_bytes: u32) -> Micros {
 
 /// The slowest flash in the tables takes 4 s for 128 KB to erase and programs 16 KB in a second; cutting an alteration
 /// short does more harm than waiting.
-fn altering(alteration: &Alteration) -> Micros {
+fn altering(alteration: &Alteration, materials: &Materials) -> Micros {
+    const LARGEST_SECTOR: u32 = 0x2_0000;
     let erasing = |length_bytes: u32| Micros::from_secs(15 + u64::from(length_bytes) / 8_192);
     let writing = |length_bytes: u32| Micros::from_secs(15 + u64::from(length_bytes) / 4_096);
     match alteration {
         Alteration::Erase { length_bytes, .. } => erasing(*length_bytes),
         Alteration::Write { data, .. } => writing(data.len_bytes()),
-        // How much will be put back is not known yet: as much as the largest sector.
-        Alteration::Restore { .. } => erasing(0x2_0000) + writing(0x2_0000) + uploading(0x2_0000),
+        // What is put back is filled in later: as much as the scratch range holds, or a sector that the case has saved.
+        Alteration::Restore { .. } => {
+            let length = materials.scratch.map_or(0, |scratch| scratch.length_bytes).max(LARGEST_SECTOR);
+            erasing(length) + writing(length) + uploading(length)
+        }
         Alteration::OptionBytes { .. } => Micros::from_secs(30),
         Alteration::FusDelete | Alteration::FusInstall | Alteration::FusStart => Micros::from_secs(120),
     }
@@ -293,6 +297,7 @@ fn altering(alteration: &Alteration) -> Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::materials::Scratch;
 
     #[test]
     fn the_standard_recipe_observes_only_and_ends_with_close() {
@@ -306,6 +311,20 @@ mod tests {
         for sheet in shelf::built_in("recipes") {
             let recipe = Recipe::parse_with(&sheet.name, &sheet.file, &sheet.text, &Materials::any()).unwrap();
             assert_eq!(recipe.touch() == Touch::Alter, recipe.description.starts_with("ALTERS"), "{}", sheet.name);
+        }
+    }
+
+    #[test]
+    fn putting_back_has_as_much_time_as_its_parts_whatever_the_length() {
+        for length_bytes in [0x2_0000, 0x10_0000, 0x20_0000] {
+            let scratch = Some(Scratch { address: Address(0x0800_0000), length_bytes, seed: 0 });
+            let materials = Materials { scratch, ..Materials::default() };
+            let recipe = Recipe::find_with("write-verify", &materials).unwrap();
+            let time = |fits: fn(&Step) -> bool| recipe.steps.iter().find(|line| fits(&line.step)).unwrap().deadline;
+            let parts = time(|step| matches!(step, Step::Alter(Alteration::Erase { .. })))
+                + time(|step| matches!(step, Step::Alter(Alteration::Write { .. })))
+                + time(|step| matches!(step, Step::Verify { .. }));
+            assert_eq!(time(|step| matches!(step, Step::Alter(Alteration::Restore { .. }))), parts, "{length_bytes}");
         }
     }
 
