@@ -128,6 +128,14 @@ impl Recipe {
         }
     }
 
+    /// What it changes for good, in its order.
+    pub fn alterations(&self) -> impl Iterator<Item = &Alteration> {
+        self.steps.iter().filter_map(|line| match &line.step {
+            Step::Alter(alteration) => Some(alteration),
+            _ => None,
+        })
+    }
+
     /// The highest level of touch among its steps.
     pub fn touch(&self) -> Touch {
         self.steps.iter().map(|line| line.step.touch()).max().unwrap_or(Touch::Observe)

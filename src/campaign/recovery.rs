@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::journal::{Image, Journal, Stack};
-use crate::observation::alteration::Place;
+use super::recipe::Recipe;
+use crate::observation::alteration::{Alteration, Place};
 use crate::observation::step::Phase;
 
 /// One thing that was left undone.
@@ -38,17 +39,31 @@ pub fn of(journal: &Journal, case: &str) -> Vec<Recovery> {
     [scratch(journal, case), options(journal, case), coprocessor(journal, case)].into_iter().flatten().collect()
 }
 
-/// What may still be run on such a board without losing what could be put back.
-pub fn allows(left: &[Recovery], recipe: &str) -> bool {
-    let in_the_way = |state: Left| match state {
-        Left::ScratchAltered => recipe != "scratch-restore",
-        Left::StackMissing | Left::StackPerhapsDeleted | Left::InstallationUnknown | Left::InstallationFailed => {
-            !recipe.starts_with("fus-")
-        }
-        Left::ImageIncomplete => !recipe.starts_with("fus-"),
+/// Whether a recipe may still be run on such a board without losing what could be put back: its steps decide, whatever it is called.
+pub fn allows(left: &[Recovery], recipe: &Recipe) -> bool {
+    let is_in_the_way = |state: Left, alteration: &Alteration| match state {
+        Left::ScratchAltered => !puts_back(alteration),
+        Left::StackMissing
+        | Left::StackPerhapsDeleted
+        | Left::InstallationUnknown
+        | Left::InstallationFailed
+        | Left::ImageIncomplete => !is_of_coprocessor(alteration) && !puts_back(alteration),
         Left::OptionBytesUncertain => true,
     };
-    !left.iter().any(|recovery| in_the_way(recovery.state))
+    recipe.alterations().all(|alteration| !left.iter().any(|it| is_in_the_way(it.state, alteration)))
+}
+
+/// It touches nothing but a range that this case has altered and whose contents it holds.
+fn puts_back(alteration: &Alteration) -> bool {
+    matches!(alteration, Alteration::Restore { .. })
+}
+
+fn is_of_coprocessor(alteration: &Alteration) -> bool {
+    match alteration {
+        Alteration::Erase { place, .. } | Alteration::Write { place, .. } => *place == Place::Image,
+        Alteration::FusDelete | Alteration::FusInstall | Alteration::FusStart => true,
+        Alteration::Restore { .. } | Alteration::OptionBytes { .. } => false,
+    }
 }
 
 /// The whole advice as people read it.
@@ -183,7 +198,8 @@ fn image_alone(journal: &Journal, install: String) -> Option<Recovery> {
 mod tests {
     use super::super::journal::tests::{SCRATCH, began, done, erase, failed, journal};
     use super::*;
-    use crate::observation::alteration::{Alteration, Payload};
+    use crate::campaign::materials::Materials;
+    use crate::observation::alteration::Payload;
     use crate::observation::event::EventKind;
 
     fn left(events: &[EventKind]) -> Vec<Recovery> {
@@ -192,6 +208,15 @@ mod tests {
 
     fn states(events: &[EventKind]) -> Vec<Left> {
         left(events).iter().map(|recovery| recovery.state).collect()
+    }
+
+    fn built_in(name: &str) -> Recipe {
+        Recipe::find_with(name, &Materials::any()).unwrap()
+    }
+
+    fn recipe(name: &str, steps: &[&str]) -> Recipe {
+        let steps: String = steps.iter().map(|step| format!("[[step]]\ndo = \"{step}\"\n")).collect();
+        Recipe::parse_with(name, name, &format!("description = \"x\"\n{steps}"), &Materials::any()).unwrap()
     }
 
     #[test]
@@ -222,7 +247,7 @@ mod tests {
         let text = in_words(&left);
         assert!(text.starts_with("The board was left altered: it has no wireless stack"), "{text}");
         assert!(text.contains("1. flakescope run --recipe fus-install --image FILE"), "{text}");
-        assert!(allows(&left, "fus-install") && !allows(&left, "write-verify"));
+        assert!(allows(&left, &built_in("fus-install")) && !allows(&left, &built_in("write-verify")));
     }
 
     #[test]
@@ -238,7 +263,22 @@ mod tests {
         let saved = EventKind::MemorySaved { address: SCRATCH, data: Payload::new(vec![1; 16]) };
         let left = left(&[saved, began(&erase(Place::Scratch))]);
         assert!(left[0].text.contains("What it held before is in the case."), "{}", left[0].text);
-        assert!(allows(&left, "scratch-restore") && !allows(&left, "write-verify") && !allows(&left, "fus-upgrade"));
+        assert!(allows(&left, &built_in("scratch-restore")) && allows(&left, &built_in("dfu-read")));
+        assert!(!allows(&left, &built_in("write-verify")) && !allows(&left, &built_in("fus-upgrade")));
+    }
+
+    #[test]
+    fn a_recipe_is_judged_by_its_steps_whatever_it_is_called() {
+        let scratch = left(&[began(&erase(Place::Scratch))]);
+        let failed_install = left(&[began(&Alteration::FusInstall), failed("FUS_IMAGE_WRTERROR")]);
+        let mine = recipe("my-restore", &["restore-scratch"]);
+        assert!(allows(&scratch, &mine));
+        let misnamed = recipe("fus-anything", &["erase-scratch", "fus-install"]);
+        assert!(!allows(&failed_install, &misnamed));
+        let renamed = recipe("our-install", &["erase-image", "write-image", "fus-install"]);
+        assert!(allows(&failed_install, &renamed) && !allows(&scratch, &renamed));
+        let both = [&scratch[..], &failed_install[..]].concat();
+        assert!(allows(&both, &mine) && !allows(&both, &renamed));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::effect;
 use crate::campaign::journal::Journal;
 use crate::campaign::materials::{Image, Materials, Scratch};
 use crate::campaign::recipe::Recipe;
@@ -86,7 +87,10 @@ pub struct Prepared {
 
 /// Everything around a recipe that alters.
 pub struct Occasion<'a> {
-    pub recipe: &'a str,
+    /// As it was named, for reading it again.
+    pub named: &'a str,
+    /// With some of everything for what it works with.
+    pub recipe: &'a Recipe,
     pub seed: u64,
     /// How often it will be performed.
     pub times: u32,
@@ -132,15 +136,14 @@ impl AlterArgs {
             prepared.materials.image = Some(image);
         }
         // The recipe itself says whether something is lacking, before anybody is asked.
-        Recipe::find_with(occasion.recipe, &prepared.materials)
-            .map_err(|error| Refusal::of(ExitCode::Usage, &error))?;
+        Recipe::find_with(occasion.named, &prepared.materials).map_err(|error| Refusal::of(ExitCode::Usage, &error))?;
         let _ = writeln!(
             plan,
             "Recipe {}, {} time{}: {}",
-            occasion.recipe,
+            occasion.named,
             occasion.times,
             if occasion.times == 1 { "" } else { "s" },
-            effect(occasion.recipe)
+            effect::in_words(occasion.recipe)
         );
         self.gate.open(link, &plan, occasion.is_virtual, console)?;
         Ok(prepared)
@@ -193,7 +196,7 @@ impl AlterArgs {
         let judgements = match (part, &self.release) {
             (Some(part), Some(release)) => {
                 // A stack that is deleted first does not stand in the way of its successor.
-                let sfsa = if occasion.recipe == "fus-upgrade" { None } else { sfsa(look, part) };
+                let sfsa = if effect::deletes_before_it_installs(occasion.recipe) { None } else { sfsa(look, part) };
                 let (size_bytes, fus_version) = (Some(bytes.len() as u64), self.fus_version);
                 let what = fus_check::Plan {
                     binary,
@@ -243,21 +246,17 @@ impl AlterArgs {
 }
 
 /// The case may hold a board that was left altered; some recipes would make it worse.
-pub fn refuse_on_top(
-    journal: &Journal,
-    recipe: &str,
-    alters: bool,
-    case: &str,
-    console: &mut Console,
-) -> Result<(), Refusal> {
+pub fn refuse_on_top(journal: &Journal, recipe: &Recipe, case: &str, console: &mut Console) -> Result<(), Refusal> {
     let left = recovery::of(journal, case);
     if left.is_empty() {
         return Ok(());
     }
     console.note(recovery::in_words(&left).trim_end());
-    if alters && !recovery::allows(&left, recipe) {
-        let text =
-            format!("recipe {recipe} would alter a board that this case left altered; do what stands above first");
+    if !recovery::allows(&left, recipe) {
+        let text = format!(
+            "recipe {} would alter a board that this case left altered; do what stands above first",
+            recipe.name
+        );
         return Err(Refusal { code: ExitCode::Usage, text });
     }
     Ok(())
@@ -311,20 +310,6 @@ fn image_facts(
         facts.push(Fact { quote, ..fact("fus-address-known", FactValue::Flag(right)) });
     }
     Ok(facts)
-}
-
-fn effect(recipe: &str) -> &'static str {
-    match recipe {
-        "fus-upgrade" => {
-            "before, the old wireless stack; after, the image installed and started. Between the two there is none"
-        }
-        "fus-install" => "before, whatever the upgrade service shows; after, the image installed",
-        "fus-delete" => "before, a wireless stack; after, none",
-        "fus-start-stack" => "before, the upgrade service; after, the wireless stack runs",
-        "write-verify" => "before and after, the same contents; between, a pattern",
-        "scratch-restore" => "before, a pattern or nothing; after, what the case has saved",
-        _ => "as its file says",
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod altering;
 pub mod args;
 mod conduct;
 mod demand;
+mod effect;
 mod idle;
 mod order;
 mod watch;

@@ -77,13 +77,14 @@ pub fn order(args: &RunArgs, on_screen: bool, stop: Arc<AtomicBool>, console: &m
     if !alters {
         ownership::demand_own(&case, part.as_deref(), args.link.transport(), &library.devices)?;
     }
-    altering::refuse_on_top(&journal, named, alters, &case.path().display().to_string(), console)?;
+    altering::refuse_on_top(&journal, &sketch.recipe, &case.path().display().to_string(), console)?;
     let (boots, cycles) = (args.boots.unwrap_or(usual(alters, 40)), args.cycles.unwrap_or(usual(alters, 5)));
     let prepared = if alters {
         let times = if sketch.reentry == Reentry::None { cycles } else { boots.saturating_mul(cycles) };
         let is_virtual = args.choice.virtual_board.is_some();
         let occasion = Occasion {
-            recipe: named,
+            named,
+            recipe: &sketch.recipe,
             seed: args.seed,
             times,
             case: &case,
