@@ -56,7 +56,7 @@ pub mod speed_curve;
 pub mod streak_shuffle;
 pub mod survival;
 #[cfg(test)]
-mod synthetic;
+pub mod synthetic;
 pub mod time_in_boot;
 mod transfer_count;
 pub mod transfers;

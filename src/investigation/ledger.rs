@@ -321,7 +321,10 @@ impl Ledger {
         let kind = self.kind();
         let is_being_booted = depth == Depth::Live && self.makes_many_boots();
         let subject = self.library.subject(&self.observed).being_booted(is_being_booted);
-        let conclusion = self.library.conclude(&subject, kind, findings);
+        // Where nothing failed but a request of our own, there is no failure that a cause could answer for.
+        let nothing_failed = self.unexpected_failures == 0 && self.refused_cycles > 0;
+        let to_explain = if nothing_failed { VerdictKind::Clean } else { kind };
+        let conclusion = self.library.conclude(&subject, to_explain, findings);
         Verdict {
             schema: VERDICT_SCHEMA,
             source: FieldText::new(self.source()),
@@ -421,4 +424,35 @@ fn latest(boots: &[BootStrip], mut skip: usize) -> Vec<BootStrip> {
         skip = 0;
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::synthetic::{cold_boot, cycle, failing, start};
+
+    fn verdict(cycles: &[Cycle]) -> Verdict {
+        let mut ledger = Ledger::new(Arc::new(Library::load().unwrap()));
+        let events = [EventKind::CampaignStarted(start(1, 3)), EventKind::BootStarted(cold_boot(1))];
+        let events = events.into_iter().chain(cycles.iter().cloned().map(EventKind::CycleFinished));
+        for (seq, kind) in (1..).zip(events) {
+            ledger.absorb(&Event { seq, at: None, kind });
+        }
+        ledger.verdict(Depth::Verdict)
+    }
+
+    #[test]
+    fn what_we_refused_ourselves_is_told_and_is_neither_a_fault_nor_clean() {
+        let refused = failing(2, 1, FailureClass::NotSent, Phase::Read);
+        let verdict = verdict(&[cycle(1, 1), refused]);
+        assert_eq!((verdict.verdict, verdict.failures.len()), (VerdictKind::Inconclusive, 1));
+        assert_eq!(verdict.causes.len(), 0);
+    }
+
+    #[test]
+    fn a_failure_of_the_board_stays_a_fault_beside_it() {
+        let refused = failing(1, 1, FailureClass::NotSent, Phase::Read);
+        let stalled = failing(2, 1, FailureClass::Stall, Phase::Read);
+        assert_eq!(verdict(&[refused, stalled]).verdict, VerdictKind::Fault);
+    }
 }
