@@ -3,12 +3,13 @@
 
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::field_text::FieldText;
-use crate::observation::units::{Address, Hertz, Micros, Millivolts, Ppm};
+use crate::observation::units::{Address, Micros, Millivolts, Ppm};
 use crate::swd::core_debug::{
-    CYCCNTENA, DEMCR, DHCSR, DWT_CTRL, DWT_CYCCNT, DWT_PCSR, NOCYCCNT, S_HALT, S_LOCKUP, S_RESET_ST, S_SLEEP, TRCENA,
+    CYCCNTENA, DEMCR, DHCSR, DWT_CTRL, DWT_PCSR, NOCYCCNT, S_HALT, S_LOCKUP, S_RESET_ST, S_SLEEP, TRCENA,
 };
 use crate::swd::crystal_witness::CoreClock;
 
+use super::cycle_counter::{Counter, LONGEST_UNREAD, Reading};
 use super::swd_probe::SwdProbe;
 use super::swd_session::SwdFault;
 use super::swd_wire::SwdWire;
@@ -22,12 +23,8 @@ pub const PROGRAM_COUNTER: &str = "program-counter";
 pub const VOLTAGE_LOWEST: &str = "target-voltage-lowest";
 pub const VOLTAGE_HIGHEST: &str = "target-voltage-highest";
 
-/// Of several readings the one with the shortest call is known best.
-const READINGS: usize = 5;
 /// How often the probe measures the voltage while the cycles are counted. A reading takes a few milliseconds over USB.
 const VOLTAGES: u64 = 20;
-/// How far the clock of a computer may be off: crystals of computers, and the most that time services slew is 500 ppm. Judgement.
-const HOST_CLOCK: Ppm = Ppm(100.0);
 /// What a sound clock may change by within one measurement: warming of a crystal or an internal oscillator.
 const DRIFT: Ppm = Ppm(1_000.0);
 
@@ -72,34 +69,50 @@ fn count<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros, learned: &mut Vec
     // Reading the status clears what it says of the time before.
     wire.read_word(DHCSR)?;
     let mut status = 0;
-    let mut readings = vec![Reading::take(wire)?];
+    let mut counter = Counter::default();
+    let mut readings = vec![Reading::take(wire, &mut counter)?];
     let mut voltages = Vec::new();
     for _ in 0..2 {
-        wait_measuring(wire, half, &mut voltages);
-        let counter = wire.read_word(DWT_PCSR)?;
-        if counter != u32::MAX {
-            learned.push(Fact::measured(PROGRAM_COUNTER, FactValue::Address(Address(counter))));
+        wait_measuring(wire, half, &mut counter, &mut voltages)?;
+        let program = wire.read_word(DWT_PCSR)?;
+        if program != u32::MAX {
+            learned.push(Fact::measured(PROGRAM_COUNTER, FactValue::Address(Address(program))));
         }
-        readings.push(Reading::take(wire)?);
+        readings.push(Reading::take(wire, &mut counter)?);
         status |= wire.read_word(DHCSR)?;
     }
     learned.extend(range_of(&voltages, half));
+    if counter.is_lost {
+        return Ok(Err("the probe answered too slowly to follow the cycle counter, which may have come round unseen"));
+    }
     Ok(judge(status, &readings))
 }
 
-/// Waits, and looks at the voltage meanwhile: that reaches no target. A probe that cannot measure it only waits.
-fn wait_measuring<P: SwdProbe>(wire: &mut SwdWire<'_, P>, span: Micros, voltages: &mut Vec<Millivolts>) {
+/// Waits, and looks at the voltage meanwhile: that reaches no target. A probe that cannot measure it only follows the counter.
+fn wait_measuring<P: SwdProbe>(
+    wire: &mut SwdWire<'_, P>,
+    span: Micros,
+    counter: &mut Counter,
+    voltages: &mut Vec<Millivolts>,
+) -> Result<(), SwdFault> {
     let end = wire.probe().now() + span;
-    let step = Micros(span.0 / (VOLTAGES / 2));
+    let mut step = Micros(span.0 / (VOLTAGES / 2)).clamp(Micros(1), LONGEST_UNREAD);
+    let mut has_voltage = true;
     while wire.probe().now() + step < end {
         wire.probe().wait(step);
-        match wire.probe().target_voltage() {
-            Ok(Some(voltage)) => voltages.push(voltage),
-            Ok(None) | Err(_) => break,
+        if has_voltage {
+            match wire.probe().target_voltage() {
+                Ok(Some(voltage)) => voltages.push(voltage),
+                Ok(None) | Err(_) => (has_voltage, step) = (false, LONGEST_UNREAD),
+            }
+        }
+        if counter.is_due(wire.probe().now() + step) {
+            counter.read(wire)?;
         }
     }
     let left = end.saturating_sub(wire.probe().now());
     wire.probe().wait(left);
+    Ok(())
 }
 
 fn range_of(voltages: &[Millivolts], half: Micros) -> Vec<Fact> {
@@ -135,41 +148,6 @@ fn judge(status: u32, readings: &[Reading]) -> Counted {
     Ok(whole)
 }
 
-/// The counter, and between which moments it was read.
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    middle: Micros,
-    length: Micros,
-    cycles: u32,
-}
-
-impl Reading {
-    fn take<P: SwdProbe>(wire: &mut SwdWire<'_, P>) -> Result<Self, SwdFault> {
-        let mut best = None::<Self>;
-        for _ in 0..READINGS {
-            let before = wire.probe().now();
-            let cycles = wire.read_word(DWT_CYCCNT)?;
-            let length = wire.probe().now() - before;
-            if best.is_none_or(|best| length < best.length) {
-                best = Some(Self { middle: before + Micros(length.0 / 2), length, cycles });
-            }
-        }
-        Ok(best.expect("there is at least one reading"))
-    }
-
-    /// The clock between two readings; nothing where the counter stands. Each reading happened somewhere within its call.
-    fn until(&self, later: &Self) -> Option<CoreClock> {
-        let cycles = f64::from(later.cycles.wrapping_sub(self.cycles));
-        let seconds = (later.middle - self.middle).as_secs_f64();
-        if cycles == 0.0 || seconds == 0.0 {
-            return None;
-        }
-        // The moments are whole microseconds.
-        let unknown = (self.length + later.length).as_secs_f64() / 2.0 + 1e-6;
-        Some(CoreClock { frequency: Hertz(cycles / seconds), uncertainty: Ppm(unknown / seconds * 1e6 + HOST_CLOCK.0) })
-    }
-}
-
 fn set<P: SwdProbe>(wire: &mut SwdWire<'_, P>, register: Address, before: u32, bit: u32) -> Result<(), SwdFault> {
     if before & bit == 0 {
         wire.write_word(register, before | bit)?;
@@ -188,9 +166,10 @@ fn set_back<P: SwdProbe>(wire: &mut SwdWire<'_, P>, register: Address, before: u
 mod tests {
     use super::*;
     use crate::bench::surroundings::Dice;
+    use crate::link::cycle_counter::READINGS;
 
     fn reading(micros: u64, length: u64, cycles: u64) -> Reading {
-        Reading { middle: Micros(micros), length: Micros(length), cycles: cycles as u32 }
+        Reading { middle: Micros(micros), length: Micros(length), cycles }
     }
 
     #[test]

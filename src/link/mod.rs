@@ -4,6 +4,7 @@ pub mod board_selector;
 pub mod both_links;
 pub mod core_clock;
 pub mod core_watch;
+pub mod cycle_counter;
 pub mod dfu_link;
 #[cfg(feature = "program")]
 pub mod hardware;

@@ -181,6 +181,22 @@ fn the_core_clock_is_measured_within_its_uncertainty() {
     assert!((truth - 60.0).abs() < 0.1);
 }
 
+/// 32 bits of cycles last 25 s at 168 MHz and half of that in each half of a minute.
+#[test]
+fn a_core_clock_is_right_however_often_its_counter_comes_round() {
+    for seconds in [24, 27, 60] {
+        let mut link = link("swd-healthy-f407", 1, Touch::Observe);
+        let measure = Step::CoreClock { span: Micros::from_secs(seconds) };
+        for step in [Step::OpenProbe, Step::Connect { mode: ConnectMode::Hotplug }, Step::Identify] {
+            link.perform(&step, DEADLINE);
+        }
+        let record = link.perform(&measure, Micros::from_secs(seconds + 10));
+        let clock = record.facts.iter().find(|fact| fact.key == "core-clock").map(|fact| &fact.value);
+        let Some(FactValue::FrequencyMhz(mhz)) = clock else { panic!("{record:?}") };
+        assert!((mhz / 168.0 - 1.0).abs() < 1e-3, "{mhz} MHz in {seconds} s");
+    }
+}
+
 /// Written out here rather than asked of the whitelist that the transport enforces, so that a mistake there is seen.
 fn changes_nothing_lasting(write: &TargetWrite) -> bool {
     match *write {
