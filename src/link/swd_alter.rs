@@ -43,18 +43,7 @@ pub fn sequence<P: SwdProbe>(
 
 /// Stores and loads. The wire lets nothing but this sequence through.
 pub fn write<P: SwdProbe>(wire: &mut SwdWire<'_, P>, sequence: &OptionSequence) -> Result<(), SwdFault> {
-    let controller = sequence.controller;
-    await_idle(wire, &controller)?;
-    for (address, word) in &sequence.unlock {
-        wire.write_word(*address, *word)?;
-    }
-    if word_at(wire, controller.control())? & controller.option_lock() != 0 {
-        let code = "the controller stayed locked after its keys; it takes them again only after a reset";
-        return Err(SwdFault {
-            address: Some(controller.control()),
-            ..SwdFault::new(FailureClass::WriteProtected, code)
-        });
-    }
+    await_idle(wire, &sequence.controller)?;
     let stored = store(wire, sequence);
     if stored.is_err() {
         // The error that matters is the one before; an open lock is not left behind.
@@ -68,8 +57,19 @@ pub fn write<P: SwdProbe>(wire: &mut SwdWire<'_, P>, sequence: &OptionSequence) 
     Ok(())
 }
 
+/// From the first key until the word is in the option page.
 fn store<P: SwdProbe>(wire: &mut SwdWire<'_, P>, sequence: &OptionSequence) -> Result<(), SwdFault> {
     let controller = sequence.controller;
+    for (address, word) in &sequence.unlock {
+        wire.write_word(*address, *word)?;
+    }
+    if word_at(wire, controller.control())? & controller.option_lock() != 0 {
+        let code = "the controller stayed locked after its keys; it takes them again only after a reset";
+        return Err(SwdFault {
+            address: Some(controller.control()),
+            ..SwdFault::new(FailureClass::WriteProtected, code)
+        });
+    }
     wire.write_word(sequence.store.0, sequence.store.1)?;
     wire.write_word(sequence.start.0, sequence.start.1)?;
     let status = await_idle(wire, &controller)?;
@@ -231,5 +231,6 @@ mod tests {
         let (class, code) = desk.set(0x5800_4020, before ^ 0x200).unwrap();
         assert!(class == FailureClass::WriteProtected && code.contains("only after a reset"), "{class}: {code}");
         assert_eq!(desk.read(0x5800_4020), before);
+        assert_eq!(desk.read(0x5800_4014) >> 30, 0b11, "the first keys have opened the flash, which is locked again");
     }
 }
