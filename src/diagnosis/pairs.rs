@@ -78,8 +78,8 @@ pub(super) fn of<'k>(
     pairs
 }
 
-/// A cause that was seen at work in each of n failures: if a second one made a share of the failures that nobody knows, any share as likely
-/// as any other, the chance that none of the n was its is 1 / (n + 1).
+/// A cause that was seen at work in the failures of each of n boots: if a second one made a share of the failing boots that nobody knows, any
+/// share as likely as any other, the chance that none of the n was its is 1 / (n + 1).
 fn left_to_a_second(cause: &Cause, findings: &[Finding]) -> f64 {
     let seen = findings.iter().filter(|finding| cause.in_every_failure_by.contains(&finding.id));
     seen.map(|finding| 1.0 / (finding.n as f64 + 1.0)).fold(1.0, f64::min)
@@ -187,7 +187,7 @@ mod tests {
     fn a_cause_seen_at_work_in_every_failure_leaves_little_to_a_second() {
         let knowledge = Knowledge::built_in().unwrap();
         let cause = knowledge.causes.iter().find(|cause| cause.id == "hse-misdetected").unwrap();
-        let seen = |n| vec![Finding::new("misread-at-every-failure", String::new(), n, Unit::Cycle)];
+        let seen = |n| vec![Finding::new("misread-at-every-failure", String::new(), n, Unit::Boot)];
         assert!((super::left_to_a_second(cause, &[]) - 1.0).abs() < 1e-9);
         assert!((super::left_to_a_second(cause, &seen(19)) - 0.05).abs() < 1e-9);
     }

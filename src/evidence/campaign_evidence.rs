@@ -57,6 +57,7 @@ pub struct CampaignEvidence {
     latency_before: LatencyBefore,
     speeds: SpeedCurve,
     clocks: ClockLooks,
+    last_boot: usize,
     last_cycle: u32,
     /// In the order of the recipe.
     latencies: Vec<(Phase, LatencySketch)>,
@@ -77,7 +78,7 @@ impl CampaignEvidence {
             EventKind::HostMessage(text) | EventKind::Note(text) => self.course.remark(text),
             EventKind::FactNoted(fact) => {
                 self.covariates.note(fact);
-                self.clocks.note(fact, event.at, self.last_cycle);
+                self.clocks.note(fact, event.at, self.last_boot, self.last_cycle);
             }
             EventKind::CycleFinished(_)
             | EventKind::SessionStarted(_)
@@ -94,6 +95,7 @@ impl CampaignEvidence {
         levels.insert(BOOT_KIND.to_owned(), self.boots.kind_for(cycle).name().to_owned());
         let arm = self.arms.of(&levels);
         let boot = self.boots.add(&trial, arm);
+        self.last_boot = boot;
         self.arms.absorb(&trial, boot, arm);
         self.kinds.absorb(&trial);
         self.steps.absorb(&trial, boot);

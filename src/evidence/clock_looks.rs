@@ -2,11 +2,13 @@
 //! and whether the crystal was misread at every failure.
 //!
 //! A look is a frequency with bounds. The true value lies anywhere between them, so that its variance is at least a third of their
-//! square; where looks scatter more, their scatter counts.
+//! square; where looks scatter more, their scatter counts. What a ROM makes of its crystal is decided once a boot, so that the looks of
+//! one boot are one sighting of it.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::finding::{Finding, NamedCycles, Unit};
+use super::finding::{Finding, Unit};
+use super::sightings::{FirstOfBoot, Sightings};
 use super::weight;
 use crate::observation::fact::{Fact, FactValue};
 use crate::observation::units::Micros;
@@ -28,28 +30,29 @@ const ANOTHER_SOURCE_PPM: f64 = 330_000.0;
 #[derive(Clone, Debug, Default)]
 pub struct ClockLooks {
     rows: Vec<Row>,
-    misread: u64,
+    misread: Sightings,
     not_misread: u64,
-    at: NamedCycles,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
     at: Micros,
+    boot: usize,
     look: ClockLook,
 }
 
 impl ClockLooks {
-    /// A fact noted at a moment of the link, after so many cycles.
-    pub fn note(&mut self, fact: &Fact, at: Option<Micros>, cycle: u32) {
+    /// A fact noted at a moment of the link, after a cycle of a boot.
+    pub fn note(&mut self, fact: &Fact, at: Option<Micros>, boot: usize, cycle: u32) {
         let (true, FactValue::Text(text)) = (fact.key == CLOCK_LOOK, &fact.value) else { return };
         let (Ok(look), Some(at)) = (text.raw().parse::<ClockLook>(), at) else { return };
         if look.occasion == Occasion::Failure
             && let Some(says) = look.says()
         {
-            self.misread += u64::from(says == Says::Misread);
-            self.not_misread += u64::from(says != Says::Misread);
-            self.at.add(cycle);
+            match says {
+                Says::Misread => self.misread.add(boot, cycle),
+                Says::ReadRight | Says::Undecided => self.not_misread += 1,
+            }
         }
         if self.rows.len() == KEPT {
             let mut place = 0;
@@ -58,7 +61,7 @@ impl ClockLooks {
                 place % 2 == 1
             });
         }
-        self.rows.push(Row { at, look });
+        self.rows.push(Row { at, boot, look });
     }
 
     pub fn findings(&self) -> Vec<Finding> {
@@ -92,8 +95,7 @@ impl ClockLooks {
 
     /// Of the core, because a crystal that is misread leaves the crystal as it is and the core wrong.
     fn difference(&self) -> Option<Finding> {
-        let of =
-            |occasion| Sample::of(self.rows.iter().map(|row| row.look).filter(move |look| look.occasion == occasion));
+        let of = |occasion| Sample::of(self.rows.iter().filter(move |row| row.look.occasion == occasion));
         let (failed, good) = (of(Occasion::Failure)?, of(Occasion::GoodCycle)?);
         let ppm = (failed.mean / good.mean - 1.0) * 1e6;
         let half = quantile(failed.n + good.n - 2.0) * (failed.variance_ppm + good.variance_ppm).sqrt();
@@ -115,22 +117,29 @@ impl ClockLooks {
         );
         let n = (failed.n + good.n) as u64;
         let found = Finding::new(id, text, n, Unit::Look).of_size(ppm, Some((low, high)), "ppm");
-        Some(found.by("difference of means", weight::of_sightings(failed.n.min(good.n) as u64)))
+        let independent =
+            if boots(self.rows.iter()) > 1 { failed.boots.min(good.boots) } else { failed.n.min(good.n) as u64 };
+        Some(found.by("difference of means", weight::of_sightings(independent)))
     }
 
     fn every_failure(&self) -> Option<Finding> {
-        let n = self.misread;
-        if n == 0 || self.not_misread > 0 {
+        let Sightings { cycles, boots, at, .. } = &self.misread;
+        if *cycles == 0 || self.not_misread > 0 {
             return None;
         }
-        let text = format!("The crystal was misread at every one of the {} whose clocks were seen.", failures(n));
-        let found = Finding::new("misread-at-every-failure", text, n, Unit::Look);
-        Some(found.by("count", weight::of_sightings(n)).seen_at(self.at.iter()))
+        let text = format!(
+            "The crystal was misread at every one of the {} whose clocks were seen, in {}.",
+            Unit::Failure.count(*cycles),
+            Unit::Boot.count(*boots)
+        );
+        let found = Finding::new("misread-at-every-failure", text, *boots, Unit::Boot);
+        Some(found.by("count", weight::of_sightings(*boots)).seen_at(at.iter()))
     }
 }
 
-fn failures(n: u64) -> String {
-    format!("{n} failure{}", if n == 1 { "" } else { "s" })
+fn boots<'a>(rows: impl Iterator<Item = &'a Row>) -> u64 {
+    let mut boots = FirstOfBoot::default();
+    rows.filter(|row| boots.is_first(row.boot)).count() as u64
 }
 
 /// Minutes, a frequency, and its bound in ppm.
@@ -182,13 +191,15 @@ impl Line {
 /// The mean of a core clock, and the variance of that mean.
 struct Sample {
     n: f64,
+    boots: u64,
     mean: f64,
     variance_ppm: f64,
 }
 
 impl Sample {
-    fn of(looks: impl Iterator<Item = ClockLook>) -> Option<Self> {
-        let looks: Vec<_> = looks.collect();
+    fn of<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<Self> {
+        let rows: Vec<_> = rows.collect();
+        let looks: Vec<_> = rows.iter().map(|row| row.look).collect();
         if looks.is_empty() {
             return None;
         }
@@ -197,7 +208,7 @@ impl Sample {
         let ppm = |look: &ClockLook| (look.core.frequency.0 / mean - 1.0) * 1e6;
         let scatter = looks.iter().map(|look| ppm(look).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
         let stated = looks.iter().map(|look| look.core.uncertainty.0.powi(2) / 3.0).sum::<f64>() / n;
-        Some(Self { n, mean, variance_ppm: f64::max(scatter, stated) / n })
+        Some(Self { n, boots: boots(rows.into_iter()), mean, variance_ppm: f64::max(scatter, stated) / n })
     }
 }
 
@@ -208,8 +219,13 @@ mod tests {
     use crate::observation::units::{Hertz, Ppm};
     use crate::swd::crystal_witness::CoreClock;
 
-    /// One look a minute; each is off by up to its bound of 300 ppm.
+    /// One look a minute, each in a boot of its own.
     fn looks(n: u32, seed: u64, of: impl Fn(u32) -> (Occasion, f64, f64)) -> ClockLooks {
+        looks_in_boots_of(1, n, seed, of)
+    }
+
+    /// Each is off by up to its bound of 300 ppm.
+    fn looks_in_boots_of(cycles: usize, n: u32, seed: u64, of: impl Fn(u32) -> (Occasion, f64, f64)) -> ClockLooks {
         let mut chance = Chance::seeded(seed);
         let mut looks = ClockLooks::default();
         for minute in 0..n {
@@ -220,7 +236,8 @@ mod tests {
             let crystals = Some((Hertz::from_mhz(believed_mhz), Hertz::from_mhz(measured)));
             let text = ClockLook { occasion, core, crystals }.to_string();
             let fact = Fact::measured(CLOCK_LOOK, FactValue::Text(text.as_str().into()));
-            looks.note(&fact, Some(Micros::from_secs(60 * u64::from(minute))), minute);
+            let at = Some(Micros::from_secs(60 * u64::from(minute)));
+            looks.note(&fact, at, minute as usize / cycles, minute);
         }
         looks
     }
@@ -281,9 +298,33 @@ mod tests {
     }
 
     #[test]
+    fn the_looks_of_one_boot_are_one_sighting() {
+        let of = |cycles, id: &str| {
+            // Failing boots and good ones take turns.
+            let looks = looks_in_boots_of(cycles, 10, 1, |minute| {
+                if (minute as usize / cycles).is_multiple_of(2) {
+                    (Occasion::Failure, 25.0, 24.0)
+                } else {
+                    (GOOD, 25.0, 25.0)
+                }
+            });
+            looks.findings().into_iter().find(|finding| finding.id == id).unwrap()
+        };
+        let every = |cycles| of(cycles, "misread-at-every-failure");
+        assert_eq!((every(5).n, every(5).unit, every(1).n), (1, Unit::Boot, 5));
+        assert_eq!(
+            every(5).text,
+            "The crystal was misread at every one of the 5 failures whose clocks were seen, in 1 boot."
+        );
+        for id in ["misread-at-every-failure", "core-clock-differs-at-failures"] {
+            assert_eq!((of(5, id).weight, of(1, id).weight), (1.0 / 2.0, 5.0 / 6.0), "{id}");
+        }
+    }
+
+    #[test]
     fn nothing_is_said_of_looks_that_are_none() {
         let mut looks = ClockLooks::default();
-        looks.note(&Fact::measured(CLOCK_LOOK, FactValue::Text("odd".into())), Some(Micros::ZERO), 1);
+        looks.note(&Fact::measured(CLOCK_LOOK, FactValue::Text("odd".into())), Some(Micros::ZERO), 0, 1);
         assert!(looks.findings().is_empty());
     }
 }
