@@ -72,15 +72,15 @@ impl Arms {
     /// A boot counts once under each level that it met, in however many arms.
     fn settle_last_boot(&mut self) {
         let Some(last) = self.cells.last().map(|cell| cell.boot) else { return };
-        let mut met: BTreeMap<(&String, &String), Option<u32>> = BTreeMap::new();
+        let mut met: BTreeMap<&str, BTreeMap<&str, Option<u32>>> = BTreeMap::new();
         for cell in self.cells.iter().rev().take_while(|cell| cell.boot == last) {
-            for level in self.levels.get(cell.arm as usize).into_iter().flatten() {
-                let failed_at = met.entry(level).or_default();
+            for (factor, level) in self.levels.get(cell.arm as usize).into_iter().flatten() {
+                let failed_at = met.entry(factor).or_default().entry(level).or_default();
                 *failed_at = (*failed_at).into_iter().chain(cell.failed_at).min();
             }
         }
-        for ((factor, level), failed_at) in met {
-            self.watch.settle(factor, level, failed_at);
+        for (factor, levels) in met {
+            self.watch.settle(factor, levels);
         }
     }
 

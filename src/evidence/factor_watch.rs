@@ -31,8 +31,8 @@ struct Watched {
 }
 
 impl FactorWatch {
-    /// A boot is over, and some of its cycles ran under this level.
-    pub fn settle(&mut self, factor: &str, level: &str, failed_at: Option<u32>) {
+    /// A boot is over, in which cycles ran under these levels; of each its first failed cycle.
+    pub fn settle<'a>(&mut self, factor: &str, levels: impl IntoIterator<Item = (&'a str, Option<u32>)>) {
         let watched = self.factors.entry(factor.to_owned()).or_insert_with(|| Watched {
             levels: Vec::new(),
             waiting: Vec::new(),
@@ -41,7 +41,11 @@ impl FactorWatch {
             counts: Vec::new(),
             at: NamedCycles::default(),
         });
-        watched.settle(level, failed_at);
+        let mut counts = false;
+        for (level, failed_at) in levels {
+            counts |= watched.settle(level, failed_at);
+        }
+        watched.boots += u64::from(counts);
     }
 
     /// Factors whose e-value stands out among all; e-BH allows for factors that share their levels.
@@ -85,11 +89,12 @@ impl Watched {
         })
     }
 
-    fn settle(&mut self, level: &str, failed_at: Option<u32>) {
+    /// Whether this level is one of those that are watched.
+    fn settle(&mut self, level: &str, failed_at: Option<u32>) -> bool {
         let failed = failed_at.is_some();
         let place = match self.levels.iter().position(|known| known == level) {
             Some(place) => place,
-            None if self.levels.len() >= MOST_LEVELS => return,
+            None if self.levels.len() >= MOST_LEVELS => return false,
             None => {
                 self.levels.push(level.to_owned());
                 self.waiting.push(VecDeque::new());
@@ -98,7 +103,6 @@ impl Watched {
                 self.levels.len() - 1
             }
         };
-        self.boots += 1;
         self.counts[place].n += 1;
         self.counts[place].failed += u64::from(failed);
         failed_at.into_iter().for_each(|cycle| self.at.add(cycle));
@@ -109,6 +113,7 @@ impl Watched {
             let block: Vec<bool> = self.waiting.iter_mut().filter_map(VecDeque::pop_front).collect();
             self.rates.add_block(&block);
         }
+        true
     }
 }
 
@@ -117,7 +122,7 @@ mod tests {
     use super::*;
 
     fn settle(watch: &mut FactorWatch, level: &str, failed: bool) {
-        watch.settle("port", level, failed.then_some(1));
+        watch.settle("port", [(level, failed.then_some(1))]);
     }
 
     #[test]
@@ -130,6 +135,15 @@ mod tests {
         assert_eq!(watch.findings().len(), 1);
         settle(&mut watch, "3-2", false);
         assert_eq!(watch.findings()[0].text, "port matters: the failure rates of its levels differ (1-4, 3-1, 3-2).");
+    }
+
+    #[test]
+    fn a_boot_that_met_two_levels_is_one_boot() {
+        let mut watch = FactorWatch::default();
+        for boot in 0..40 {
+            watch.settle("transfer-size", [("2048", Some(boot)), ("64", None)]);
+        }
+        assert_eq!((watch.findings()[0].n, watch.findings()[0].unit), (40, Unit::Boot));
     }
 
     #[test]
