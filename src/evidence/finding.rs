@@ -14,6 +14,7 @@ pub struct Finding {
     pub id: String,
     /// The statement in words, figures included.
     pub text: String,
+    /// Absent where the finding is only told of what holds of all that was seen: its share is 1 because of that, and estimates nothing.
     pub effect: Option<Effect>,
     /// How many units it rests on.
     pub n: u64,

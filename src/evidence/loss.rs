@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use super::boot_log::{Arrival, BootLog, Loss};
-use super::confidence_sequence;
 use super::finding::{Finding, Unit};
 use super::solve::crossing;
 use super::survival::{Survival, Wait};
@@ -118,8 +117,7 @@ impl Losses {
         );
         Some(
             Finding::new("loss-after-same-work", text, n, Unit::Boot)
-                .of_share(n, n, "share of losses at this point")
-                .by(format!("count; {}", confidence_sequence::METHOD), weight::of_sightings(n - 1))
+                .by("count of losses whose time is known", weight::of_sightings(n - 1))
                 .seen_at(self.at()),
         )
     }

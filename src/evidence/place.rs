@@ -1,6 +1,6 @@
 //! Findings on places: failures at one address or spread over what was read, and data that reads differently.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::boot_log::BootSums;
 use super::confidence_sequence::METHOD;
@@ -151,20 +151,20 @@ impl Place {
     /// lost supply cuts off.
     fn beside_main_flash(&self, unit: Unit) -> Option<Finding> {
         let refused = || self.failing.iter().filter(|(_, failing)| failing.exact);
-        let (address, most) = refused().max_by_key(|(_, failing)| failing.seen.count(unit))?;
+        let (address, _) = refused().max_by_key(|(_, failing)| failing.seen.count(unit))?;
         if refused().any(|(address, failing)| failing.in_otp || is_main_flash(*address)) {
             return None;
         }
-        let n = most.seen.count(unit);
+        let n = refused().map(|(_, failing)| failing.seen.count(unit)).sum();
         let text = format!(
-            "No word of the main flash or the OTP is refused; {address} is, which lies outside them, in {}.",
+            "In {} words are refused, and none of them lies in the main flash or the OTP; most often it is {address}.",
             unit.count(n)
         );
+        let cycles: BTreeSet<u32> = refused().flat_map(|(_, failing)| failing.seen.at.iter()).collect();
         Some(
             Finding::new("faults-beside-flash", text, n, unit)
-                .of_share(n, n, "share of refused words outside the main flash and the OTP")
-                .by(format!("count; {METHOD}"), weight::of_sightings(n))
-                .seen_at(most.seen.at.iter()),
+                .by("count of refused words", weight::of_sightings(n))
+                .seen_at(cycles),
         )
     }
 
@@ -283,9 +283,10 @@ mod tests {
             let finding = |finding: &Finding| finding.id == "faults-beside-flash";
             evidence.verdict_findings().into_iter().find(finding).map(|finding| finding.text)
         };
-        let told =
-            "No word of the main flash or the OTP is refused; 0x1FF1E800 is, which lies outside them, in 10 boots.";
+        let told = "In 10 boots words are refused, and none of them lies in the main flash or the OTP; most often it is 0x1FF1E800.";
         assert_eq!(refused(Phase::Identify, &[0x1FF1_E800]).as_deref(), Some(told));
+        let several = refused(Phase::Identify, &[0x1FF1_E800, 0x1FF1_E800, 0x1FF1_E880]).unwrap();
+        assert!(several.starts_with("In 10 boots") && several.ends_with("it is 0x1FF1E800."), "{several}");
         assert_eq!(refused(Phase::Identify, &[0x1FF1_E800, 0x0800_0400]), None);
         assert_eq!(refused(Phase::Identify, &[0x0C00_0000]), None);
         assert_eq!(refused(Phase::Otp, &[0x1FF0_F000]), None);

@@ -4,7 +4,6 @@
 //! left is a count or a timer that begins with the boot and meets the same work each time.
 
 use super::boot_log::{BootLog, BootTally, FirstFailure};
-use super::confidence_sequence;
 use super::finding::{Finding, Unit};
 use super::weight;
 
@@ -38,9 +37,8 @@ pub fn finding(log: &BootLog) -> Option<Finding> {
     );
     Some(
         Finding::new("fails-at-same-point", text, n, Unit::Boot)
-            .of_share(n, n, "share of bad boots that fail at this point and nowhere else")
             .by(
-                format!("against any cycle of the boot alike, p = {p:.2e}; {}", confidence_sequence::METHOD),
+                format!("against any cycle of the boot alike, p = {p:.2e}"),
                 weight::of_p_value(p).min(weight::of_sightings(n - 1)),
             )
             .seen_at(bad.iter().filter_map(|boot| boot.failed_at)),

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::confidence_sequence::METHOD;
 use super::finding::{Finding, NamedCycles, Unit};
 use super::sightings::FirstOfBoot;
 use super::trial::{Mark, Trial};
@@ -84,10 +83,9 @@ impl TransferCount {
         );
         Some(
             Finding::new("every-nth-transfer", text, self.failures, Unit::Transfer)
-                .of_share(self.failures, self.failures, "share of failures on the same count")
                 .by(
                     format!(
-                        "each point once, against the share of like requests on that count, over all longer periods, p = {p:.2e}; {METHOD}"
+                        "each point once, against the share of like requests on that count, over all longer periods, p = {p:.2e}"
                     ),
                     weight::of_p_value(p).min(weight::of_sightings(self.bad_boots)),
                 )

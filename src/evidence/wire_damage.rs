@@ -84,9 +84,8 @@ impl WireDamage {
         );
         Some(
             Finding::new("wire-errors-only-at-enumerate", text, seen, Unit::Boot)
-                .of_share(seen, seen, "share of boots with errors that had none later")
                 .by(
-                    format!("binomial test against the share of packets, p = {p:.2e}; {}", confidence_sequence::METHOD),
+                    format!("binomial test against the share of packets, p = {p:.2e}"),
                     weight::of_p_value(p).min(weight::of_sightings(seen)),
                 )
                 .seen_at(self.at_enumerate.at.iter()),

@@ -15,6 +15,15 @@ use crate::diagnosis::subject::DEVICE_PROFILE;
 use crate::evidence::catalogue::RULE_OVER_FACTS;
 use crate::evidence::finding::Finding;
 
+/// Only told where they hold of all that was seen, so that a share would be 1 whatever the board does.
+const OF_ALL: [&str; 5] = [
+    "every-nth-transfer",
+    "fails-at-same-point",
+    "faults-beside-flash",
+    "loss-after-same-work",
+    "wire-errors-only-at-enumerate",
+];
+
 /// What is missing of effect, interval, n, method and cycles. A fact, read from the board or known of its part, has no size.
 fn missing(finding: &Finding) -> Option<&'static str> {
     if finding.n == 0 {
@@ -23,15 +32,21 @@ fn missing(finding: &Finding) -> Option<&'static str> {
     if [RULE_OVER_FACTS, DEVICE_PROFILE].contains(&finding.method.as_str()) {
         return None;
     }
+    if finding.method.len() < 8 {
+        return Some("method");
+    }
+    if finding.at.is_empty() {
+        return Some("cycles");
+    }
+    if OF_ALL.contains(&finding.id.as_str()) {
+        return finding.effect.is_some().then_some("an effect that estimates something");
+    }
     let Some(effect) = &finding.effect else { return Some("effect") };
     let Some((low, high)) = effect.interval else { return Some("interval") };
     if !(low <= effect.value && effect.value <= high && low.is_finite()) {
         return Some("an interval around the effect");
     }
-    if effect.unit.is_empty() || finding.method.len() < 8 {
-        return Some("unit or method");
-    }
-    finding.at.is_empty().then_some("cycles")
+    effect.unit.is_empty().then_some("unit")
 }
 
 /// The findings of one draw of every scenario of these files, at any look and at the verdict.
