@@ -132,11 +132,26 @@ pub fn read_all(sensors: &[Sensor], cycle: u32) -> Readings {
 /// A voltage below this on a supply says that the board is off.
 pub const OFF_BELOW_VOLTS: f64 = 0.5;
 
-/// A sensor that measures a voltage and shows that there is none.
-pub fn power_seen_off(sensors: &[Sensor]) -> bool {
-    let off =
-        |sensor: &Sensor| matches!(sensor.read(0), Ok((value, Some(Unit::Volt), _)) if value.abs() < OFF_BELOW_VOLTS);
-    sensors.iter().any(off)
+/// The sensors that show a voltage while the board has power, so that it says something when they show none: one across a shunt is
+/// always near zero.
+#[derive(Debug)]
+pub struct Supplies<'a>(Vec<&'a Sensor>);
+
+impl<'a> Supplies<'a> {
+    /// Before anything takes the power away.
+    pub fn of(sensors: &'a [Sensor]) -> Self {
+        Self(sensors.iter().filter(|sensor| volts(sensor).is_some_and(|volts| volts >= OFF_BELOW_VOLTS)).collect())
+    }
+
+    pub fn is_one_off(&self) -> bool {
+        self.0.iter().any(|sensor| volts(sensor).is_some_and(|volts| volts < OFF_BELOW_VOLTS))
+    }
+}
+
+/// Its size; nothing of a sensor that measures something else.
+fn volts(sensor: &Sensor) -> Option<f64> {
+    let (value, unit, _) = sensor.read(0).ok()?;
+    (unit == Some(Unit::Volt)).then_some(value.abs())
 }
 
 #[cfg(test)]
@@ -171,8 +186,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_voltage_near_zero_shows_that_the_power_is_off() {
-        assert!(power_seen_off(&[sensor("air=echo 0 C"), sensor("vdd=echo 12 mV")]));
-        assert!(!power_seen_off(&[sensor("air=echo 0 C"), sensor("vdd=echo 3.3 V"), sensor("n=echo 0")]));
+    fn only_a_voltage_that_was_there_before_shows_that_the_power_is_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().display();
+        let falls = |name: &str, from: &str, to: &str| {
+            let seen = format!("'{folder}/{name}'");
+            sensor(&format!("{name}=if test -e {seen}; then echo {to}; else touch {seen}; echo {from}; fi"))
+        };
+        let is_seen_off = |sensor: Sensor| Supplies::of(&[sensor]).is_one_off();
+        assert!(is_seen_off(falls("vdd", "3.3 V", "12 mV")));
+        assert!(!is_seen_off(falls("shunt", "40 mV", "0 mV")), "a shunt shows no supply");
+        assert!(!is_seen_off(falls("stays", "3.3 V", "3.2 V")));
+        assert!(!is_seen_off(falls("air", "20 C", "0 C")));
+        assert!(!is_seen_off(falls("number", "3", "0")));
     }
 }

@@ -1,6 +1,6 @@
 //! Re-entry: how a new boot is brought about, and how we know that it was one.
 
-use super::attend::{OFF_BELOW_VOLTS, Sensor, power_seen_off};
+use super::attend::{OFF_BELOW_VOLTS, Sensor, Supplies};
 use super::program::{Program, ProgramError};
 use super::question::{Answer, Question, Wanted};
 use crate::link::{Link, witness};
@@ -74,7 +74,7 @@ impl Reenter for LinkPower {
 }
 
 /// The hub above the board takes the power of its port away. A port that is empty is not a board without power: that takes a
-/// sensor, or a probe that sees the target's voltage.
+/// sensor, or a probe, that saw its voltage before and sees it gone.
 #[derive(Debug)]
 pub struct HubPower {
     pub off_time: Micros,
@@ -83,6 +83,8 @@ pub struct HubPower {
 
 impl Reenter for HubPower {
     fn reenter(&mut self, link: &mut dyn Link, _boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
+        let supplies = Supplies::of(&self.sensors);
+        let probe_sees_power = volts_at_probe(link).is_some_and(|volts| volts >= OFF_BELOW_VOLTS);
         let off = link.port_power(false).map_err(ReentryError::Hub)?;
         if off.powered || off.connected {
             // Nobody wants a port that was left off by mistake.
@@ -91,7 +93,7 @@ impl Reenter for HubPower {
         }
         let wait = Step::Wait { span: self.off_time };
         link.perform(&wait, self.off_time + Micros::from_secs(1));
-        let seen_off = power_seen_off(&self.sensors) || probe_sees_no_power(link);
+        let seen_off = supplies.is_one_off() || probe_sees_power && probe_sees_no_power(link);
         link.port_power(true).map_err(ReentryError::Hub)?;
         let proof = if seen_off { BootProof::Commanded } else { BootProof::Inferred };
         Ok((BootKind::ColdPowerOn { off_time: Some(self.off_time) }, proof))
@@ -99,8 +101,15 @@ impl Reenter for HubPower {
 }
 
 fn probe_sees_no_power(link: &mut dyn Link) -> bool {
-    let off = |fact: &Fact| matches!(fact.value, FactValue::Volts(volts) if volts < OFF_BELOW_VOLTS);
-    link.look().iter().any(|fact| fact.key == witness::VOLTAGE && off(fact))
+    volts_at_probe(link).is_some_and(|volts| volts < OFF_BELOW_VOLTS)
+}
+
+/// A probe whose reference is not wired to the board's supply shows none at any time.
+fn volts_at_probe(link: &mut dyn Link) -> Option<f64> {
+    link.look().iter().find_map(|fact| match fact {
+        Fact { key, value: FactValue::Volts(volts), .. } if key == witness::VOLTAGE => Some(*volts),
+        _ => None,
+    })
 }
 
 /// Asks a person; `None` means that they want to stop.
@@ -164,7 +173,7 @@ impl Reenter for ByProbe {
 }
 
 /// A program of the user's does it, for example one that switches a relay. Its exit code is not proof that the board was off;
-/// a sensor or a probe that saw the supply gone while it ran is.
+/// a sensor or a probe that saw the supply before and saw it gone while it ran is.
 #[derive(Debug)]
 pub struct ByCommand {
     pub command: String,
@@ -176,11 +185,13 @@ const COMMAND_LIMIT: Micros = Micros::from_secs(120);
 
 impl Reenter for ByCommand {
     fn reenter(&mut self, link: &mut dyn Link, boot: u32) -> Result<(BootKind, BootProof), ReentryError> {
+        let supplies = Supplies::of(&self.sensors);
+        let probe_sees_power = volts_at_probe(link).is_some_and(|volts| volts >= OFF_BELOW_VOLTS);
         let mut seen_off = false;
         let variables = [("FLAKESCOPE_BOOT", boot.to_string())];
         let program = Program::start(&self.command, &variables)?;
         program.finish(COMMAND_LIMIT, || {
-            seen_off = seen_off || power_seen_off(&self.sensors) || probe_sees_no_power(link);
+            seen_off = seen_off || supplies.is_one_off() || probe_sees_power && probe_sees_no_power(link);
         })?;
         let proof = if seen_off { BootProof::Commanded } else { BootProof::Inferred };
         Ok((BootKind::ColdPowerOn { off_time: None }, proof))
@@ -207,14 +218,20 @@ mod tests {
     fn a_command_proves_a_boot_only_with_a_sensor_that_saw_the_power_gone() {
         assert_eq!(proof("true", &[]).unwrap(), BootProof::Inferred);
         assert_eq!(proof("sleep 0.2", &["vdd=echo 3.3 V"]).unwrap(), BootProof::Inferred);
-        assert_eq!(proof("sleep 0.2", &["vdd=echo 0.02 V"]).unwrap(), BootProof::Commanded);
+        assert_eq!(proof("sleep 0.2", &["shunt=echo 12 mV"]).unwrap(), BootProof::Inferred);
+        let folder = tempfile::tempdir().unwrap();
+        let vdd = folder.path().join("vdd").display().to_string();
+        std::fs::write(&vdd, "3.3 V\n").unwrap();
+        let relay = format!("echo 0.02 V > '{vdd}'; sleep 0.2");
+        assert_eq!(proof(&relay, &[&format!("vdd=cat '{vdd}'")]).unwrap(), BootProof::Commanded);
     }
 
     /// A link whose port can be switched, at a board that may have another supply.
     struct Switched {
         inner: DfuLink<ScriptedBoard>,
         stays: bool,
-        target_volts: Option<f64>,
+        /// With the port on, and with it off.
+        target_volts: Option<[f64; 2]>,
         switched: Vec<bool>,
     }
 
@@ -236,7 +253,9 @@ mod tests {
         }
 
         fn look(&mut self) -> Vec<Fact> {
+            let is_off = self.switched.last() == Some(&false);
             self.target_volts
+                .map(|volts| volts[usize::from(is_off)])
                 .map(|volts| Fact::measured(witness::VOLTAGE, FactValue::Volts(volts)))
                 .into_iter()
                 .collect()
@@ -248,7 +267,11 @@ mod tests {
         }
     }
 
-    fn by_hub(stays: bool, target_volts: Option<f64>, sensor: &str) -> (Result<BootProof, ReentryError>, Vec<bool>) {
+    fn by_hub(
+        stays: bool,
+        target_volts: Option<[f64; 2]>,
+        sensor: &str,
+    ) -> (Result<BootProof, ReentryError>, Vec<bool>) {
         let inner = DfuLink::new(ScriptedBoard::default());
         let mut link = Switched { inner, stays, target_volts, switched: Vec::new() };
         let sensors = vec![sensor.parse().unwrap()];
@@ -257,11 +280,16 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_port_is_inferred_and_a_voltage_near_zero_is_proof() {
+    fn an_empty_port_is_inferred_and_a_voltage_that_goes_is_proof() {
         assert_eq!(by_hub(false, None, "air=echo 20 C").0.unwrap(), BootProof::Inferred);
-        assert_eq!(by_hub(false, Some(3.2), "air=echo 20 C").0.unwrap(), BootProof::Inferred);
-        assert_eq!(by_hub(false, Some(0.1), "air=echo 20 C").0.unwrap(), BootProof::Commanded);
-        assert_eq!(by_hub(false, None, "vdd=echo 30 mV").0.unwrap(), BootProof::Commanded);
+        assert_eq!(by_hub(false, Some([3.2, 3.2]), "air=echo 20 C").0.unwrap(), BootProof::Inferred);
+        assert_eq!(by_hub(false, Some([3.3, 0.1]), "air=echo 20 C").0.unwrap(), BootProof::Commanded);
+        assert_eq!(by_hub(false, Some([0.1, 0.1]), "air=echo 20 C").0.unwrap(), BootProof::Inferred);
+        assert_eq!(by_hub(false, None, "shunt=echo 30 mV").0.unwrap(), BootProof::Inferred);
+        let folder = tempfile::tempdir().unwrap();
+        let seen = folder.path().join("seen").display().to_string();
+        let falls = format!("vdd=if test -e '{seen}'; then echo 30 mV; else touch '{seen}'; echo 3.3 V; fi");
+        assert_eq!(by_hub(false, None, &falls).0.unwrap(), BootProof::Commanded);
     }
 
     #[test]
