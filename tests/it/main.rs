@@ -25,7 +25,6 @@ mod profiles_against_facts;
 mod program;
 mod reader_inputs;
 mod rom_departures;
-mod screen;
 mod swd_classes;
 mod traffic;
 mod triage;

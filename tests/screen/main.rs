@@ -1,4 +1,7 @@
-//! The screen in a real terminal: tmux runs the program, presses keys and shows what a person would see.
+//! The screen in a real terminal: tmux runs the program, presses keys and shows what a person would see. Whether there is
+//! a tmux is known only when the tests run, and the usual harness could not report them as ignored then.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,10 +16,39 @@ use flakescope::observation::event::{CampaignStart, EventKind, Reentry, Transpor
 use flakescope::observation::failure::{Failure, FailureClass};
 use flakescope::observation::step::{Outcome, Phase, StepRecord, TransferSummary};
 use flakescope::observation::units::Micros;
+use libtest_mimic::{Arguments, Trial};
 
-#[test]
+/// Each by its name, as the harness would have it.
+macro_rules! trials {
+    ($($test:ident),* $(,)?) => {
+        vec![$(Trial::test(stringify!($test), || { $test(); Ok(()) })),*]
+    };
+}
+
+fn main() {
+    let trials = trials![
+        keys_work_and_leaving_gives_the_terminal_back,
+        sigterm_gives_the_terminal_back,
+        a_terminal_that_goes_away_ends_the_program,
+        a_terminal_that_shrinks_and_grows_keeps_its_screen,
+        a_guided_campaign_asks_on_the_screen_and_comes_to_its_end,
+        a_virtual_board_is_held_for_the_person_at_the_screen,
+        without_a_screen_questions_are_asked_on_the_terminal,
+    ];
+    let trials = trials.into_iter().map(|trial| if has_tmux() { trial } else { ignored(trial) }).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+fn has_tmux() -> bool {
+    Command::new("tmux").arg("-V").output().is_ok_and(|output| output.status.success())
+}
+
+fn ignored(trial: Trial) -> Trial {
+    trial.with_kind("needs tmux, on Debian `apt install tmux`").with_ignored_flag(true)
+}
+
 fn keys_work_and_leaving_gives_the_terminal_back() {
-    let Some(terminal) = Terminal::start(120, 40) else { return };
+    let terminal = Terminal::start(120, 40);
     terminal.replay_a_case();
     terminal.wait_for("REPLAY");
     terminal.wait_for("EEE");
@@ -33,9 +65,8 @@ fn keys_work_and_leaving_gives_the_terminal_back() {
     terminal.expect_as_before();
 }
 
-#[test]
 fn sigterm_gives_the_terminal_back() {
-    let Some(terminal) = Terminal::start(80, 24) else { return };
+    let terminal = Terminal::start(80, 24);
     terminal.replay_a_case();
     terminal.wait_for("REPLAY");
     let pid = std::fs::read_to_string(terminal.folder.path().join("pid")).unwrap();
@@ -44,9 +75,8 @@ fn sigterm_gives_the_terminal_back() {
     terminal.expect_as_before();
 }
 
-#[test]
 fn a_terminal_that_goes_away_ends_the_program() {
-    let Some(terminal) = Terminal::start(80, 24) else { return };
+    let terminal = Terminal::start(80, 24);
     terminal.replay_a_case();
     terminal.wait_for("REPLAY");
     let pid = std::fs::read_to_string(terminal.folder.path().join("pid")).unwrap();
@@ -62,9 +92,8 @@ fn a_terminal_that_goes_away_ends_the_program() {
     panic!("the program still runs though its terminal has gone");
 }
 
-#[test]
 fn a_terminal_that_shrinks_and_grows_keeps_its_screen() {
-    let Some(terminal) = Terminal::start(80, 24) else { return };
+    let terminal = Terminal::start(80, 24);
     terminal.replay_a_case();
     terminal.wait_for("Failure rate");
     terminal.tmux(&["resize-window", "-t", "0", "-x", "20", "-y", "5"]);
@@ -76,9 +105,8 @@ fn a_terminal_that_shrinks_and_grows_keeps_its_screen() {
 }
 
 /// On a virtual board, but with everything asked of the person in front of the screen.
-#[test]
 fn a_guided_campaign_asks_on_the_screen_and_comes_to_its_end() {
-    let Some(terminal) = Terminal::start(120, 40) else { return };
+    let terminal = Terminal::start(120, 40);
     terminal.guide("");
     terminal.wait_for("Asked of you");
     terminal.answer("maybe");
@@ -109,9 +137,8 @@ fn a_guided_campaign_asks_on_the_screen_and_comes_to_its_end() {
 }
 
 /// Whoever asked for the hold looks at it, also where the board is a virtual one.
-#[test]
 fn a_virtual_board_is_held_for_the_person_at_the_screen() {
-    let Some(terminal) = Terminal::start(120, 40) else { return };
+    let terminal = Terminal::start(120, 40);
     terminal.run("--virtual f407-rdp1 --boots 1 --cycles 2 --hold-on-failure");
     terminal.wait_for("Held in cycle 1");
     terminal.press("d");
@@ -122,9 +149,8 @@ fn a_virtual_board_is_held_for_the_person_at_the_screen() {
     terminal.wait_for("exit code 1");
 }
 
-#[test]
 fn without_a_screen_questions_are_asked_on_the_terminal() {
-    let Some(terminal) = Terminal::start(120, 40) else { return };
+    let terminal = Terminal::start(120, 40);
     terminal.guide("--headless");
     terminal.wait_for("(Enter when it is done, skip if you cannot)");
     terminal.tmux(&["send-keys", "-t", "0", "maybe", "Enter"]);
@@ -142,18 +168,13 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// `None`, with a note, where there is no tmux.
-    fn start(width: u16, height: u16) -> Option<Self> {
-        if Command::new("tmux").arg("-V").output().is_err() {
-            note("skipped: tmux is not installed; with it this test looks at the screen in a real terminal");
-            return None;
-        }
+    fn start(width: u16, height: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let terminal = Self { socket: folder.path().join("tmux"), folder };
         let size = [width.to_string(), height.to_string()];
         terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1], "env PS1='$ ' sh"]);
         terminal.wait_for("$");
-        Some(terminal)
+        terminal
     }
 
     /// Plays a case of 200 cycles slowly enough to be watched; tells its process id, exit code and the terminal's settings.
@@ -280,11 +301,6 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
     }
-}
-
-#[expect(clippy::print_stderr, reason = "whoever runs the tests should know what was not tested")]
-fn note(text: &str) {
-    eprintln!("{text}");
 }
 
 /// Forty boots of five cycles; every third boot never enumerates.
