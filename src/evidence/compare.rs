@@ -1,10 +1,11 @@
 //! Two arms, cases or spans side by side: the difference, how sure it is, what is still needed, and one sentence to paste.
 //!
-//! The unit is the boot. Where both sides ran in the same boots they are compared within them, by cycles; where a side
-//! is a single boot its cycles are counted, and the sentence says that nothing decided at power-up was tested.
+//! The unit is the boot. Where both sides ran in the same boots they are compared within them, by cycles. A test counts boots of each
+//! side's own or shared ones; where there are both the fewer are left out, and the sentence says so. Where a side is a single
+//! boot its cycles are counted, and the sentence says that nothing decided at power-up was tested.
 //! Boots that come in streaks count for fewer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Add;
 
 use super::difference::{Difference, shrunk, worth_of_boots};
@@ -62,6 +63,7 @@ pub fn compare(a: &Side, b: &Side) -> Option<Comparison> {
     if a.boots.is_empty() || b.boots.is_empty() {
         return None;
     }
+    let Compared { a, b, left_out } = &Compared::of(a, b);
     let shared = shared_boots(a, b);
     let unit = if !shared.is_empty() || a.boots.len() == 1 || b.boots.len() == 1 { Unit::Cycle } else { Unit::Boot };
     let (count_a, count_b) = (count(a, unit), count(b, unit));
@@ -94,8 +96,39 @@ pub fn compare(a: &Side, b: &Side) -> Option<Comparison> {
         needed: if p < 0.05 { None } else { still_needed(count_a, count_b, worth) },
         sentence: String::new(),
     };
-    comparison.sentence = sentence(a, b, &comparison);
+    comparison.sentence = sentence(a, b, &comparison) + left_out;
     Some(comparison)
+}
+
+/// The boots of either side that one test can count.
+struct Compared {
+    a: Side,
+    b: Side,
+    /// A sentence; empty where all boots are compared.
+    left_out: String,
+}
+
+impl Compared {
+    fn of(a: &Side, b: &Side) -> Self {
+        let ids = |side: &Side| side.boots.iter().map(|boot| boot.id).collect::<BTreeSet<u64>>();
+        let (ids_a, ids_b) = (ids(a), ids(b));
+        let shared: BTreeSet<u64> = ids_a.intersection(&ids_b).copied().collect();
+        let (own_a, own_b) = (ids_a.len() - shared.len(), ids_b.len() - shared.len());
+        if shared.is_empty() || own_a + own_b == 0 {
+            return Self { a: a.clone(), b: b.clone(), left_out: String::new() };
+        }
+        let within = shared.len() >= own_a.min(own_b);
+        let only = |side: &Side| {
+            let boots = side.boots.iter().filter(|boot| shared.contains(&boot.id) == within).copied().collect();
+            Side { name: side.name.clone(), boots }
+        };
+        let left_out = if within {
+            format!(" Left out: {} in which one side alone ran.", Unit::Boot.count((own_a + own_b) as u64))
+        } else {
+            format!(" Left out: {} in which both sides ran.", Unit::Boot.count(shared.len() as u64))
+        };
+        Self { a: only(a), b: only(b), left_out }
+    }
 }
 
 fn outcomes(side: &Side) -> impl Iterator<Item = bool> + '_ {
@@ -226,6 +259,24 @@ mod tests {
         let found = compare(&side("64", 0, every(2, 20)), &side("2048", 0, every(2, 20))).unwrap();
         assert_eq!(found.unit, Unit::Cycle);
         assert!(found.p > 0.9 && found.method.starts_with("stratified"), "{found:?}");
+    }
+
+    #[test]
+    fn a_boot_that_both_sides_share_by_chance_is_left_out() {
+        let (a, b) = (side("2048", 1, every(2, 13)), side("64", 13, every(3, 12)));
+        let found = compare(&a, &b).unwrap();
+        assert_eq!((found.unit, found.a.n, found.b.n), (Unit::Boot, 12, 11));
+        assert!((found.difference - (found.b.share() - found.a.share())).abs() < 1e-12, "{found:?}");
+        assert!(found.sentence.ends_with(" Left out: 1 boot in which both sides ran."), "{}", found.sentence);
+    }
+
+    #[test]
+    fn among_shared_boots_only_they_are_counted() {
+        let (a, b) = (side("2048", 0, every(2, 20)), side("64", 0, every(3, 22)));
+        let found = compare(&a, &b).unwrap();
+        assert_eq!((found.unit, found.a.n, found.b.n), (Unit::Cycle, 100, 100));
+        assert!((found.difference - (found.b.share() - found.a.share())).abs() < 1e-12, "{found:?}");
+        assert!(found.sentence.ends_with(" Left out: 2 boots in which one side alone ran."), "{}", found.sentence);
     }
 
     #[test]
