@@ -1,4 +1,5 @@
-//! The guest lane: flakescope and unmodified third parties on a real Linux USB stack, against virtual boards, in emulated computers.
+//! What runs in surroundings that a machine may lack: flakescope and unmodified third parties on a real Linux USB stack, against virtual
+//! boards, in emulated computers (the guest lane); and the screen in a real terminal.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
@@ -6,6 +7,7 @@ mod cases;
 mod guest;
 mod in_process;
 mod said;
+mod screen;
 
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -36,7 +38,7 @@ fn main() {
             Some(missing) => trial.with_kind(format!("needs {missing}")).with_ignored_flag(true),
         }
     });
-    let trials = trials.collect();
+    let trials = trials.chain(screen::trials()).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 

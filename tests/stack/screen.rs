@@ -1,7 +1,4 @@
-//! The screen in a real terminal: tmux runs the program, presses keys and shows what a person would see. Whether there is
-//! a tmux is known only when the tests run, and the usual harness could not report them as ignored then.
-
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+//! The screen in a real terminal: tmux runs the program, presses keys and shows what a person would see.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,16 +13,16 @@ use flakescope::observation::event::{CampaignStart, EventKind, Reentry, Transpor
 use flakescope::observation::failure::{Failure, FailureClass};
 use flakescope::observation::step::{Outcome, Phase, StepRecord, TransferSummary};
 use flakescope::observation::units::Micros;
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Trial;
 
 /// Each by its name, as the harness would have it.
 macro_rules! trials {
     ($($test:ident),* $(,)?) => {
-        vec![$(Trial::test(stringify!($test), || { $test(); Ok(()) })),*]
+        vec![$(Trial::test(concat!("screen::", stringify!($test)), || { $test(); Ok(()) })),*]
     };
 }
 
-fn main() {
+pub fn trials() -> Vec<Trial> {
     let trials = trials![
         keys_work_and_leaving_gives_the_terminal_back,
         sigterm_gives_the_terminal_back,
@@ -35,8 +32,8 @@ fn main() {
         a_virtual_board_is_held_for_the_person_at_the_screen,
         without_a_screen_questions_are_asked_on_the_terminal,
     ];
-    let trials = trials.into_iter().map(|trial| if has_tmux() { trial } else { ignored(trial) }).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    let has_tmux = has_tmux();
+    trials.into_iter().map(|trial| if has_tmux { trial } else { ignored(trial) }).collect()
 }
 
 fn has_tmux() -> bool {
