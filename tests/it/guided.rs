@@ -221,5 +221,13 @@ fn a_hub_makes_boots_that_a_sensor_proves() {
         events(&case).into_iter().filter_map(proof).collect::<Vec<_>>()
     };
     assert_eq!(proofs(&[], "a.case"), [BootProof::Inferred; 3]);
-    assert_eq!(proofs(&["--sensor", "vdd=echo 0.01 V"], "b.case"), [BootProof::Commanded; 3]);
+    // A shunt shows next to nothing with and without power.
+    assert_eq!(proofs(&["--sensor", "shunt=echo 0.01 V"], "b.case"), [BootProof::Inferred; 3]);
+    // Outside of cycles it is read in turn before and after the port was switched off.
+    let off = folder.path().join("off");
+    let turns = format!(
+        "vdd=if [ $FLAKESCOPE_CYCLE != 0 ]; then echo 3.3 V; elif rm {0} 2>&-; then echo 0.01 V; else touch {0}; echo 3.3 V; fi",
+        off.display()
+    );
+    assert_eq!(proofs(&["--sensor", &turns], "c.case"), [BootProof::Commanded; 3]);
 }
