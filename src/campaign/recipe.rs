@@ -303,9 +303,20 @@ fn altering(alteration: &Alteration, materials: &Materials) -> Micros {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::campaign::materials::Scratch;
+
+    /// With some of everything for what it works with.
+    pub fn built_in(name: &str) -> Recipe {
+        Recipe::find_with(name, &Materials::any()).unwrap()
+    }
+
+    /// Of nothing but these.
+    pub fn recipe(name: &str, steps: &[&str]) -> Recipe {
+        let steps: String = steps.iter().map(|step| format!("[[step]]\ndo = \"{step}\"\n")).collect();
+        Recipe::parse_with(name, name, &format!("description = \"x\"\n{steps}"), &Materials::any()).unwrap()
+    }
 
     #[test]
     fn the_standard_recipe_observes_only_and_ends_with_close() {

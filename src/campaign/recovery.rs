@@ -198,7 +198,7 @@ fn image_alone(journal: &Journal, install: String) -> Option<Recovery> {
 mod tests {
     use super::super::journal::tests::{SCRATCH, began, done, erase, failed, journal};
     use super::*;
-    use crate::campaign::materials::Materials;
+    use crate::campaign::recipe::tests::{built_in, recipe};
     use crate::observation::alteration::Payload;
     use crate::observation::event::EventKind;
 
@@ -208,15 +208,6 @@ mod tests {
 
     fn states(events: &[EventKind]) -> Vec<Left> {
         left(events).iter().map(|recovery| recovery.state).collect()
-    }
-
-    fn built_in(name: &str) -> Recipe {
-        Recipe::find_with(name, &Materials::any()).unwrap()
-    }
-
-    fn recipe(name: &str, steps: &[&str]) -> Recipe {
-        let steps: String = steps.iter().map(|step| format!("[[step]]\ndo = \"{step}\"\n")).collect();
-        Recipe::parse_with(name, name, &format!("description = \"x\"\n{steps}"), &Materials::any()).unwrap()
     }
 
     #[test]

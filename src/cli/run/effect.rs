@@ -62,16 +62,7 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::campaign::materials::Materials;
-
-    fn built_in(name: &str) -> Recipe {
-        Recipe::find_with(name, &Materials::any()).unwrap()
-    }
-
-    fn recipe(name: &str, steps: &[&str]) -> Recipe {
-        let steps: String = steps.iter().map(|step| format!("[[step]]\ndo = \"{step}\"\n")).collect();
-        Recipe::parse_with(name, name, &format!("description = \"x\"\n{steps}"), &Materials::any()).unwrap()
-    }
+    use crate::campaign::recipe::tests::{built_in, recipe};
 
     #[test]
     fn every_recipe_of_ours_that_alters_says_what_it_does() {
