@@ -140,6 +140,11 @@ impl Unit {
         }
     }
 
+    /// What is independent in a campaign of so many boots.
+    pub const fn independent(boots: u64) -> Self {
+        if boots > 1 { Self::Boot } else { Self::Cycle }
+    }
+
     /// `1 boot`, `40 boots`.
     pub fn count(self, n: u64) -> String {
         format!("{n} {}{}", self.name(), if n == 1 { "" } else { "s" })

@@ -116,7 +116,8 @@ impl Lengths {
 
     /// The exact test, on boots where there are several.
     pub fn finding(&self, boots: u64) -> Option<Finding> {
-        let (unit, hits) = if boots > 1 { (Unit::Boot, self.boots) } else { (Unit::Cycle, self.cycles) };
+        let unit = Unit::independent(boots);
+        let hits = if unit == Unit::Boot { self.boots } else { self.cycles };
         let (short, long) = self.sent.values().map(Sent::lengths).fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
         if hits.long == 0 || short == 0 || long == 0 {
             return None;

@@ -143,7 +143,7 @@ impl Place {
     }
 
     pub fn tested(&self, sums: &BootSums) -> Vec<Finding> {
-        let unit = if sums.boots > 1 { Unit::Boot } else { Unit::Cycle };
+        let unit = Unit::independent(sums.boots);
         self.one_address_or_many(unit).into_iter().chain(self.beside_main_flash(unit)).collect()
     }
 

@@ -73,7 +73,7 @@ impl Transfers {
         Some(
             Finding::new("late-transfers", text, self.all, Unit::Transfer)
                 .of_size(share, Some((low, high)), "share of transfers")
-                .by(confidence_sequence::METHOD, weight::of_sightings(self.late_in.count(independent(boots))))
+                .by(confidence_sequence::METHOD, weight::of_sightings(self.late_in.count(Unit::independent(boots))))
                 .seen_at(self.late_in.at.iter()),
         )
     }
@@ -90,7 +90,7 @@ impl Transfers {
         Some(
             Finding::new("slow-transfers", text, self.timed_steps, Unit::Step)
                 .of_size(self.slow_steps as f64 / self.timed_steps as f64, Some((low, high)), "share of steps")
-                .by(confidence_sequence::METHOD, weight::of_sightings(self.slow_in.count(independent(boots))))
+                .by(confidence_sequence::METHOD, weight::of_sightings(self.slow_in.count(Unit::independent(boots))))
                 .seen_at(self.slow_in.at.iter()),
         )
     }
@@ -105,11 +105,6 @@ impl Transfers {
         let retries = self.retries.by_boot().into_iter().chain(self.by_length.finding());
         retries.chain(self.lengths.finding(boots)).collect()
     }
-}
-
-/// What is independent where there were so many boots.
-fn independent(boots: u64) -> Unit {
-    if boots > 1 { Unit::Boot } else { Unit::Cycle }
 }
 
 fn is_slow(step: &StepRecord) -> bool {

@@ -88,7 +88,7 @@ impl WhereInCycle {
 
     /// Failures that sit in one step although others gave as much to go wrong.
     pub fn findings(&self, boots: u64) -> Vec<Finding> {
-        let unit = if boots > 1 { Unit::Boot } else { Unit::Cycle };
+        let unit = Unit::independent(boots);
         let count = |step: &Exposure| if unit == Unit::Boot { step.failed_boots } else { step.failed_cycles };
         let Some(found) = self.concentration(count) else { return Vec::new() };
         if !found.is_one_step() {
